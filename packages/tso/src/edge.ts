@@ -1,0 +1,22 @@
+/** The only file of this package's core that touches real time. */
+import { randomUUID } from 'node:crypto'
+import type { Clock } from './clock.ts'
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  setTimer(callback, delayMs) {
+    const timer = setTimeout(callback, Math.min(Math.max(delayMs, 0), 2 ** 31 - 1))
+    timer.unref()
+    return () => clearTimeout(timer)
+  },
+}
+
+/** A name that no other oracle has. */
+export function randomName(): string {
+  return randomUUID()
+}
+
+export function dateOf(unixMs: number): Date {
+  return new Date(unixMs)
+}

@@ -1,0 +1,28 @@
+/** Hybrid timestamps, an oracle for them on a key-value store, and allocators. */
+export { systemClock } from './edge.ts'
+export type { Clock } from './clock.ts'
+export { TSO_ERROR_CODES, TsoError, isTsoError } from './errors.ts'
+export type { TsoErrorCode, TsoErrorOptions } from './errors.ts'
+export { HybridLogicalClock, createHybridLogicalClock } from './hlc.ts'
+export type { HybridLogicalClockOptions } from './hlc.ts'
+export { openTimestampOracle } from './oracle.ts'
+export type { CallOptions, TimestampOracle, TimestampOracleOptions } from './oracle.ts'
+export type { TimestampOracleStates, TsoEvent } from './oracle-states.ts'
+export { BigintRange, createRange } from './range.ts'
+export type { IdRange, TimestampRange } from './range.ts'
+export type { TsoStore } from './store.ts'
+export {
+  LOGICAL_BITS,
+  MAX_LOGICAL,
+  MAX_PHYSICAL_MS,
+  MAX_TIMESTAMP,
+  addDuration,
+  compareTimestamps,
+  composeTimestamp,
+  isValidTimestamp,
+  parseTimestamp,
+  timestampToDate,
+} from './timestamp.ts'
+export type { Timestamp, TimestampParts } from './timestamp.ts'
+export { startTimestampAllocator } from './timestamp-allocator.ts'
+export type { TimestampAllocator, TimestampAllocatorOptions, TimestampSource } from './timestamp-allocator.ts'

@@ -1,0 +1,117 @@
+/** Callers that wait for numbers, in order of arrival, with a limit; an aborted one gives its place up at once. */
+import { TsoError } from './errors.ts'
+import type { BigintRange } from './range.ts'
+
+export class Waiter {
+  /** 0 for `allocOne`, which gets a number instead of a range. */
+  readonly count: number
+  readonly #resolve: (value: never) => void
+  readonly #reject: (error: unknown) => void
+  #signal: AbortSignal | undefined
+  done = false
+  readonly #onAbort: (() => void) | undefined
+
+  constructor(count: number, resolve: (value: never) => void, reject: (error: unknown) => void, signal: AbortSignal | undefined, onGone: () => void) {
+    this.count = count
+    this.#resolve = resolve
+    this.#reject = reject
+    if (signal === undefined) return
+    this.#signal = signal
+    this.#onAbort = () => {
+      this.reject(signal.reason)
+      onGone()
+    }
+    signal.addEventListener('abort', this.#onAbort, { once: true })
+  }
+
+  get need(): number {
+    return this.count === 0 ? 1 : this.count
+  }
+
+  resolve(range: BigintRange, offset: number): void {
+    if (this.done) return
+    this.#end()
+    const value = this.count === 0 ? range.first + BigInt(offset) : range.slice(offset, this.count)
+    this.#resolve(value as never)
+  }
+
+  reject(error: unknown): void {
+    if (this.done) return
+    this.#end()
+    this.#reject(error)
+  }
+
+  #end(): void {
+    this.done = true
+    if (this.#onAbort !== undefined) this.#signal?.removeEventListener('abort', this.#onAbort)
+    this.#signal = undefined
+  }
+}
+
+/** First in, first out. `live` counts those that were not aborted. */
+export class WaiterQueue {
+  readonly #maxWaiting: number
+  #waiters: Waiter[] = []
+  #live = 0
+  readonly #onGone = (): void => {
+    this.#live--
+    // Aborted waiters must not pile up behind a source that does not answer.
+    if (this.#waiters.length > 64 && this.#live < this.#waiters.length / 2) this.#waiters = this.#waiters.filter((waiter) => !waiter.done)
+  }
+
+  constructor(maxWaiting: number) {
+    this.#maxWaiting = maxWaiting
+  }
+
+  get live(): number {
+    return this.#live
+  }
+
+  push<T>(count: number, signal: AbortSignal | undefined): Promise<T> {
+    if (this.#live >= this.#maxWaiting) {
+      return Promise.reject(new TsoError('TSO_OVERLOADED', `more than ${this.#maxWaiting} callers wait`, { details: { maxWaiting: this.#maxWaiting } }))
+    }
+    this.#live++
+    return new Promise<T>((resolve, reject) => {
+      this.#waiters.push(new Waiter(count, resolve as (value: never) => void, reject, signal, this.#onGone))
+    })
+  }
+
+  /** The first waiters whose needs together are at most `limit`; they leave the queue when they are settled. */
+  takeBatch(limit: number): { waiters: Waiter[]; need: number } {
+    const all = this.#waiters
+    const waiters: Waiter[] = []
+    let need = 0
+    let index = 0
+    for (; index < all.length; index++) {
+      const waiter = all[index]
+      if (waiter === undefined || waiter.done) continue
+      if (waiters.length > 0 && need + waiter.need > limit) break
+      need += waiter.need
+      waiters.push(waiter)
+    }
+    this.#waiters = index === all.length ? [] : all.slice(index)
+    return { waiters, need }
+  }
+
+  settle(waiters: readonly Waiter[], range: BigintRange): void {
+    let offset = 0
+    for (const waiter of waiters) {
+      if (!waiter.done) this.#live--
+      waiter.resolve(range, offset)
+      offset += waiter.need
+    }
+  }
+
+  fail(waiters: readonly Waiter[], error: unknown): void {
+    for (const waiter of waiters) {
+      if (!waiter.done) this.#live--
+      waiter.reject(error)
+    }
+  }
+
+  failAll(error: unknown): void {
+    const { waiters } = this.takeBatch(Infinity)
+    this.fail(waiters, error)
+  }
+}
