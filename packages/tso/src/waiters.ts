@@ -52,11 +52,15 @@ export class Waiter {
 export class WaiterQueue {
   readonly #maxWaiting: number
   #waiters: Waiter[] = []
+  /** Index of the first that did not leave; cut off from time to time. */
+  #head = 0
   #live = 0
   readonly #onGone = (): void => {
     this.#live--
     // Aborted waiters must not pile up behind a source that does not answer.
-    if (this.#waiters.length > 64 && this.#live < this.#waiters.length / 2) this.#waiters = this.#waiters.filter((waiter) => !waiter.done)
+    if (this.#waiters.length <= 64 || this.#live >= this.#waiters.length / 2) return
+    this.#waiters = this.#waiters.slice(this.#head).filter((waiter) => !waiter.done)
+    this.#head = 0
   }
 
   constructor(maxWaiting: number) {
@@ -77,12 +81,22 @@ export class WaiterQueue {
     })
   }
 
+  /** What the first waiter needs. */
+  peekNeed(): number | undefined {
+    while (this.#head < this.#waiters.length) {
+      const waiter = this.#waiters[this.#head]
+      if (waiter !== undefined && !waiter.done) return waiter.need
+      this.#head++
+    }
+    return undefined
+  }
+
   /** The first waiters whose needs together are at most `limit`; they leave the queue when they are settled. */
   takeBatch(limit: number): { waiters: Waiter[]; need: number } {
     const all = this.#waiters
     const waiters: Waiter[] = []
     let need = 0
-    let index = 0
+    let index = this.#head
     for (; index < all.length; index++) {
       const waiter = all[index]
       if (waiter === undefined || waiter.done) continue
@@ -90,8 +104,16 @@ export class WaiterQueue {
       need += waiter.need
       waiters.push(waiter)
     }
-    this.#waiters = index === all.length ? [] : all.slice(index)
+    this.#leave(index)
     return { waiters, need }
+  }
+
+  #leave(index: number): void {
+    if (index < this.#waiters.length && index < 1_024) this.#head = index
+    else {
+      this.#waiters = index === this.#waiters.length ? [] : this.#waiters.slice(index)
+      this.#head = 0
+    }
   }
 
   settle(waiters: readonly Waiter[], range: BigintRange): void {

@@ -1,19 +1,6 @@
 import { expect, test } from 'vitest'
 import { openTimestampOracle, startTimestampAllocator } from '../src/index.ts'
-import type { TsoStore } from '../src/index.ts'
-
-function mapStore(): TsoStore {
-  const map = new Map<string, { key: string; value: string; modRevision: bigint }>()
-  let revision = 0n
-  return {
-    loadEntry: async (key) => map.get(key),
-    compareAndSave: async (key, expected, value) => {
-      if ((map.get(key)?.modRevision ?? 0n) !== expected) return false
-      map.set(key, { key, value, modRevision: ++revision })
-      return true
-    },
-  }
-}
+import { mapStore } from './map-store.ts'
 
 test('serves ranges and coalesces with the real clock', async () => {
   const oracle = await openTimestampOracle({ kv: mapStore() })
