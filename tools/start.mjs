@@ -1,0 +1,51 @@
+/**
+ * `npm start`: installs and builds if needed, then becomes the node, with the remaining arguments. It stays one process, so
+ * signals, the terminal and the exit code are the node's own.
+ */
+import process from 'process'
+
+const [major, minor] = process.versions.node.split('.').map(Number)
+if (major < 20 || (major === 20 && minor < 19)) {
+  console.error('mini-milvus needs Node 20.19 or newer (24 recommended), this is Node ' + process.versions.node + '. Get it from https://nodejs.org')
+  process.exit(2)
+}
+
+/**
+ * With Ctrl-C under npm a program is signalled twice at once, by the terminal and by npm, which passes it on. The second signal
+ * of a user means "stop at once", so the echo must not count.
+ */
+function ignoreEchoes(withinMs) {
+  const emit = process.emit
+  const last = new Map()
+  process.emit = function (name, ...rest) {
+    if (name === 'SIGINT' || name === 'SIGTERM') {
+      const now = performance.now()
+      const before = last.get(name)
+      last.set(name, now)
+      if (before !== undefined && now - before < withinMs) return true
+    }
+    return emit.call(this, name, ...rest)
+  }
+}
+
+async function main() {
+  const { ensureInstalled } = await import('./lib/install.mjs')
+  const { ensureBuilt } = await import('./lib/build.mjs')
+  const { listPackages, listWorkspaces } = await import('./lib/repo.mjs')
+  const node = listWorkspaces(['examples']).find((w) => w.name === 'mini-milvus')
+  try {
+    ensureInstalled()
+    ensureBuilt('start', [...listPackages(), node])
+  } catch (error) {
+    console.error(error.message)
+    process.exit(1)
+  }
+  const path = await import('node:path')
+  const { pathToFileURL } = await import('node:url')
+  const program = path.join(node.dir, node.manifest.bin['mini-milvus'])
+  process.argv = [process.argv[0], program, ...process.argv.slice(2)]
+  ignoreEchoes(250)
+  await import(pathToFileURL(program).href)
+}
+
+await main()
