@@ -1,0 +1,6 @@
+export type * from './kv.ts'
+export type { Durability, KVFeatures } from './features.ts'
+export type { Clock } from './clock.ts'
+export { isKVError, KV_ERROR_CODES, KVError } from './errors.ts'
+export type { KVErrorCode, KVErrorOptions } from './errors.ts'
+export { withPrefix } from './with-prefix.ts'
