@@ -1,0 +1,5 @@
+/** How a graph gives the event loop a turn: `setImmediate` in production, a queue in tests. */
+export interface Scheduler {
+  /** Call `callback` once, in a later turn of the event loop; the result cancels it. */
+  schedule(callback: () => void): () => void
+}

@@ -1,0 +1,102 @@
+/** The steps of a source: ask, take one message, let it through `operate`. */
+import { describeValue } from './arguments.ts'
+import type { Core } from './core.ts'
+import type { Msg } from './msg.ts'
+import type { SourceResult } from './node.ts'
+import { execute, finish } from './step.ts'
+import type { SourceState, Vertex } from './vertex.ts'
+
+export function stepSource(core: Core, vertex: Vertex, source: SourceState): boolean {
+  const msg = takeHeld(source)
+  if (msg !== undefined) return pass(core, vertex, msg)
+  if (source.end !== 'open') {
+    finish(core, vertex, source.end)
+    return false
+  }
+  if (source.waiting) return false
+  return pull(core, vertex, source)
+}
+
+/** Read no more: what was handed over still goes through. */
+export function cutSource(core: Core, vertex: Vertex, source: SourceState): void {
+  if (source.end === 'open') source.end = 'cut'
+  core.mark(vertex)
+  void core.closeNode(vertex)
+}
+
+function takeHeld(source: SourceState): Msg | undefined {
+  const { held, batch } = source
+  if (held !== undefined) {
+    source.held = undefined
+    return held
+  }
+  if (batch === undefined) return undefined
+  const msg = batch[source.at++]
+  if (source.at >= batch.length) source.batch = undefined
+  return msg
+}
+
+function pull(core: Core, vertex: Vertex, source: SourceState): boolean {
+  let result: SourceResult | Promise<SourceResult>
+  try {
+    result = source.node.next(core.signal)
+  } catch (error) {
+    sourceFailed(core, vertex, error)
+    return false
+  }
+  if (!(result instanceof Promise)) {
+    accept(core, vertex, source, result)
+    return true
+  }
+  source.waiting = true
+  result.then(
+    (messages) => {
+      source.waiting = false
+      // What comes after the cut was not handed over: its position is not passed, a restart reads it again.
+      if (core.stopped || source.end !== 'open') return
+      accept(core, vertex, source, messages)
+      core.mark(vertex)
+      core.run()
+    },
+    (error: unknown) => {
+      source.waiting = false
+      if (!core.stopped && source.end === 'open') sourceFailed(core, vertex, error)
+    },
+  )
+  return false
+}
+
+function accept(core: Core, vertex: Vertex, source: SourceState, result: SourceResult): void {
+  if (result === undefined) {
+    source.end = 'ended'
+  } else if (Array.isArray(result)) {
+    source.at = 0
+    if (result.length > 0 && result.every((msg) => isMsg(core, vertex, msg))) source.batch = result as readonly Msg[]
+  } else if (isMsg(core, vertex, result)) {
+    source.held = result as Msg
+  }
+}
+
+function pass(core: Core, vertex: Vertex, msg: Msg): boolean {
+  const tick = msg.timeTick
+  if (tick <= vertex.lastTick) {
+    core.fail('FLOW_TICK_NOT_RISING', `source "${vertex.node.name}" gave tick ${tick} after ${vertex.lastTick}`, vertex, tick)
+    return false
+  }
+  if (core.startTick < 0n) core.startTick = tick
+  execute(core, vertex, tick, [msg], msg.skipThisTick === true)
+  return true
+}
+
+function isMsg(core: Core, vertex: Vertex, msg: unknown): boolean {
+  if (typeof msg === 'object' && msg !== null && 'timeTick' in msg && typeof msg.timeTick === 'bigint' && msg.timeTick >= 0n) return true
+  const got = typeof msg === 'object' && msg !== null && 'timeTick' in msg ? `one with timeTick ${describeValue(msg.timeTick)}` : describeValue(msg)
+  core.fail('FLOW_SOURCE_FAILED', `expected source "${vertex.node.name}" to give messages with a timeTick >= 0n, got ${got}`, vertex, undefined)
+  return false
+}
+
+function sourceFailed(core: Core, vertex: Vertex, cause: unknown): void {
+  vertex.failed = 1
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  core.fail('FLOW_SOURCE_FAILED', `source "${vertex.node.name}" failed: ${reason}`, vertex, undefined, cause)
+}
