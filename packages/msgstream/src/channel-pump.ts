@@ -1,0 +1,67 @@
+/** Reads one channel ahead for as long as its buffer takes more. */
+import type { MqBatch, MqReader } from './mq.ts'
+import { Signal } from './signal.ts'
+
+export interface PumpTarget {
+  /** Room for more? */
+  wants(): boolean
+  accept(batch: MqBatch): void
+  fail(error: unknown): void
+}
+
+export interface PumpLimits {
+  readonly maxMessages: number
+  readonly maxBytes: number
+  /** Give the event loop a turn when a slice of work was long enough. */
+  readonly breathe: () => Promise<void> | undefined
+}
+
+export class ChannelPump {
+  readonly #reader: MqReader
+  readonly #target: PumpTarget
+  readonly #limits: PumpLimits
+  readonly #resumed = new Signal()
+  #stopped = false
+  #done: Promise<void> | undefined
+
+  constructor(reader: MqReader, target: PumpTarget, limits: PumpLimits) {
+    this.#reader = reader
+    this.#target = target
+    this.#limits = limits
+  }
+
+  start(): void {
+    this.#done ??= this.#run()
+  }
+
+  /** Something was taken out: look again whether there is room. */
+  resume(): void {
+    this.#resumed.notify()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#resumed.notify()
+    await this.#reader.close()
+    await this.#done
+  }
+
+  async #run(): Promise<void> {
+    const limits = { maxMessages: this.#limits.maxMessages, maxBytes: this.#limits.maxBytes }
+    try {
+      while (!this.#stopped) {
+        if (!this.#target.wants()) {
+          await this.#resumed.wait()
+          continue
+        }
+        const batch = await this.#reader.read(limits)
+        if (batch === undefined || this.#stopped) return
+        this.#target.accept(batch)
+        const pause = this.#limits.breathe()
+        if (pause !== undefined) await pause
+      }
+    } catch (error) {
+      if (!this.#stopped) this.#target.fail(error)
+    }
+  }
+}

@@ -1,0 +1,105 @@
+/// <reference lib="esnext.disposable" />
+/** The streams over any {@link Mq}: `MsgStream` message by message, `TtMsgStream` tick by tick. */
+import type { Clock } from './clock.ts'
+import type { CallOptions, MessageId, Mq } from './mq.ts'
+import type { MsgPack, MsgPosition, RepackFunc, Timestamp, TsMsg } from './message.ts'
+import type { UnmarshalDispatcher } from './unmarshal.ts'
+
+export interface MsgStreamOptions {
+  readonly mq: Mq
+  readonly clock?: Clock | undefined
+  readonly dispatcher?: UnmarshalDispatcher | undefined
+  /** Unread messages that a channel may hold in memory before its reader pauses. @default 65_536 */
+  readonly maxBufferedMessages?: number | undefined
+  /** The same in bytes. @default 64 MiB */
+  readonly maxBufferedBytes?: number | undefined
+}
+
+export interface ConsumerOptions extends CallOptions {
+  /** Names this reader in metrics and, on brokers with cursors, its subscription. */
+  readonly subscription?: string | undefined
+  /** Where a channel without a position starts. @default 'latest' */
+  readonly from?: 'earliest' | 'latest' | undefined
+  /** Where each channel starts; wins over `from`. */
+  readonly positions?: readonly MsgPosition[] | undefined
+}
+
+/** Ids of what was written, per channel, in the order of that channel's messages. */
+export type ProducedIds = ReadonlyMap<string, readonly MessageId[]>
+
+export interface MsgStream extends AsyncDisposable, AsyncIterable<MsgPack> {
+  readonly mq: Mq
+  /** Channels to write to, in order: a hash key's remainder indexes them. Duplicates are a `TypeError`. */
+  asProducer(channels: readonly string[], options?: CallOptions): Promise<void>
+  asConsumer(channels: readonly string[], options?: ConsumerOptions): Promise<void>
+  setRepackFunc(repack: RepackFunc): void
+  /**
+   * Write a pack's messages, each to its channel. Order per channel is the order in the pack, and of the calls.
+   * On failure `MSG_PRODUCE_FAILED` tells, per channel, what was acknowledged, what failed, what may have been written.
+   */
+  produce(pack: Pick<MsgPack, 'msgs'>, options?: CallOptions): Promise<ProducedIds>
+  /** Write every message to every channel. */
+  broadcast(pack: Pick<MsgPack, 'msgs'>, options?: CallOptions): Promise<ProducedIds>
+  /** The next pack, or `undefined` after close. Iteration is the same, pack by pack. */
+  consume(options?: CallOptions): Promise<MsgPack | undefined>
+  /** Before the first consume, or between two of them. */
+  seek(positions: readonly MsgPosition[], options?: CallOptions & { readonly inclusive?: boolean | undefined }): Promise<void>
+  /** The last durable message of a channel, or `undefined` when it is empty. */
+  getLatestMsgId(channel: string, options?: CallOptions): Promise<MessageId | undefined>
+  /** Begin to read ahead. Also begun by the first consume. */
+  start(): void
+  close(): Promise<void>
+}
+
+export interface TtMsgStreamOptions extends MsgStreamOptions {
+  /** `frontier`: emit whenever the minimum over channels rises (default). `equal`: Milvus's rule, ticks present on all channels. */
+  readonly align?: 'frontier' | 'equal' | undefined
+  /** Data at or below an emitted tick. @default 'deliver' (with `late: true`) */
+  readonly late?: 'deliver' | 'drop' | 'fail' | undefined
+  /** Emit no pack for an interval without messages. @default false: empty packs are progress */
+  readonly skipEmpty?: boolean | undefined
+}
+
+/** An aligned stream: `consume` gives all messages of one step of time over all its channels. */
+export interface TtMsgStream extends MsgStream {
+  /** Everything at or below this has been emitted; 0n before the first pack. */
+  readonly frontier: Timestamp
+  /** Per channel: last tick, messages and bytes that wait. */
+  states(): readonly { readonly channel: string; readonly tick: Timestamp; readonly bufferedMessages: number; readonly bufferedBytes: number }[]
+}
+
+export interface TimeTickProducerOptions {
+  readonly mq: Mq
+  readonly channels: readonly string[]
+  /** A timestamp above all that were given before; e.g. `() => allocator.allocOne()`. */
+  readonly allocate: () => Promise<Timestamp>
+  /** @default 200 */
+  readonly intervalMs?: number | undefined
+  readonly clock?: Clock | undefined
+  readonly onError?: ((error: unknown) => void) | undefined
+}
+
+/** What a stamped write appends: one frame per message, to one channel each. */
+export interface StampedAppend {
+  readonly channel: string
+  readonly msgs: readonly TsMsg[]
+}
+
+/**
+ * The writer side of time: stamps messages and writes ticks, so that a tick T on a channel is a promise that no message
+ * with a timestamp <= T follows it there. Must never write a tick at or above the timestamp of a message that is not yet
+ * acknowledged (Milvus #20536). Ticks that follow no data are transient where the queue can.
+ */
+export interface TimeTickProducer extends AsyncDisposable {
+  /**
+   * Allocate one timestamp, let `build` make the messages for it (synchronously), append them all, resolve when durable.
+   * Order per channel is the order of the timestamps.
+   */
+  write(build: (ts: Timestamp) => readonly StampedAppend[], channels: readonly string[], options?: CallOptions): Promise<{ readonly timestamp: Timestamp; readonly ids: ProducedIds }>
+  /** Ask for a tick >= ts on these channels without waiting for the period. */
+  requestTick(channels: readonly string[], atLeast: Timestamp): void
+  /** The last tick written to a channel, 0n before the first. */
+  lastTick(channel: string): Timestamp
+  addChannel(channel: string): Promise<void>
+  close(): Promise<void>
+}
