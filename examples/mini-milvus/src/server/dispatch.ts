@@ -1,0 +1,122 @@
+/** From a method's bytes or request object to its response: the one way for gRPC and REST. */
+import type { MethodInfo } from '../wire/index.ts'
+import { completeType, decodeType, encodeType } from '../wire/index.ts'
+import type { AnyHandler, Authorize, CallContext, HandlerTable, RpcName } from './handlers.ts'
+import { asMilvusError, Code, MilvusError, success, toStatus } from './status.ts'
+
+export interface Logger {
+  error(fields: Readonly<Record<string, unknown>>, message: string): void
+}
+
+export interface DispatchOptions {
+  readonly handlers: HandlerTable
+  readonly authorize: Authorize
+  readonly logger?: Logger | undefined
+}
+
+/** A request whose bytes are no message of the method: gRPC INVALID_ARGUMENT. */
+export class MalformedRequestError extends Error {
+  override readonly name: string = 'MalformedRequestError'
+}
+
+/** `status` in all responses but one, which says `alter_status`. */
+function statusField(method: MethodInfo): string | undefined {
+  const { fields, fieldsArray } = method.response
+  if (fields['status'] !== undefined) return 'status'
+  return fieldsArray.find((field) => field.resolvedType?.name === 'Status' && !field.repeated)?.name
+}
+
+/** A failure of a method whose response has no Status (one unary method of Milvus): gRPC UNIMPLEMENTED. */
+export class StatuslessError extends Error {
+  override readonly name: string = 'StatuslessError'
+}
+
+export type CallInfo = Omit<CallContext, 'rpc' | 'dbName'>
+
+const DEFAULT_DB = 'default'
+
+export function notServed(name: string): MilvusError {
+  return new MilvusError(Code.Unimplemented, `${name} is not served by mini-milvus`)
+}
+
+/** A response that carries nothing but its status: bare, or as the field `status`. */
+export function statusResponse(method: MethodInfo, status: object): object {
+  if (isBareStatus(method)) return status
+  const field = statusField(method)
+  if (field !== undefined) return { [field]: status }
+  const { reason = '' } = status as { reason?: string }
+  if (method.name === 'Dummy') return { response: reason }
+  throw new StatuslessError(reason)
+}
+
+/** The bytes of {@link statusResponse}. */
+export function encodeStatusResponse(method: MethodInfo, status: object): Uint8Array {
+  return encodeType(method.response, statusResponse(method, status))
+}
+
+function isBareStatus(method: MethodInfo): boolean {
+  return method.response.name === 'Status'
+}
+
+/** Runs one unary call from its bytes. Rejects with MalformedRequestError or StatuslessError; every other failure is a response. */
+export async function dispatchBytes(options: DispatchOptions, method: MethodInfo, bytes: Uint8Array, info: CallInfo): Promise<Uint8Array> {
+  const name = method.name as RpcName
+  const handler = options.handlers[name]
+  try {
+    if (handler === undefined) throw notServed(name)
+    const request = decodeRequest(handler, method, bytes)
+    const response = await runHandler(options, handler, name, request, info)
+    if (handler.encode !== undefined) return handler.encode(response)
+    return encodeType(method.response, withStatus(method, response))
+  } catch (error) {
+    if (error instanceof MalformedRequestError) throw error
+    logUnexpected(options, name, error)
+    return encodeStatusResponse(method, toStatus(error))
+  }
+}
+
+/** Runs one call from a request object that lacks its defaults; the response is complete. Failures throw. */
+export async function dispatchObject(options: DispatchOptions, method: MethodInfo, request: object, info: CallInfo): Promise<object> {
+  const name = method.name as RpcName
+  const handler = options.handlers[name]
+  if (handler === undefined) throw notServed(name)
+  const complete = handler.decode === undefined ? completeType(method.request, request) : handler.decode(encodeType(method.request, request))
+  const response = await runHandler(options, handler, name, complete, info)
+  if (handler.encode !== undefined) return decodeType(method.response, handler.encode(response))
+  return completeType(method.response, withStatus(method, response))
+}
+
+function decodeRequest(handler: AnyHandler, method: MethodInfo, bytes: Uint8Array): object {
+  try {
+    return handler.decode === undefined ? decodeType(method.request, bytes) : handler.decode(bytes)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : 'unreadable bytes'
+    throw new MalformedRequestError(`the request is not a ${method.request.name}: ${reason}`, { cause: error })
+  }
+}
+
+async function runHandler(options: DispatchOptions, handler: AnyHandler, rpc: RpcName, request: object, info: CallInfo): Promise<never> {
+  const call: CallContext = { ...info, rpc, dbName: databaseOf(request, info.metadata) }
+  options.authorize(rpc, call)
+  return (await handler.run(request as never, call)) as never
+}
+
+/** The request's own database wins over the connection's (Milvus); hot messages name it in camelCase. */
+function databaseOf(request: object, metadata: ReadonlyMap<string, string>): string {
+  const { db_name: wireName, dbName } = request as { db_name?: unknown; dbName?: unknown }
+  for (const name of [wireName, dbName, metadata.get('dbname')]) if (typeof name === 'string' && name !== '') return name
+  return DEFAULT_DB
+}
+
+function withStatus(method: MethodInfo, response: object): object {
+  if (isBareStatus(method)) return 'code' in response ? response : success()
+  const { status } = response as { status?: unknown }
+  return status === undefined || status === null ? { ...response, status: success() } : response
+}
+
+function logUnexpected(options: DispatchOptions, rpc: RpcName, error: unknown): void {
+  if (asMilvusError(error) !== undefined) return
+  if (error instanceof Error && error.name === 'AbortError') return
+  options.logger?.error({ rpc, error: error instanceof Error ? (error.stack ?? error.message) : String(error) }, 'an RPC failed unexpectedly')
+}
+

@@ -1,0 +1,3 @@
+/** Milvus's wire format: messages, methods, and their TypeScript types. */
+export * from './codec.ts'
+export * from './generated/types.ts'
