@@ -34,8 +34,7 @@ export class Ring<T> {
   #grow(): void {
     const items = this.#items
     const size = items.length
-    const grown = new Array<T | undefined>(size * 2).fill(undefined)
-    for (let i = 0; i < size; i++) grown[i] = items[(this.#head + i) & this.#mask]
+    const grown = Array.from({ length: size * 2 }, (_, i) => (i < size ? items[(this.#head + i) & this.#mask] : undefined))
     this.#items = grown
     this.#mask = size * 2 - 1
     this.#head = 0

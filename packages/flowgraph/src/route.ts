@@ -35,7 +35,7 @@ export function riseFrontier(core: Core): void {
 
 function sendList(core: Core, vertex: Vertex, tick: bigint, inputs: readonly Msg[], list: readonly (Msg | undefined)[]): void {
   const { outputs } = vertex
-  const slots = new Array<Msg | undefined>(outputs.length).fill(undefined)
+  const slots = outputs.map((): Msg | undefined => undefined)
   for (let i = 0; i < list.length; i++) {
     const msg = list[i]
     if (msg === undefined || msg === null) continue

@@ -18,7 +18,7 @@ async function closeInOrder(engine: Engine): Promise<true> {
   // Sources first and all at once: a read that waits for the far side is released by this.
   const sources = engine.vertices.filter(({ source }) => source !== undefined).map((vertex) => engine.closeNode(vertex))
   await engine.idle()
-  await Promise.all(sources)
+  for (const closing of sources) await closing
   for (const vertex of engine.vertices) await engine.closeNode(vertex)
   return true
 }

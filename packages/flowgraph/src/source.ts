@@ -3,7 +3,7 @@ import { describeValue } from './arguments.ts'
 import type { Core } from './core.ts'
 import type { Msg } from './msg.ts'
 import type { SourceResult } from './node.ts'
-import { execute, finish } from './step.ts'
+import { execute, finish } from './execute.ts'
 import type { SourceState, Vertex } from './vertex.ts'
 
 export function stepSource(core: Core, vertex: Vertex, source: SourceState): boolean {
