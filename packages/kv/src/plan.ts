@@ -1,13 +1,14 @@
 /** What a transaction changes, decided on a view of the store and nothing else: the same code for every local engine. */
-import type { Change, StoredEntry, Txn } from './engine.ts'
+import type { Change, Txn } from './engine.ts'
 import type { KVCondition, Revision } from './kv.ts'
 
 export interface PlanView {
-  get(key: string): StoredEntry | undefined
+  /** What conditions look at: `undefined` where there is no such key. */
+  get(key: string): { readonly revision: Revision } | undefined
   keysWithPrefix(prefix: string): Iterable<string>
 }
 
-function holds(condition: KVCondition, entry: StoredEntry | undefined): boolean {
+function holds(condition: KVCondition, entry: { readonly revision: Revision } | undefined): boolean {
   if ('exists' in condition) return condition.exists === (entry !== undefined)
   return condition.modRevision === (entry?.revision ?? 0n)
 }

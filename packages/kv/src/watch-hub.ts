@@ -32,8 +32,8 @@ export interface WatchFeed {
 export interface ChangeLog {
   /** The last revision that is no longer complete in the log. */
   readonly compacted: Revision
-  /** Whole revisions from `from` on, about `limit` changes. `next` is where to go on, `undefined` at the end of the log. */
-  read(from: Revision, limit: number): { readonly changes: readonly Change[]; readonly next: Revision | undefined }
+  /** Whole revisions in `from`..`upTo`, about `limit` changes. `next` is where to go on, `undefined` when `upTo` is reached. */
+  read(from: Revision, upTo: Revision, limit: number): { readonly changes: readonly Change[]; readonly next: Revision | undefined }
 }
 
 const PAGE = 1000
@@ -189,7 +189,7 @@ class Feed implements WatchFeed {
         this.end(() => compactedError(this.#from, compacted))
         return undefined
       }
-      const { changes, next } = this.#hub.log.read(this.#cursor, PAGE)
+      const { changes, next } = this.#hub.log.read(this.#cursor, this.#hub.revision, PAGE)
       this.#cursor = next
       const revision = next === undefined ? this.#hub.revision : next - 1n
       const matching = changes.filter((change) => this.#matches(change.key))

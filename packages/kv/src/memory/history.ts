@@ -29,11 +29,11 @@ export class History implements ChangeLog {
     this.#size++
   }
 
-  read(from: Revision, limit: number): { changes: readonly Change[]; next: Revision | undefined } {
+  read(from: Revision, upTo: Revision, limit: number): { changes: readonly Change[]; next: Revision | undefined } {
     const changes: Change[] = []
     for (let index = this.#firstOf(from); index < this.#size; index++) {
       const change = this.#at(index)
-      if (change === undefined) break
+      if (change === undefined || change.revision > upTo) break
       if (changes.length >= limit && change.revision !== changes.at(-1)?.revision) return { changes, next: change.revision }
       changes.push(change)
     }

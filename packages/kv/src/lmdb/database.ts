@@ -1,0 +1,91 @@
+/** Opens the LMDB environment: the only place that touches the driver. */
+import { KVError } from '../errors.ts'
+import type { Bytes, Database, Row } from './driver.ts'
+import { corrupt, decodeRow, FORMAT, OWNER_KEY } from './format.ts'
+
+export interface DatabaseOptions {
+  readonly folder: string
+  /** Written into the store: from now on only its holder's writes are accepted. */
+  readonly token: string
+  readonly sync: 'commit' | 'interval'
+  readonly mapSizeBytes: number | undefined
+}
+
+/** Keys as UTF-8, straight into the driver's buffer. */
+const keyEncoder = {
+  writeKey: (key: string, target: Buffer, position: number): number => position + target.write(key, position, 'utf8'),
+  readKey: (target: Buffer, start: number, end: number): string => target.toString('utf8', start, end),
+}
+
+const rowEncoder = {
+  encode: (row: Bytes): Bytes => row,
+  decode: (bytes: Bytes): Row => decodeRow(bytes),
+}
+
+const dataOptions = { name: 'data', encoder: rowEncoder, keyEncoder }
+
+const FORMAT_KEY = 'timetick-kv'
+
+async function loadDriver(): Promise<typeof import('lmdb')> {
+  try {
+    return await import('lmdb')
+  } catch (cause) {
+    throw new KVError('KV_DRIVER_MISSING', 'the lmdb backend needs the package lmdb: npm install lmdb', { cause })
+  }
+}
+
+export async function openDatabase(options: DatabaseOptions): Promise<{ db: Database; storeId: string }> {
+  const { open } = await loadDriver()
+  const root = await opening(async () => open<string, string>({
+    path: options.folder,
+    noSubdir: false,
+    encoding: 'string',
+    maxDbs: 8,
+    // A3: with overlapping syncs a value whose sync failed stays visible and nobody is told.
+    overlappingSync: options.sync === 'interval',
+    ...(options.sync === 'interval' ? { safeRestore: true } : {}),
+    ...(options.mapSizeBytes === undefined ? {} : { mapSize: options.mapSizeBytes }),
+  }))
+  try {
+    const storeId = await opening(async () => checkFormat(root.get(FORMAT_KEY), root.getKeysCount()))
+    const bytesOptions = { encoding: 'binary', keyEncoding: 'binary' } as const
+    const db = await opening(async (): Promise<Database> => ({
+      root,
+      data: root.openDB<Row, string>(dataOptions),
+      log: root.openDB<Bytes, Bytes>({ name: 'log', ...bytesOptions }),
+      leases: root.openDB<Bytes, Bytes>({ name: 'leases', ...bytesOptions }),
+      meta: root.openDB<Bytes, Bytes>({ name: 'meta', ...bytesOptions }),
+    }))
+    const id = storeId ?? options.token.slice(0, 8)
+    await opening(async () => root.transactionSync(() => {
+      if (storeId === undefined) void root.put(FORMAT_KEY, JSON.stringify({ format: FORMAT, storeId: id }))
+      db.meta.put(OWNER_KEY, Buffer.from(options.token))
+    }))
+    return { db, storeId: id }
+  } catch (error) {
+    await root.close()
+    throw error
+  }
+}
+
+/** The id of the store, `undefined` for an empty environment. Refuses before a byte is written. */
+function checkFormat(record: string | undefined, names: number): string | undefined {
+  if (record === undefined) {
+    if (names > 0) throw corrupt('this LMDB environment was made by something else')
+    return undefined
+  }
+  const { format, storeId } = JSON.parse(record) as { format?: unknown; storeId?: unknown }
+  if (typeof format !== 'number' || typeof storeId !== 'string') throw corrupt('the format record is damaged')
+  if (format > FORMAT) throw corrupt(`the store has format ${format}; this version knows up to ${FORMAT}`)
+  return storeId
+}
+
+async function opening<T>(action: () => Promise<T>): Promise<T> {
+  try {
+    return await action()
+  } catch (cause) {
+    if (cause instanceof KVError) throw cause
+    if (String(cause).includes('MDB_INVALID') || String(cause).includes('MDB_CORRUPTED')) throw corrupt('this is not an LMDB environment', cause)
+    throw new KVError('KV_STORAGE_FAILED', 'the storage could not be opened', { cause })
+  }
+}

@@ -1,0 +1,149 @@
+/** The engine on LMDB: reads are synchronous snapshots, writes are committed in groups, one group at a time. */
+import type { Clock } from '../clock.ts'
+import type { Change, Engine, EngineLease, EnginePage, StoredEntry, Txn, TxnResult } from '../engine.ts'
+import type { KVFeatures } from '../features.ts'
+import type { Revision } from '../kv.ts'
+import { LeaseBook, leaseNotFound } from '../lease-book.ts'
+import { type WatchFeed, WatchHub, type WatchTarget } from '../watch-hub.ts'
+import type { Database } from './driver.ts'
+import { decodeCounters, leaseKey, STATE_KEY } from './format.ts'
+import { Group, type GroupLimits } from './group.ts'
+import { DiskLog } from './log.ts'
+import { WriteQueue } from './write-queue.ts'
+
+export interface LmdbEngineOptions extends GroupLimits {
+  readonly db: Database
+  readonly token: string
+  readonly storeId: string
+  readonly clock: Clock
+  readonly features: KVFeatures
+  readonly maxWatchLagBytes: number
+  /** Frees the folder; after the database is closed. */
+  readonly onClosed: () => Promise<void>
+}
+
+export class LmdbEngine implements Engine {
+  readonly features: KVFeatures
+  readonly #options: LmdbEngineOptions
+  readonly #db: Database
+  readonly #queue: WriteQueue
+  readonly #hub: WatchHub
+  readonly #leases: LeaseBook
+
+  constructor(options: LmdbEngineOptions) {
+    this.#options = options
+    this.features = options.features
+    this.#db = options.db
+    this.#hub = new WatchHub(new DiskLog(options.db), this.#revision(), options.maxWatchLagBytes)
+    this.#queue = new WriteQueue(options, (revisions) => this.#publish(revisions))
+    this.#leases = new LeaseBook(options.clock, (id) => {
+      // A failed store cannot end leases any more; its writers have been told.
+      this.revokeLease(id).catch(() => undefined)
+    })
+  }
+
+  /** Leases that ended while the store was closed go before anybody sees it; the others live out their time. */
+  async restoreLeases(): Promise<void> {
+    const now = this.#options.clock.now()
+    const over: string[] = []
+    for (const { key, value } of this.#db.leases.getRange({ start: leaseKey(0n) })) {
+      if (key[0] !== leaseKey(0n)[0]) break
+      const id = this.#leaseId(Buffer.from(key).readBigUInt64BE(1))
+      const fields = new DataView(value.buffer, value.byteOffset, value.length)
+      const ttlMs = Number(fields.getBigUint64(0))
+      const restMs = Math.min(Number(fields.getBigUint64(8)) - now, ttlMs)
+      if (restMs <= 0) over.push(id)
+      else this.#leases.add(id, ttlMs, restMs)
+    }
+    await Promise.all(over.map((id) => this.revokeLease(id)))
+  }
+
+  get(key: string): StoredEntry | undefined {
+    const row = this.#db.data.get(key)
+    return row === undefined ? undefined : { key, value: row.value, revision: row.revision }
+  }
+
+  getMany(keys: readonly string[]): (StoredEntry | undefined)[] {
+    return keys.map((key) => this.get(key))
+  }
+
+  range(prefix: string, startAfter: string | undefined, limit: number): EnginePage {
+    const entries: StoredEntry[] = []
+    const revision = this.#revision()
+    const start = startAfter !== undefined && Buffer.compare(Buffer.from(startAfter), Buffer.from(prefix)) > 0 ? startAfter : prefix
+    for (const { key, value } of this.#db.data.getRange({ start: start === '' ? '\0' : start })) {
+      if (key === startAfter) continue
+      if (!key.startsWith(prefix)) break
+      if (entries.length >= limit) return { entries, revision, more: true }
+      entries.push({ key, value: value.value, revision: value.revision })
+    }
+    return { entries, revision, more: false }
+  }
+
+  write(txn: Txn, signal: AbortSignal | undefined): Promise<TxnResult> {
+    return this.#queue.add((group) => {
+      if (txn.leaseId === undefined) return group.write(txn, undefined)
+      this.#leases.check(txn.leaseId)
+      return group.write(txn, this.#leaseNumber(txn.leaseId))
+    }, signal)
+  }
+
+  watch(target: WatchTarget, from: Revision | undefined): WatchFeed {
+    return this.#hub.open(target, from)
+  }
+
+  async grantLease(ttlMs: number): Promise<EngineLease> {
+    const { clock } = this.#options
+    const lease = await this.#queue.add((group) => group.grantLease(ttlMs, clock.now() + ttlMs))
+    const id = this.#leaseId(lease)
+    this.#leases.add(id, ttlMs)
+    return { id, ttlMs }
+  }
+
+  async keepAlive(leaseId: string): Promise<void> {
+    this.#leases.check(leaseId)
+    await this.#queue.add((group) => {
+      this.#leases.renew(leaseId)
+      const ttlMs = this.#leases.ttlMs(leaseId)
+      group.saveLease(this.#leaseNumber(leaseId), ttlMs, this.#options.clock.now() + ttlMs)
+    })
+  }
+
+  async revokeLease(leaseId: string): Promise<void> {
+    await this.#queue.add((group) => {
+      this.#leases.drop(leaseId)
+      group.endLease(this.#leaseNumber(leaseId))
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#leases.close()
+    await this.#queue.close()
+    this.#hub.endAll()
+    try {
+      await this.#db.root.close()
+    } finally {
+      await this.#options.onClosed()
+    }
+  }
+
+  #revision(): Revision {
+    return decodeCounters(this.#db.meta.get(STATE_KEY)).revision
+  }
+
+  #publish(revisions: readonly (readonly Change[])[]): void {
+    // Whoever learns of a write must be able to read it in the same turn.
+    this.#db.root.resetReadTxn()
+    for (const changes of revisions) this.#hub.publish(changes, changes[0]?.revision ?? this.#hub.revision)
+  }
+
+  #leaseId(lease: bigint): string {
+    return `${this.#options.storeId}-${lease}`
+  }
+
+  #leaseNumber(id: string): bigint {
+    const prefix = `${this.#options.storeId}-`
+    if (!id.startsWith(prefix)) throw leaseNotFound(id)
+    return BigInt(id.slice(prefix.length))
+  }
+}

@@ -1,0 +1,162 @@
+/**
+ * Bytes on disk, format 1. Numbers are big-endian.
+ *
+ *     root  "timetick-kv" -> JSON { format, storeId }
+ *     meta  "state"       -> revision, compacted, logChanges, logBytes, leases granted (u64 each)
+ *           "owner"       -> token of the process that may write
+ *     data  key (UTF-8)   -> flags u8, revision u64, [lease u64,] value
+ *     log   revision u64  -> changes of one group: flags u8, revision u64, key length u16, value length u32, key, value
+ *     leases "L" lease u64 -> ttlMs u64, expiry in ms since 1970 u64;  "K" lease u64 key -> nothing
+ */
+import type { Change, Stored } from '../engine.ts'
+import { KVError } from '../errors.ts'
+import type { Revision } from '../kv.ts'
+import type { Bytes, Row } from './driver.ts'
+
+export const FORMAT = 1
+export const STATE_KEY = Buffer.from('state')
+export const OWNER_KEY = Buffer.from('owner')
+
+const LEASED = 1
+const TEXT = 2
+const PUT = 4
+const CREATED = 8
+const ROW_HEAD = 9
+const CHANGE_HEAD = 15
+
+const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+export function u64(value: bigint): Buffer {
+  const bytes = Buffer.allocUnsafe(8)
+  bytes.writeBigUInt64BE(value)
+  return bytes
+}
+
+export interface StoreCounters {
+  readonly revision: Revision
+  readonly compacted: Revision
+  readonly logChanges: number
+  readonly logBytes: number
+  readonly leasesGranted: bigint
+}
+
+export function encodeCounters(counters: StoreCounters): Buffer {
+  const bytes = Buffer.allocUnsafe(40)
+  bytes.writeBigUInt64BE(counters.revision, 0)
+  bytes.writeBigUInt64BE(counters.compacted, 8)
+  bytes.writeBigUInt64BE(BigInt(counters.logChanges), 16)
+  bytes.writeBigUInt64BE(BigInt(counters.logBytes), 24)
+  bytes.writeBigUInt64BE(counters.leasesGranted, 32)
+  return bytes
+}
+
+export function decodeCounters(bytes: Bytes | undefined): StoreCounters {
+  if (bytes === undefined) return { revision: 0n, compacted: 0n, logChanges: 0, logBytes: 0, leasesGranted: 0n }
+  if (bytes.length !== 40) throw corrupt('the state record has a wrong length')
+  const view = new DataView(bytes.buffer, bytes.byteOffset, 40)
+  return {
+    revision: view.getBigUint64(0),
+    compacted: view.getBigUint64(8),
+    logChanges: Number(view.getBigUint64(16)),
+    logBytes: Number(view.getBigUint64(24)),
+    leasesGranted: view.getBigUint64(32),
+  }
+}
+
+export function encodeRow(value: Stored, revision: Revision, lease: bigint | undefined): Buffer {
+  const head = lease === undefined ? ROW_HEAD : ROW_HEAD + 8
+  const isText = typeof value === 'string'
+  const bytes = Buffer.allocUnsafe(head + (isText ? Buffer.byteLength(value) : value.length))
+  bytes[0] = (isText ? TEXT : 0) | (lease === undefined ? 0 : LEASED)
+  bytes.writeBigUInt64BE(revision, 1)
+  if (lease !== undefined) bytes.writeBigUInt64BE(lease, ROW_HEAD)
+  if (isText) bytes.write(value, head, 'utf8')
+  else bytes.set(value, head)
+  return bytes
+}
+
+/** The driver reads most rows into one buffer: one view of it serves them all. */
+let view: DataView<ArrayBufferLike> = new DataView(new ArrayBuffer(0))
+
+function viewOf(bytes: Bytes): DataView {
+  if (view.buffer !== bytes.buffer || view.byteOffset !== bytes.byteOffset) view = new DataView(bytes.buffer, bytes.byteOffset)
+  return view
+}
+
+export interface RowHead {
+  readonly revision: Revision
+  readonly lease: bigint | undefined
+}
+
+export function decodeHead(bytes: Bytes): RowHead {
+  if (bytes.length < ROW_HEAD) throw corrupt('a row is too short')
+  const fields = viewOf(bytes)
+  const leased = (fields.getUint8(0) & LEASED) !== 0
+  return { revision: fields.getBigUint64(1), lease: leased ? fields.getBigUint64(ROW_HEAD) : undefined }
+}
+
+/** Copies: the bytes are the driver's. */
+export function decodeRow(bytes: Bytes): Row {
+  const size = bytes.length
+  if (size < ROW_HEAD) throw corrupt('a row is too short')
+  const fields = viewOf(bytes)
+  const flags = fields.getUint8(0)
+  return { value: readValue(bytes, (flags & LEASED) === 0 ? ROW_HEAD : ROW_HEAD + 8, size, flags), revision: fields.getBigUint64(1) }
+}
+
+function readValue(bytes: Bytes, start: number, end: number, flags: number): Stored {
+  if ((flags & TEXT) !== 0) return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('utf8')
+  return Uint8Array.prototype.slice.call(bytes, start, end)
+}
+
+export function encodeChanges(changes: readonly Change[], rows: readonly (Bytes | undefined)[]): Buffer {
+  const parts: Bytes[] = []
+  changes.forEach((change, index) => {
+    const key = Buffer.from(change.key)
+    const row = rows[index]
+    const rowFlags = row?.[0] ?? 0
+    const value = row?.subarray((rowFlags & LEASED) === 0 ? ROW_HEAD : ROW_HEAD + 8)
+    const head = Buffer.allocUnsafe(CHANGE_HEAD)
+    head[0] = (value === undefined ? 0 : PUT) | (rowFlags & TEXT) | (change.created ? CREATED : 0)
+    head.writeBigUInt64BE(change.revision, 1)
+    head.writeUInt16BE(key.length, 9)
+    head.writeUInt32BE(value?.length ?? 0, 11)
+    parts.push(head, key)
+    if (value !== undefined) parts.push(value)
+  })
+  return Buffer.concat(parts)
+}
+
+export function decodeChanges(bytes: Bytes): Change[] {
+  const changes: Change[] = []
+  const fields = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  let at = 0
+  while (at < bytes.length) {
+    if (at + CHANGE_HEAD > bytes.length) throw corrupt('a change of the log is cut')
+    const flags = fields.getUint8(at)
+    const keyStart = at + CHANGE_HEAD
+    const valueStart = keyStart + fields.getUint16(at + 9)
+    const end = valueStart + fields.getUint32(at + 11)
+    if (end > bytes.length) throw corrupt('a change of the log is cut')
+    changes.push({
+      key: strict.decode(bytes.subarray(keyStart, valueStart)),
+      value: (flags & PUT) === 0 ? undefined : readValue(bytes, valueStart, end, flags),
+      revision: fields.getBigUint64(at + 1),
+      created: (flags & CREATED) !== 0,
+    })
+    at = end
+  }
+  return changes
+}
+
+export function leaseKey(lease: bigint): Buffer {
+  return Buffer.concat([Buffer.from('L'), u64(lease)])
+}
+
+export function leasedKey(lease: bigint, key: string): Buffer {
+  return Buffer.concat([Buffer.from('K'), u64(lease), Buffer.from(key)])
+}
+
+export function corrupt(what: string, cause?: unknown): KVError {
+  return new KVError('KV_CORRUPT', what, { cause })
+}
