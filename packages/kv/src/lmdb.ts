@@ -54,7 +54,6 @@ export async function openLmdbKV(options: LmdbKVOptions): Promise<KVBase> {
       ...limits,
       db,
       storeId,
-      token: lock.token,
       clock: options.clock ?? systemClock,
       features: featuresFor(sync),
       onClosed: () => lock.release(),

@@ -1,7 +1,7 @@
 /** Opens the LMDB environment: the only place that touches the driver. */
 import { KVError } from '../errors.ts'
 import type { Bytes, Database, Row } from './driver.ts'
-import { corrupt, decodeRow, FORMAT, OWNER_KEY } from './format.ts'
+import { corrupt, decodeRow, FORMAT } from './format.ts'
 
 export interface DatabaseOptions {
   readonly folder: string
@@ -41,7 +41,9 @@ export async function openDatabase(options: DatabaseOptions): Promise<{ db: Data
     noSubdir: false,
     encoding: 'string',
     maxDbs: 8,
-    // A3: with overlapping syncs a value whose sync failed stays visible and nobody is told.
+    // Groups are batched here already: no second wait for the end of the turn.
+    eventTurnBatching: false,
+    // With overlapping syncs a value whose sync failed stays visible and nobody is told.
     overlappingSync: options.sync === 'interval',
     ...(options.sync === 'interval' ? { safeRestore: true } : {}),
     ...(options.mapSizeBytes === undefined ? {} : { mapSize: options.mapSizeBytes }),
@@ -49,8 +51,11 @@ export async function openDatabase(options: DatabaseOptions): Promise<{ db: Data
   try {
     const storeId = await opening(async () => checkFormat(root.get(FORMAT_KEY), root.getKeysCount()))
     const bytesOptions = { encoding: 'binary', keyEncoding: 'binary' } as const
+    const owner = await opening(async () => root.openDB<string, string>({ name: 'owner', encoding: 'string', useVersions: true }))
+    const version = Number.parseInt(options.token.slice(0, 8), 16) + 1
     const db = await opening(async (): Promise<Database> => ({
       root,
+      commit: (puts) => owner.ifVersion('owner', version, puts),
       data: root.openDB<Row, string>(dataOptions),
       log: root.openDB<Bytes, Bytes>({ name: 'log', ...bytesOptions }),
       leases: root.openDB<Bytes, Bytes>({ name: 'leases', ...bytesOptions }),
@@ -59,7 +64,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<{ db: Data
     const id = storeId ?? options.token.slice(0, 8)
     await opening(async () => root.transactionSync(() => {
       if (storeId === undefined) void root.put(FORMAT_KEY, JSON.stringify({ format: FORMAT, storeId: id }))
-      db.meta.put(OWNER_KEY, Buffer.from(options.token))
+      void owner.put('owner', options.token, version)
     }))
     return { db, storeId: id }
   } catch (error) {

@@ -7,6 +7,7 @@ export type Bytes = Uint8Array
 export interface Table<K, V> {
   get(key: K): V | undefined
   getBinaryFast(key: K): Bytes | undefined
+  /** Inside a commit only. */
   put(key: K, value: V | Bytes): unknown
   remove(key: K): unknown
   getRange(options: { start: K; limit?: number; reverse?: boolean }): Iterable<{ key: K; value: V }>
@@ -20,8 +21,6 @@ export interface Row {
 }
 
 export interface Environment {
-  childTransaction<T>(action: () => T): Promise<T>
-  transactionSync<T>(action: () => T): T
   resetReadTxn(): void
   close(): Promise<void>
 }
@@ -34,6 +33,8 @@ export interface Database {
   readonly log: Table<Bytes, Bytes>
   /** Leases and which keys hang on them. */
   readonly leases: Table<Bytes, Bytes>
-  /** The state record and the owner. */
+  /** The state record. */
   readonly meta: Table<Bytes, Bytes>
+  /** All puts and removals of `puts` in one transaction, `false` when another process has taken the store over. */
+  commit(puts: () => void): Promise<boolean>
 }

@@ -13,7 +13,6 @@ import { WriteQueue } from './write-queue.ts'
 
 export interface LmdbEngineOptions extends GroupLimits {
   readonly db: Database
-  readonly token: string
   readonly storeId: string
   readonly clock: Clock
   readonly features: KVFeatures
@@ -85,7 +84,7 @@ export class LmdbEngine implements Engine {
       if (txn.leaseId === undefined) return group.write(txn, undefined)
       this.#leases.check(txn.leaseId)
       return group.write(txn, this.#leaseNumber(txn.leaseId))
-    }, signal)
+    }, { signal, first: txn.removePrefix !== undefined })
   }
 
   watch(target: WatchTarget, from: Revision | undefined): WatchFeed {
@@ -113,7 +112,7 @@ export class LmdbEngine implements Engine {
     await this.#queue.add((group) => {
       this.#leases.drop(leaseId)
       group.endLease(this.#leaseNumber(leaseId))
-    })
+    }, { first: true })
   }
 
   async close(): Promise<void> {

@@ -3,7 +3,7 @@
  *
  *     root  "timetick-kv" -> JSON { format, storeId }
  *     meta  "state"       -> revision, compacted, logChanges, logBytes, leases granted (u64 each)
- *           "owner"       -> token of the process that may write
+ *     owner "owner"       -> token of the process that may write; its version is what each commit is conditional on
  *     data  key (UTF-8)   -> flags u8, revision u64, [lease u64,] value
  *     log   revision u64  -> changes of one group: flags u8, revision u64, key length u16, value length u32, key, value
  *     leases "L" lease u64 -> ttlMs u64, expiry in ms since 1970 u64;  "K" lease u64 key -> nothing
@@ -15,7 +15,6 @@ import type { Bytes, Row } from './driver.ts'
 
 export const FORMAT = 1
 export const STATE_KEY = Buffer.from('state')
-export const OWNER_KEY = Buffer.from('owner')
 
 const LEASED = 1
 const TEXT = 2
@@ -109,22 +108,33 @@ function readValue(bytes: Bytes, start: number, end: number, flags: number): Sto
   return Uint8Array.prototype.slice.call(bytes, start, end)
 }
 
+function valueStart(row: Bytes): number {
+  return ((row[0] ?? 0) & LEASED) === 0 ? ROW_HEAD : ROW_HEAD + 8
+}
+
+/** `rows[i]` is the encoded row of `changes[i]`, whose value bytes are taken over. */
 export function encodeChanges(changes: readonly Change[], rows: readonly (Bytes | undefined)[]): Buffer {
-  const parts: Bytes[] = []
+  let most = 0
   changes.forEach((change, index) => {
-    const key = Buffer.from(change.key)
-    const row = rows[index]
-    const rowFlags = row?.[0] ?? 0
-    const value = row?.subarray((rowFlags & LEASED) === 0 ? ROW_HEAD : ROW_HEAD + 8)
-    const head = Buffer.allocUnsafe(CHANGE_HEAD)
-    head[0] = (value === undefined ? 0 : PUT) | (rowFlags & TEXT) | (change.created ? CREATED : 0)
-    head.writeBigUInt64BE(change.revision, 1)
-    head.writeUInt16BE(key.length, 9)
-    head.writeUInt32BE(value?.length ?? 0, 11)
-    parts.push(head, key)
-    if (value !== undefined) parts.push(value)
+    most += CHANGE_HEAD + change.key.length * 3 + (rows[index]?.length ?? 0)
   })
-  return Buffer.concat(parts)
+  const bytes = Buffer.allocUnsafe(most)
+  const fields = new DataView(bytes.buffer, bytes.byteOffset, most)
+  let at = 0
+  changes.forEach((change, index) => {
+    const row = rows[index]
+    const keyLength = bytes.write(change.key, at + CHANGE_HEAD, 'utf8')
+    fields.setUint8(at, row === undefined ? 0 : PUT | ((row[0] ?? 0) & TEXT) | (change.created ? CREATED : 0))
+    fields.setBigUint64(at + 1, change.revision)
+    fields.setUint16(at + 9, keyLength)
+    const from = row === undefined ? 0 : valueStart(row)
+    const valueLength = row === undefined ? 0 : row.length - from
+    fields.setUint32(at + 11, valueLength)
+    at += CHANGE_HEAD + keyLength
+    if (row !== undefined) bytes.set(from === 0 ? row : row.subarray(from), at)
+    at += valueLength
+  })
+  return bytes.subarray(0, at)
 }
 
 export function decodeChanges(bytes: Bytes): Change[] {
@@ -135,18 +145,30 @@ export function decodeChanges(bytes: Bytes): Change[] {
     if (at + CHANGE_HEAD > bytes.length) throw corrupt('a change of the log is cut')
     const flags = fields.getUint8(at)
     const keyStart = at + CHANGE_HEAD
-    const valueStart = keyStart + fields.getUint16(at + 9)
-    const end = valueStart + fields.getUint32(at + 11)
+    const keyEnd = keyStart + fields.getUint16(at + 9)
+    const end = keyEnd + fields.getUint32(at + 11)
     if (end > bytes.length) throw corrupt('a change of the log is cut')
     changes.push({
-      key: strict.decode(bytes.subarray(keyStart, valueStart)),
-      value: (flags & PUT) === 0 ? undefined : readValue(bytes, valueStart, end, flags),
+      key: strict.decode(bytes.subarray(keyStart, keyEnd)),
+      value: (flags & PUT) === 0 ? undefined : readValue(bytes, keyEnd, end, flags),
       revision: fields.getBigUint64(at + 1),
       created: (flags & CREATED) !== 0,
     })
     at = end
   }
   return changes
+}
+
+/** Number of changes and last revision of a group, without decoding its keys and values. */
+export function measureChanges(bytes: Bytes): { count: number; last: Revision } {
+  const fields = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  let count = 0
+  let last = 0n
+  for (let at = 0; at + CHANGE_HEAD <= bytes.length; at += CHANGE_HEAD + fields.getUint16(at + 9) + fields.getUint32(at + 11)) {
+    count++
+    last = fields.getBigUint64(at + 1)
+  }
+  return { count, last }
 }
 
 export function leaseKey(lease: bigint): Buffer {

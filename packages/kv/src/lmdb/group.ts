@@ -1,12 +1,10 @@
-/** One group of writes inside one LMDB transaction: everything that happens between begin and commit. */
+/** One group of writes that becomes one LMDB transaction: planned on the committed state, then handed over as a whole. */
 import type { Change, Txn, TxnResult } from '../engine.ts'
-import { KVError } from '../errors.ts'
-import type { Revision } from '../kv.ts'
 import { planTxn } from '../plan.ts'
 import type { Bytes, Database } from './driver.ts'
 import {
-  decodeCounters, decodeHead, encodeChanges, encodeCounters, encodeRow, leasedKey, leaseKey, OWNER_KEY, type RowHead, STATE_KEY,
-  type StoreCounters, u64,
+  decodeHead, encodeChanges, encodeCounters, encodeRow, leasedKey, leaseKey, measureChanges, type RowHead, STATE_KEY, type StoreCounters,
+  u64,
 } from './format.ts'
 
 export interface GroupLimits {
@@ -14,33 +12,39 @@ export interface GroupLimits {
   readonly maxHistoryBytes: number
 }
 
+const NOTHING = Buffer.alloc(0)
+
 export class Group {
   /** One list of changes for each revision made. */
   readonly revisions: Change[][] = []
   readonly #db: Database
   readonly #limits: GroupLimits
   #counters: StoreCounters
-  #changes: Change[] = []
-  #rows: (Bytes | undefined)[] = []
-  #heads = new Map<string, RowHead | undefined>()
+  readonly #changes: Change[] = []
+  readonly #rows: (Bytes | undefined)[] = []
+  /** What this group has made of the keys it touched, over the committed state. */
+  readonly #heads = new Map<string, RowHead | undefined>()
+  readonly #leaseWrites: (readonly [key: Bytes, value: Bytes | undefined])[] = []
+  readonly #trimmed: Bytes[] = []
 
-  /** Must be called inside the transaction. Throws `KV_LOCKED` when another process has taken the store over. */
-  constructor(db: Database, token: string, limits: GroupLimits) {
+  constructor(db: Database, committed: StoreCounters, limits: GroupLimits) {
     this.#db = db
+    this.#counters = committed
     this.#limits = limits
-    const owner = db.meta.get(OWNER_KEY)
-    if (owner === undefined || !Buffer.from(token).equals(owner)) {
-      throw new KVError('KV_LOCKED', 'another process has opened this store for writing', { outcome: 'not-applied' })
-    }
-    this.#counters = decodeCounters(db.meta.get(STATE_KEY))
   }
 
+  /** As they will be once this group is committed. */
   get counters(): StoreCounters {
     return this.#counters
   }
 
+  /** False when all conditions failed or nothing was there to remove: no commit is needed. */
+  get hasWrites(): boolean {
+    return this.#changes.length > 0 || this.#leaseWrites.length > 0
+  }
+
+  /** With `removePrefix` it must be the first of its group: the prefix is looked up in the committed state. */
   write(txn: Txn, lease: bigint | undefined): TxnResult {
-    this.#heads.clear()
     const changes = planTxn(this, txn, this.#counters.revision + 1n)
     if (changes === undefined) return { applied: false, revision: this.#counters.revision }
     this.#apply(changes, lease)
@@ -55,42 +59,50 @@ export class Group {
   }
 
   saveLease(lease: bigint, ttlMs: number, expiresAt: number): void {
-    this.#db.leases.put(leaseKey(lease), Buffer.concat([u64(BigInt(ttlMs)), u64(BigInt(Math.max(Math.ceil(expiresAt), 0)))]))
+    this.#leaseWrites.push([leaseKey(lease), Buffer.concat([u64(BigInt(ttlMs)), u64(BigInt(Math.max(Math.ceil(expiresAt), 0)))])])
   }
 
-  /** Removes the lease and its keys, in one revision. */
+  /** Removes the lease and its keys in one revision. Must be the first of its group, as it looks at the committed state. */
   endLease(lease: bigint): void {
     const prefix = leasedKey(lease, '')
-    const keys: string[] = []
+    const revision = this.#counters.revision + 1n
+    const changes: Change[] = []
     for (const bytes of this.#db.leases.getKeys({ start: prefix })) {
       if (!prefix.equals(bytes.subarray(0, prefix.length))) break
-      keys.push(Buffer.from(bytes.subarray(prefix.length)).toString('utf8'))
+      const key = Buffer.from(bytes.subarray(prefix.length)).toString('utf8')
+      changes.push({ key, value: undefined, revision, created: false })
     }
-    this.#heads.clear()
-    const revision = this.#counters.revision + 1n
-    this.#apply(keys.map((key) => ({ key, value: undefined, revision, created: false })), undefined)
-    this.#db.leases.remove(leaseKey(lease))
+    this.#apply(changes, undefined)
+    this.#leaseWrites.push([leaseKey(lease), undefined])
   }
 
-  /** Writes the log of the group, trims old groups, saves the counters. */
-  finish(): void {
+  /** Adds the log of the group, trims old ones, and hands everything to the driver; inside its batch, so that it is atomic. */
+  handOver(batch: (puts: () => void) => Promise<boolean>): Promise<boolean> {
     const first = this.#changes[0]
-    if (first !== undefined) {
-      const bytes = encodeChanges(this.#changes, this.#rows)
-      this.#db.log.put(u64(first.revision), bytes)
-      const { logChanges, logBytes } = this.#counters
-      this.#counters = { ...this.#counters, logChanges: logChanges + this.#changes.length, logBytes: logBytes + bytes.length }
-      this.#trim(first.revision)
-    }
-    this.#db.meta.put(STATE_KEY, encodeCounters(this.#counters))
+    const log = first === undefined ? undefined : encodeChanges(this.#changes, this.#rows)
+    if (log !== undefined) this.#trim(log.length)
+    const { data, leases, meta } = this.#db
+    return batch(() => {
+      this.#changes.forEach((change, index) => {
+        const row = this.#rows[index]
+        if (row === undefined) data.remove(change.key)
+        else data.put(change.key, row)
+      })
+      for (const [key, value] of this.#leaseWrites) {
+        if (value === undefined) leases.remove(key)
+        else leases.put(key, value)
+      }
+      for (const key of this.#trimmed) this.#db.log.remove(key)
+      if (log !== undefined && first !== undefined && this.#keepsLog) this.#db.log.put(u64(first.revision), log)
+      meta.put(STATE_KEY, encodeCounters(this.#counters))
+    })
   }
 
   get(key: string): RowHead | undefined {
-    if (this.#heads.has(key)) return this.#heads.get(key)
+    const touched = this.#heads.get(key)
+    if (touched !== undefined || this.#heads.has(key)) return touched
     const bytes = this.#db.data.getBinaryFast(key)
-    const head = bytes === undefined ? undefined : decodeHead(bytes)
-    this.#heads.set(key, head)
-    return head
+    return bytes === undefined ? undefined : decodeHead(bytes)
   }
 
   *keysWithPrefix(prefix: string): Iterable<string> {
@@ -103,48 +115,50 @@ export class Group {
   #apply(changes: Change[], lease: bigint | undefined): void {
     if (changes.length === 0) return
     for (const change of changes) {
-      const former = this.get(change.key)?.lease
-      const kept = change.value === undefined ? undefined : lease
-      if (former !== undefined && former !== kept) this.#db.leases.remove(leasedKey(former, change.key))
-      if (kept !== undefined && former !== kept) this.#db.leases.put(leasedKey(kept, change.key), Buffer.alloc(0))
-      const row = change.value === undefined ? undefined : encodeRow(change.value, change.revision, kept)
-      if (row === undefined) this.#db.data.remove(change.key)
-      else this.#db.data.put(change.key, row)
+      const { key, value, revision } = change
+      // A key that is new has no former lease to look for.
+      const former = change.created ? undefined : this.get(key)?.lease
+      const kept = value === undefined ? undefined : lease
+      if (former !== kept) this.#moveLease(key, former, kept)
       this.#changes.push(change)
-      this.#rows.push(row)
+      this.#rows.push(value === undefined ? undefined : encodeRow(value, revision, kept))
+      this.#heads.set(key, value === undefined ? undefined : { revision, lease: kept })
     }
     this.revisions.push(changes)
     this.#counters = { ...this.#counters, revision: this.#counters.revision + 1n }
   }
 
-  #trim(newest: Revision): void {
+  #moveLease(key: string, former: bigint | undefined, kept: bigint | undefined): void {
+    if (former !== undefined) this.#leaseWrites.push([leasedKey(former, key), undefined])
+    if (kept !== undefined) this.#leaseWrites.push([leasedKey(kept, key), NOTHING])
+  }
+
+  get #keepsLog(): boolean {
+    return this.#limits.maxHistory > 0 && this.#limits.maxHistoryBytes > 0
+  }
+
+  /** Whole old groups go, the oldest first; the newest stays, unless nothing shall be kept. */
+  #trim(newBytes: number): void {
     const { maxHistory, maxHistoryBytes } = this.#limits
-    while (this.#counters.logChanges > maxHistory || this.#counters.logBytes > maxHistoryBytes) {
-      const [oldest] = this.#db.log.getRange({ start: u64(0n), limit: 1 })
-      if (oldest === undefined) return
-      const { changes, last } = measure(oldest.value)
-      const isNewest = Buffer.from(oldest.key).equals(u64(newest))
-      // The newest group stays unless nothing shall be kept: whoever watches gets it from memory, who resumes from here.
-      if (isNewest && maxHistory > 0 && maxHistoryBytes > 0) return
-      this.#db.log.remove(oldest.key)
-      this.#counters = {
-        ...this.#counters,
-        compacted: last,
-        logChanges: this.#counters.logChanges - changes,
-        logBytes: this.#counters.logBytes - oldest.value.length,
+    let { compacted, logChanges, logBytes } = this.#counters
+    logChanges += this.#changes.length
+    logBytes += newBytes
+    if (logChanges > maxHistory || logBytes > maxHistoryBytes) {
+      for (const { key, value } of this.#db.log.getRange({ start: u64(0n) })) {
+        if (logChanges <= maxHistory && logBytes <= maxHistoryBytes) break
+        const old = measureChanges(value)
+        this.#trimmed.push(key)
+        compacted = old.last
+        logChanges -= old.count
+        logBytes -= value.length
       }
     }
+    if (!this.#keepsLog) {
+      compacted = this.#changes.at(-1)?.revision ?? compacted
+      logChanges = 0
+      logBytes = 0
+    }
+    this.#counters = { ...this.#counters, compacted, logChanges, logBytes }
   }
 }
 
-/** Number of changes and last revision of a group, without decoding its keys and values. */
-function measure(bytes: Bytes): { changes: number; last: Revision } {
-  const fields = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  let changes = 0
-  let last = 0n
-  for (let at = 0; at + 15 <= bytes.length; at += 15 + fields.getUint16(at + 9) + fields.getUint32(at + 11)) {
-    changes++
-    last = fields.getBigUint64(at + 1)
-  }
-  return { changes, last }
-}
