@@ -1,0 +1,43 @@
+/** Where a value comes from. */
+import type { Declared } from './declaration.ts'
+import { sourceOf } from './layers.ts'
+import type { Layer, LayerEntry, LayerKind } from './layers.ts'
+
+export interface ExplainedValue {
+  readonly layer: LayerKind
+  /** Such as `milvus.yaml:3:5`, `environment variable MINI_MILVUS_PROXY_PORT`, `save()`, `default`. */
+  readonly source: string
+  /** `undefined`: this layer hides the key. Secrets are masked. */
+  readonly value: string | undefined
+}
+
+export interface Explanation {
+  readonly key: string
+  /** `undefined` when no layer has it, or the strongest that has it hides it. */
+  readonly value: string | undefined
+  readonly layer: LayerKind | undefined
+  readonly source: string | undefined
+  /** What weaker layers say, strongest first. */
+  readonly overrides: readonly ExplainedValue[]
+  readonly declaration: Declared | undefined
+}
+
+export const MASK = '******'
+const SECRET_WORDS = /password|passwd|secret|token|credential|privatekey|accesskey|apikey/
+
+/** Declared so; or, where nothing is declared, named so. */
+export function isSecret(id: string, declared: Declared | undefined): boolean {
+  return declared?.secret ?? SECRET_WORDS.test(id.replace(/[._/-]/g, '').toLowerCase())
+}
+
+export function explain(key: string, found: readonly { layer: Layer; entry: LayerEntry }[], declaration: Declared | undefined): Explanation {
+  const masked = isSecret(key, declaration)
+  const values = found.map(({ layer, entry }): ExplainedValue => ({
+    layer: layer.kind,
+    source: sourceOf(entry),
+    value: entry.value === undefined || !masked ? entry.value : MASK,
+  }))
+  const [first, ...overrides] = values
+  const shown = masked && declaration?.defaultText !== undefined ? { ...declaration, default: MASK, defaultText: MASK } : declaration
+  return { key, value: first?.value, layer: first?.layer, source: first?.source, overrides, declaration: shown }
+}

@@ -1,0 +1,74 @@
+/** Where values come from, from strongest to weakest, and what one layer says about a key. */
+
+/** runtime (`save`) > kv > flags > environment > file > default. Of two layers of one kind the later added is stronger. */
+export const LAYER_KINDS = ['runtime', 'kv', 'flags', 'environment', 'file', 'default'] as const
+export type LayerKind = (typeof LAYER_KINDS)[number]
+
+/** One value in one layer. */
+export interface LayerEntry {
+  /** `undefined` hides what weaker layers say. */
+  readonly value: string | undefined
+  /** Where exactly, such as `milvus.yaml:3:5`; a function when that takes work. */
+  readonly source: string | (() => string)
+}
+
+export interface Layer {
+  readonly kind: LayerKind
+  /** Tells layers of one kind apart; in messages. */
+  readonly name: string
+  /** By lower-case key. Never changed: a change is a new map. */
+  readonly entries: ReadonlyMap<string, LayerEntry>
+}
+
+export function sourceOf(entry: LayerEntry): string {
+  return typeof entry.source === 'string' ? entry.source : entry.source()
+}
+
+/** The stack of layers, strongest first. */
+export class LayerStack {
+  #layers: Layer[] = []
+
+  get layers(): readonly Layer[] {
+    return this.#layers
+  }
+
+  find(kind: LayerKind, name: string): Layer | undefined {
+    return this.#layers.find((layer) => layer.kind === kind && layer.name === name)
+  }
+
+  /** The stack with this layer in place of the one of the same kind and name, or put before the others of its kind. */
+  with(layer: Layer): LayerStack {
+    const next = new LayerStack()
+    const rank = LAYER_KINDS.indexOf(layer.kind)
+    const at = this.#layers.findIndex((other) => other.kind === layer.kind && other.name === layer.name)
+    if (at >= 0) next.#layers = this.#layers.with(at, layer)
+    else {
+      const before = this.#layers.findIndex((other) => LAYER_KINDS.indexOf(other.kind) >= rank)
+      next.#layers = before < 0 ? [...this.#layers, layer] : this.#layers.toSpliced(before, 0, layer)
+    }
+    return next
+  }
+
+  without(kind: LayerKind, name: string): LayerStack {
+    const next = new LayerStack()
+    next.#layers = this.#layers.filter((layer) => layer.kind !== kind || layer.name !== name)
+    return next
+  }
+
+  /** The strongest that has the key. */
+  resolve(id: string): { layer: Layer; entry: LayerEntry } | undefined {
+    for (const layer of this.#layers) {
+      const entry = layer.entries.get(id)
+      if (entry !== undefined) return { layer, entry }
+    }
+    return undefined
+  }
+
+  /** All that have the key, strongest first. */
+  all(id: string): { layer: Layer; entry: LayerEntry }[] {
+    return this.#layers.flatMap((layer) => {
+      const entry = layer.entries.get(id)
+      return entry === undefined ? [] : [{ layer, entry }]
+    })
+  }
+}
