@@ -49,7 +49,7 @@ export function summarizeTap(text, code) {
 
 /** Runs the tests of a folder with `node --test`. */
 export async function runNodeTests({ dir, files, env, timeoutMs }) {
-  const { code, output, ms, timedOut } = await exec(process.execPath, ['--test', '--test-reporter=tap', ...files], { cwd: dir, env, timeoutMs })
+  const { code, output, ms, timedOut } = await exec(process.execPath, ['--test', '--test-reporter=tap', ...files], { cwd: dir, env: { NODE_TEST_CONTEXT: undefined, ...env }, timeoutMs })
   const result = summarizeTap(output, code)
   if (timedOut) result.failures.push(`stopped after ${Math.round(ms / 1000)} s`)
   return { ...result, output, ms }
