@@ -73,8 +73,10 @@ export interface LoadMeta {
 export interface SegmentIndexMeta {
   readonly indexId: bigint
   readonly state: 'building' | 'finished' | 'failed'
+  /** Object key of the index file; '' when the segment is small enough to be searched without. */
   readonly path: string
   readonly bytes: number
+  readonly crc32: number
   readonly reason: string
 }
 

@@ -1,0 +1,40 @@
+/** One step of time of a DML channel, as it travels the flow graphs of data and query nodes. */
+import type { Msg } from '@timetick/flowgraph'
+import type { MsgPack, MsgPosition, TsMsg } from '@timetick/msgstream'
+import { dmlHeader, type DmlHeader } from '../writer/log-messages.ts'
+
+export interface DmlItem {
+  readonly header: DmlHeader
+  readonly message: TsMsg
+}
+
+export interface DmlPack extends Msg {
+  readonly items: readonly DmlItem[]
+  /** Reading on from here gives this pack again. */
+  readonly startPosition: MsgPosition
+  /** Reading on from here gives what follows. */
+  readonly endPosition: MsgPosition
+}
+
+/** A pack of a stream over exactly one channel. Items ascend by timestamp, as the state machines behind need them. */
+export function toDmlPack(pack: MsgPack): DmlPack {
+  const [startPosition] = pack.startPositions
+  const [endPosition] = pack.endPositions
+  if (startPosition === undefined || endPosition === undefined) throw new Error('a pack came without positions')
+  const items: DmlItem[] = []
+  let sorted = true
+  for (const message of pack.msgs) {
+    const header = dmlHeader(message)
+    if (header === undefined) continue
+    const last = items.at(-1)
+    if (last !== undefined && last.header.ts > header.ts) sorted = false
+    items.push({ header, message })
+  }
+  if (!sorted) items.sort((a, b) => (a.header.ts < b.header.ts ? -1 : a.header.ts > b.header.ts ? 1 : 0))
+  return { timeTick: pack.endTs, items, startPosition, endPosition }
+}
+
+/** The same step with other items. */
+export function withItems(pack: DmlPack, items: readonly DmlItem[]): DmlPack {
+  return { timeTick: pack.timeTick, items, startPosition: pack.startPosition, endPosition: pack.endPosition }
+}

@@ -1,0 +1,47 @@
+/** Removes files of segments that the metadata no longer names: at start, and when segments or collections go. */
+import { segmentFolder } from '../datanode/flush-buffer.ts'
+import type { ObjectStorage } from '../storage/index.ts'
+import type { MetaReader } from './api.ts'
+
+export interface GarbageCollectorOptions {
+  readonly meta: MetaReader
+  readonly storage: ObjectStorage
+  readonly onWarning: (message: string, error: unknown) => void
+}
+
+export class GarbageCollector {
+  readonly #options: GarbageCollectorOptions
+  readonly #unsubscribe: () => void
+  readonly #work = new Set<Promise<void>>()
+
+  constructor(options: GarbageCollectorOptions) {
+    this.#options = options
+    this.#unsubscribe = options.meta.onChange((change) => {
+      if (change.kind === 'segment' && change.after === undefined && change.before !== undefined) {
+        this.#remove(segmentFolder(change.before.collectionId, change.before.id))
+      }
+    })
+  }
+
+  /** Before any writer starts: what a crash left behind. */
+  async sweep(): Promise<void> {
+    const { meta, storage } = this.#options
+    for (const { key } of await storage.list('segments/')) {
+      const [, , segment] = key.split('/')
+      if (segment !== undefined && /^\d+$/.test(segment) && meta.segment(BigInt(segment)) === undefined) await storage.delete(key)
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#unsubscribe()
+    await Promise.all(this.#work)
+  }
+
+  #remove(folder: string): void {
+    const work = this.#options.storage.deletePrefix(`${folder}/`).catch((error: unknown) => {
+      this.#options.onWarning(`removing ${folder} failed; the next start tries again`, error)
+    })
+    this.#work.add(work)
+    void work.finally(() => this.#work.delete(work))
+  }
+}

@@ -1,0 +1,145 @@
+/**
+ * Builds vector indexes of flushed segments, one after the other, in the engine's workers. What there is to do follows from
+ * the metadata alone, so that a restart goes on where it was cut.
+ */
+import type { Engine } from '../engine/index.ts'
+import type { CollectionMeta, IndexMeta, SegmentIndexMeta, SegmentMeta } from '../model/meta.ts'
+import { isVectorType, type FieldSchema } from '../model/schema.ts'
+import { segmentFolder } from '../datanode/flush-buffer.ts'
+import type { SegmentLoader } from '../querynode/segment-loader.ts'
+import type { ObjectStorage } from '../storage/index.ts'
+import type { MetaReader, SegmentWriter } from './api.ts'
+
+export interface IndexBuilderOptions {
+  readonly meta: MetaReader
+  readonly segments: SegmentWriter
+  readonly storage: ObjectStorage
+  readonly loader: SegmentLoader
+  readonly engine: Engine
+  /** Segments with fewer rows are searched without an index. */
+  readonly minRows: number
+  readonly onWarning: (message: string, error: unknown) => void
+}
+
+interface Job {
+  readonly segment: SegmentMeta
+  readonly collection: CollectionMeta
+  readonly index: IndexMeta
+  readonly field: FieldSchema
+}
+
+/** Index types that are exact scans here. */
+const SCANNED = new Set(['FLAT', 'BIN_FLAT'])
+
+export class IndexBuilder {
+  readonly #options: IndexBuilderOptions
+  readonly #abort = new AbortController()
+  readonly #unsubscribe: () => void
+  #running: Promise<void> | undefined
+
+  constructor(options: IndexBuilderOptions) {
+    this.#options = options
+    this.#unsubscribe = options.meta.onChange((change) => {
+      if (change.kind === 'segment' || change.kind === 'index') this.#wake()
+    })
+    this.#wake()
+  }
+
+  async close(): Promise<void> {
+    this.#unsubscribe()
+    this.#abort.abort(new Error('the index builder was closed'))
+    await this.#running
+  }
+
+  #wake(): void {
+    if (this.#abort.signal.aborted) return
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined
+    })
+  }
+
+  async #run(): Promise<void> {
+    for (;;) {
+      // A turn later: the change that woke us is told to others first.
+      await Promise.resolve()
+      const job = this.#nextJob()
+      if (job === undefined || this.#abort.signal.aborted) return
+      const result = await this.#build(job)
+      if (this.#abort.signal.aborted) return
+      if (this.#options.meta.segment(job.segment.id) !== undefined) await this.#options.segments.saveSegmentIndex(job.segment.id, result)
+    }
+  }
+
+  #nextJob(): Job | undefined {
+    const { meta } = this.#options
+    for (const collection of meta.collections()) {
+      for (const index of meta.indexes(collection.id)) {
+        const field = collection.schema.fields.find(({ id }) => id === index.fieldId)
+        if (field === undefined || !isVectorType(field.type)) continue
+        const segment = meta.segments(collection.id).find((candidate) => candidate.level === 'L1' && !isDone(candidate, index))
+        if (segment !== undefined) return { segment, collection, index, field }
+      }
+    }
+    return undefined
+  }
+
+  async #build(job: Job): Promise<SegmentIndexMeta> {
+    const { segment, index } = job
+    const base = { indexId: index.id, state: 'finished' as const, path: '', bytes: 0, crc32: 0, reason: '' }
+    if (SCANNED.has(index.indexType) || segment.rows < this.#options.minRows) return base
+    try {
+      return { ...base, ...(await this.#buildFile(job)) }
+    } catch (error) {
+      if (!this.#abort.signal.aborted) this.#options.onWarning(`building index ${index.name} of segment ${segment.id} failed`, error)
+      return { ...base, state: 'failed', reason: error instanceof Error ? error.message : String(error) }
+    }
+  }
+
+  async #buildFile({ segment, collection, index, field }: Job): Promise<Pick<SegmentIndexMeta, 'path' | 'bytes' | 'crc32'>> {
+    const { loader, storage, engine } = this.#options
+    const rows = await loader.rows(segment, collection.schema)
+    const column = rows.columns.get(field.id)
+    // A field that was added after the flush: nothing to index.
+    if (column?.kind !== 'vector') return { path: '', bytes: 0, crc32: 0 }
+    const key = `${segmentFolder(collection.id, segment.id)}/index-${index.id}.usearch`
+    const path = storage.localPath(key)
+    if (path === undefined) return { path: '', bytes: 0, crc32: 0 }
+    const built = await engine.buildIndex({
+      vectors: column.data,
+      rows: column.length,
+      dim: column.dim,
+      type: column.type,
+      metric: index.metricType,
+      params: graphParams(index),
+      path,
+      signal: this.#abort.signal,
+    })
+    return { path: key, ...built }
+  }
+}
+
+function isDone(segment: SegmentMeta, index: IndexMeta): boolean {
+  return segment.indexes.some(({ indexId, state }) => indexId === index.id && state !== 'building')
+}
+
+function graphParams(index: IndexMeta): { M?: number; efConstruction?: number } {
+  const nested = parseParams(index.params['params'])
+  const M = integer(index.params['M'] ?? nested['M'])
+  const efConstruction = integer(index.params['efConstruction'] ?? nested['efConstruction'])
+  return { ...(M === undefined ? {} : { M }), ...(efConstruction === undefined ? {} : { efConstruction }) }
+}
+
+function parseParams(text: string | undefined): Record<string, unknown> {
+  if (text === undefined) return {}
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+  } catch {
+    return {}
+  }
+}
+
+function integer(value: unknown): number | undefined {
+  const number = Number(value)
+  return value !== undefined && value !== '' && Number.isInteger(number) && number > 0 ? number : undefined
+}

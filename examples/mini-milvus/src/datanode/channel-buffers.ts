@@ -1,0 +1,178 @@
+/**
+ * The state machine of a data node's channel: what is buffered per shard, when it is sealed, and from where the channel would
+ * have to be read again. Synchronous; the flush itself is somebody else's.
+ */
+import type { MsgPosition } from '@timetick/msgstream'
+import type { DmlPack } from '../channel/dml-pack.ts'
+import type { MetaReader } from '../coordinator/api.ts'
+import { keysOf, rowsOf } from '../writer/log-messages.ts'
+import { ShardBuffer, type SealedBuffer, type ShardKey } from './shard-buffer.ts'
+
+export interface SealPolicy {
+  /** A shard with so many buffered bytes is sealed. */
+  readonly sealBytes: number
+  /** A shard whose first buffered write is so old is sealed, so that the log can be cut. */
+  readonly sealIdleMs: number
+}
+
+interface FlushWish {
+  readonly ts: bigint
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
+}
+
+export class ChannelBuffers {
+  readonly #meta: MetaReader
+  readonly #policy: SealPolicy
+  readonly #buffers = new Map<string, ShardBuffer>()
+  readonly #wishes = new Map<string, { readonly key: ShardKey; waiting: FlushWish[] }>()
+  /** Sealed, not yet saved: they hold the checkpoint back. */
+  readonly #inFlight = new Set<SealedBuffer>()
+  #end: MsgPosition | undefined
+  #tick = 0n
+
+  constructor(meta: MetaReader, policy: SealPolicy) {
+    this.#meta = meta
+    this.#policy = policy
+  }
+
+  /** Everything up to here has been buffered. */
+  get tick(): bigint {
+    return this.#tick
+  }
+
+  /** Somebody waits for a flush. */
+  get hasWishes(): boolean {
+    return this.#wishes.size > 0
+  }
+
+  get bufferedBytes(): number {
+    let bytes = 0
+    for (const buffer of this.#buffers.values()) bytes += buffer.bytes
+    for (const sealed of this.#inFlight) bytes += sealed.bytes
+    return bytes
+  }
+
+  /** Rows of a collection that no segment holds yet. */
+  unflushedRows(collectionId: bigint, partitionId: bigint | undefined): number {
+    let rows = 0
+    for (const buffer of this.#buffers.values()) {
+      if (buffer.key.collectionId === collectionId) rows += partitionId === undefined ? buffer.rowCount : buffer.rowsIn(partitionId)
+    }
+    for (const sealed of this.#inFlight) {
+      if (sealed.collectionId !== collectionId) continue
+      for (const [id, parts] of sealed.partitions) {
+        if (partitionId === undefined || id === partitionId) rows += parts.reduce((sum, part) => sum + part.rows.length, 0)
+      }
+    }
+    return rows
+  }
+
+  /** Take a step of the log. @returns buffers that are to be flushed now, in order. */
+  take(pack: DmlPack, now: number): SealedBuffer[] {
+    for (const item of pack.items) this.#takeItem(item, pack.startPosition, now)
+    this.#tick = pack.timeTick
+    this.#end = pack.endPosition
+    const due: SealedBuffer[] = []
+    for (const [name, buffer] of this.#buffers) {
+      if (this.#shouldSeal(name, buffer, now)) due.push(this.#seal(name, buffer.key))
+    }
+    for (const [name, { key, waiting }] of this.#wishes) {
+      if (!this.#buffers.has(name) && !this.#isInFlight(key) && waiting.some((wish) => wish.ts <= this.#tick)) due.push(this.#seal(name, key))
+    }
+    return due
+  }
+
+  /** Resolves when the shard is flushed up to `ts`. The caller sees to it that a tick comes. */
+  flush(key: ShardKey, ts: bigint): Promise<void> {
+    if (this.#meta.flushedTs(key.collectionId, key.vchannel) >= ts) return Promise.resolve()
+    return new Promise((resolve, reject) => {
+      const name = nameOf(key)
+      const wish = { ts, resolve, reject }
+      const known = this.#wishes.get(name)
+      if (known === undefined) this.#wishes.set(name, { key, waiting: [wish] })
+      else known.waiting.push(wish)
+    })
+  }
+
+  /** The flush of this buffer is in the metadata. */
+  saved(sealed: SealedBuffer): void {
+    this.#inFlight.delete(sealed)
+    this.#settle(sealed, (wish) => wish.ts <= sealed.endTs)
+  }
+
+  /** A collection is gone, and so is what was buffered of it. */
+  drop(collectionId: bigint): void {
+    for (const [name, buffer] of this.#buffers) if (buffer.key.collectionId === collectionId) this.#buffers.delete(name)
+    for (const { key } of [...this.#wishes.values()]) if (key.collectionId === collectionId) this.#settle(key, () => true)
+  }
+
+  dropPartition(collectionId: bigint, partitionId: bigint): void {
+    for (const buffer of this.#buffers.values()) if (buffer.key.collectionId === collectionId) buffer.dropPartition(partitionId)
+  }
+
+  fail(error: Error): void {
+    for (const { waiting } of this.#wishes.values()) for (const wish of waiting) wish.reject(error)
+    this.#wishes.clear()
+  }
+
+  /** Reading the channel from here gives all that no segment holds. Undefined before the first step. */
+  checkpoint(): MsgPosition | undefined {
+    let oldest = this.#end
+    const consider = (position: MsgPosition | undefined): void => {
+      if (position !== undefined && oldest !== undefined && position.timestamp < oldest.timestamp) oldest = position
+    }
+    for (const buffer of this.#buffers.values()) consider(buffer.startPosition)
+    for (const sealed of this.#inFlight) consider(sealed.startPosition)
+    return oldest
+  }
+
+  #takeItem({ header, message }: DmlPack['items'][number], position: MsgPosition, now: number): void {
+    const { collectionId, partitionId, vchannel, ts } = header
+    const collection = this.#meta.collectionById(collectionId)
+    if (collection === undefined || ts <= this.#meta.flushedTs(collectionId, vchannel) || ts <= collection.truncatedTs) return
+    if (partitionId !== 0n && !collection.partitions.some(({ id }) => id === partitionId)) return
+    const buffer = this.#open({ collectionId, vchannel })
+    const bytes = message.body.length
+    if (header.kind === 'insert') buffer.addRows(partitionId, rowsOf(message), ts, bytes, position, now)
+    else buffer.addDelete({ partitionId, keys: keysOf(message), ts }, bytes, position, now)
+  }
+
+  #open(key: ShardKey): ShardBuffer {
+    const name = nameOf(key)
+    let buffer = this.#buffers.get(name)
+    if (buffer === undefined) this.#buffers.set(name, (buffer = new ShardBuffer(key)))
+    return buffer
+  }
+
+  #shouldSeal(name: string, buffer: ShardBuffer, now: number): boolean {
+    // One flush of a shard at a time: their time ranges must be saved in order.
+    if (this.#isInFlight(buffer.key)) return false
+    if (buffer.bytes >= this.#policy.sealBytes || now - buffer.openedAt >= this.#policy.sealIdleMs) return true
+    return this.#wishes.get(name)?.waiting.some((wish) => wish.ts <= this.#tick) ?? false
+  }
+
+  #seal(name: string, key: ShardKey): SealedBuffer {
+    const sealed = (this.#buffers.get(name) ?? new ShardBuffer(key)).seal(this.#tick)
+    this.#buffers.delete(name)
+    this.#inFlight.add(sealed)
+    return sealed
+  }
+
+  #isInFlight(key: ShardKey): boolean {
+    for (const sealed of this.#inFlight) if (sealed.collectionId === key.collectionId && sealed.vchannel === key.vchannel) return true
+    return false
+  }
+
+  #settle(key: ShardKey, done: (wish: FlushWish) => boolean): void {
+    const entry = this.#wishes.get(nameOf(key))
+    if (entry === undefined) return
+    for (const wish of entry.waiting) if (done(wish)) wish.resolve()
+    entry.waiting = entry.waiting.filter((wish) => !done(wish))
+    if (entry.waiting.length === 0) this.#wishes.delete(nameOf(key))
+  }
+}
+
+function nameOf({ collectionId, vchannel }: ShardKey): string {
+  return `${collectionId}/${vchannel}`
+}

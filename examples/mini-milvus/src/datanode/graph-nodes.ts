@@ -1,0 +1,68 @@
+/** The data node's operators: input -> filter -> buffer -> flush. */
+import { BaseNode, type Msg } from '@timetick/flowgraph'
+import { withItems, type DmlPack } from '../channel/dml-pack.ts'
+import type { MetaReader } from '../coordinator/api.ts'
+import type { ChannelBuffers } from './channel-buffers.ts'
+import type { SealedBuffer } from './shard-buffer.ts'
+
+/** Drops what belongs to collections that are gone, without decoding it. */
+export class FilterNode extends BaseNode {
+  readonly #meta: MetaReader
+
+  constructor(name: string, meta: MetaReader) {
+    super(name)
+    this.#meta = meta
+  }
+
+  operate(inputs: readonly Msg[]): Msg {
+    const pack = inputs[0] as DmlPack
+    if (pack.items.length === 0) return pack
+    return withItems(
+      pack,
+      pack.items.filter(({ header }) => this.#meta.collectionById(header.collectionId) !== undefined),
+    )
+  }
+}
+
+interface FlushMsg extends Msg {
+  readonly sealed: readonly SealedBuffer[]
+}
+
+/** Buffers rows and deletes per shard; passes on what was sealed. */
+export class BufferNode extends BaseNode {
+  readonly #buffers: ChannelBuffers
+  readonly #monotonic: () => number
+
+  constructor(name: string, buffers: ChannelBuffers, monotonic: () => number) {
+    super(name)
+    this.#buffers = buffers
+    this.#monotonic = monotonic
+  }
+
+  operate(inputs: readonly Msg[]): FlushMsg {
+    const pack = inputs[0] as DmlPack
+    return { timeTick: pack.timeTick, sealed: this.#buffers.take(pack, this.#monotonic()) }
+  }
+}
+
+/**
+ * Hands sealed buffers to the flusher. It waits for a flush only when the channel holds too many bytes: then the log stops
+ * being read, which is the backpressure of a slow disk.
+ */
+export class FlushNode extends BaseNode {
+  readonly #flush: (sealed: SealedBuffer) => void
+  readonly #room: () => Promise<void> | undefined
+
+  constructor(name: string, flush: (sealed: SealedBuffer) => void, room: () => Promise<void> | undefined) {
+    super(name)
+    this.#flush = flush
+    this.#room = room
+  }
+
+  operate(inputs: readonly Msg[]): undefined | Promise<undefined> {
+    const { sealed } = inputs[0] as FlushMsg
+    for (const buffer of sealed) this.#flush(buffer)
+    const room = this.#room()
+    return room === undefined ? undefined : room.then(() => undefined)
+  }
+}

@@ -1,0 +1,108 @@
+/** Rows and deletes of one shard that are in the log but not in segments yet. */
+import type { MsgPosition } from '@timetick/msgstream'
+import type { RowBatch } from '../model/column.ts'
+import type { PrimaryKeys } from '../model/primary-keys.ts'
+
+export interface BufferedRows {
+  readonly rows: RowBatch
+  readonly ts: bigint
+}
+
+export interface BufferedDelete {
+  /** 0n: in all partitions. */
+  readonly partitionId: bigint
+  readonly keys: PrimaryKeys
+  readonly ts: bigint
+}
+
+export interface ShardKey {
+  readonly collectionId: bigint
+  readonly vchannel: string
+}
+
+/** A buffer as it was sealed: everything of the shard with `ts <= endTs` that was not in segments. */
+export interface SealedBuffer extends ShardKey {
+  readonly endTs: bigint
+  readonly partitions: ReadonlyMap<bigint, readonly BufferedRows[]>
+  readonly deletes: readonly BufferedDelete[]
+  readonly rowCount: number
+  readonly bytes: number
+  /** Reading the channel again from here gives all of it. Undefined: it is empty. */
+  readonly startPosition: MsgPosition | undefined
+}
+
+export class ShardBuffer {
+  readonly key: ShardKey
+  readonly #partitions = new Map<bigint, BufferedRows[]>()
+  readonly #deletes: BufferedDelete[] = []
+  #rowCount = 0
+  #bytes = 0
+  #startPosition: MsgPosition | undefined
+  #openedAt = 0
+
+  constructor(key: ShardKey) {
+    this.key = key
+  }
+
+  get rowCount(): number {
+    return this.#rowCount
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  get isEmpty(): boolean {
+    return this.#startPosition === undefined
+  }
+
+  get startPosition(): MsgPosition | undefined {
+    return this.#startPosition
+  }
+
+  /** Monotonic ms of the first write in it. */
+  get openedAt(): number {
+    return this.#openedAt
+  }
+
+  rowsIn(partitionId: bigint): number {
+    return (this.#partitions.get(partitionId) ?? []).reduce((sum, { rows }) => sum + rows.length, 0)
+  }
+
+  addRows(partitionId: bigint, rows: RowBatch, ts: bigint, bytes: number, position: MsgPosition, now: number): void {
+    const list = this.#partitions.get(partitionId)
+    if (list === undefined) this.#partitions.set(partitionId, [{ rows, ts }])
+    else list.push({ rows, ts })
+    this.#rowCount += rows.length
+    this.#touch(bytes, position, now)
+  }
+
+  addDelete(record: BufferedDelete, bytes: number, position: MsgPosition, now: number): void {
+    this.#deletes.push(record)
+    this.#touch(bytes, position, now)
+  }
+
+  dropPartition(partitionId: bigint): void {
+    this.#rowCount -= this.rowsIn(partitionId)
+    this.#partitions.delete(partitionId)
+  }
+
+  seal(endTs: bigint): SealedBuffer {
+    return {
+      ...this.key,
+      endTs,
+      partitions: this.#partitions,
+      deletes: this.#deletes,
+      rowCount: this.#rowCount,
+      bytes: this.#bytes,
+      startPosition: this.#startPosition,
+    }
+  }
+
+  #touch(bytes: number, position: MsgPosition, now: number): void {
+    this.#bytes += bytes
+    if (this.#startPosition !== undefined) return
+    this.#startPosition = position
+    this.#openedAt = now
+  }
+}

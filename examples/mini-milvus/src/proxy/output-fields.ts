@@ -1,0 +1,56 @@
+/** What a read's `output_fields` mean: which columns come back, and which keys of the dynamic field. */
+import { DYNAMIC_FIELD_NAME, dynamicField, primaryField, type CollectionSchema, type FieldSchema } from '../model/schema.ts'
+import { MilvusError } from '../server/status.ts'
+
+export interface OutputFields {
+  readonly fields: readonly FieldSchema[]
+  /** As the response names them: static fields, and dynamic keys as the client wrote them. */
+  readonly names: readonly string[]
+  /** Keys of the dynamic field to return; undefined: all of it. */
+  readonly dynamicKeys: ReadonlySet<string> | undefined
+  readonly hasPrimary: boolean
+}
+
+/** @throws MilvusError 1100 for a name that is neither a field nor, in a collection with a dynamic field, a key */
+export function resolveOutputFields(schema: CollectionSchema, wanted: readonly string[]): OutputFields {
+  const chosen = new Set<FieldSchema>()
+  const names = new Set<string>()
+  const keys = new Set<string>()
+  let wholeDynamic = false
+  const dynamic = dynamicField(schema)
+  for (const raw of wanted) {
+    const name = raw.trim()
+    if (name === '*' || name === '%') {
+      for (const field of schema.fields) {
+        chosen.add(field)
+        names.add(field.name)
+      }
+      wholeDynamic = dynamic !== undefined
+      continue
+    }
+    const field = schema.fields.find((candidate) => candidate.name === name)
+    if (field !== undefined) {
+      chosen.add(field)
+      if (field.isDynamic) wholeDynamic = true
+    } else if (dynamic !== undefined && name !== '') {
+      chosen.add(dynamic)
+      keys.add(dynamicKey(name))
+    } else {
+      throw new MilvusError(1100, `field ${name} not exist`)
+    }
+    names.add(name)
+  }
+  const fields = schema.fields.filter((field) => chosen.has(field))
+  return {
+    fields,
+    names: [...names],
+    dynamicKeys: wholeDynamic || keys.size === 0 ? undefined : keys,
+    hasPrimary: chosen.has(primaryField(schema)),
+  }
+}
+
+/** `$meta["key"]` names the key too. */
+function dynamicKey(name: string): string {
+  const match = /^\$meta\[["'](.+)["']\]$/.exec(name)
+  return match?.[1] ?? (name.startsWith(`${DYNAMIC_FIELD_NAME}.`) ? name.slice(DYNAMIC_FIELD_NAME.length + 1) : name)
+}

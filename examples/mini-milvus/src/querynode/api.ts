@@ -1,0 +1,91 @@
+/** What the proxy asks of a query node: plain data both ways, so that the same calls can go over gRPC. */
+import type { Column } from '../model/column.ts'
+import type { PrimaryKey, PrimaryKeys } from '../model/primary-keys.ts'
+import type { TemplateValue } from '../filter/index.ts'
+
+interface ReadRequest {
+  readonly collectionId: bigint
+  /** Undefined: all loaded partitions. */
+  readonly partitionIds: readonly bigint[] | undefined
+  /** '' : every row. */
+  readonly filter: string
+  readonly templates: ReadonlyMap<string, TemplateValue>
+  /** Everything written at or below this must be seen. */
+  readonly guaranteeTs: bigint
+  readonly ignoreGrowing: boolean
+  /** Field ids whose values come back, row by row as the result's rows. */
+  readonly outputFields: readonly number[]
+  readonly signal: AbortSignal
+}
+
+export interface SearchRequest extends ReadRequest {
+  readonly fieldId: number
+  /** `nq` vectors, packed as the field's type. */
+  readonly queries: Uint8Array
+  readonly nq: number
+  /** Best rows per query, offset included. */
+  readonly k: number
+  /** Of those the first so many are left out. */
+  readonly offset: number
+  /** '' : the index's. Another than the index's is refused. */
+  readonly metric: string
+  readonly ef: number | undefined
+  readonly radius: number | undefined
+  readonly rangeFilter: number | undefined
+}
+
+export interface SearchResult {
+  readonly metric: string
+  /** Hits per query. */
+  readonly counts: Uint32Array
+  /** One per hit, query after query, best first. */
+  readonly scores: Float32Array
+  readonly keys: PrimaryKeys
+  readonly columns: ReadonlyMap<number, Column>
+  /** Everything at or below was seen. */
+  readonly serviceTs: bigint
+}
+
+export interface QueryRequest extends ReadRequest {
+  /** Undefined: all that match. */
+  readonly limit: number | undefined
+  readonly offset: number
+  /** Only count. */
+  readonly count: boolean
+  /** Rows must have one of these keys (get by id); the filter applies too. */
+  readonly keys?: readonly PrimaryKey[] | undefined
+}
+
+export interface QueryResult {
+  readonly count: number
+  readonly keys: PrimaryKeys
+  /** Rows ascend by primary key. */
+  readonly columns: ReadonlyMap<number, Column>
+  readonly serviceTs: bigint
+}
+
+export interface LoadProgress {
+  /** 0 to 100. */
+  readonly percent: number
+  readonly failure: string | undefined
+}
+
+/** A segment as it is in memory here. */
+export interface LoadedSegmentInfo {
+  readonly segmentId: bigint
+  readonly collectionId: bigint
+  readonly partitionId: bigint
+  readonly rows: number
+  readonly sealed: boolean
+  readonly indexed: boolean
+}
+
+export interface QueryNodeApi {
+  readonly nodeId: bigint
+  search(request: SearchRequest): Promise<SearchResult>
+  query(request: QueryRequest): Promise<QueryResult>
+  loadProgress(collectionId: bigint): LoadProgress | undefined
+  segments(collectionId: bigint): readonly LoadedSegmentInfo[]
+  /** How far each channel has been applied. */
+  serviceTimes(): ReadonlyMap<string, bigint>
+}

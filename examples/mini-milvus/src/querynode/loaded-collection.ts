@@ -1,0 +1,61 @@
+/** A collection in memory: its shards, how far its loading is, and which partitions count. */
+import type { MetaReader } from '../coordinator/api.ts'
+import type { CollectionMeta } from '../model/meta.ts'
+import { LoadedShard, type LoadedShardOptions } from './loaded-shard.ts'
+import type { ServiceTime } from './service-time.ts'
+import { vectorFieldsOf, type VectorField } from './vector-field.ts'
+
+export interface LoadedCollectionOptions extends Pick<LoadedShardOptions, 'meta' | 'loader' | 'engine'> {
+  readonly collection: CollectionMeta
+  readonly serviceTime: (pchannel: string) => ServiceTime
+}
+
+export class LoadedCollection {
+  readonly id: bigint
+  readonly vectorFields: ReadonlyMap<number, VectorField>
+  readonly shards: ReadonlyMap<string, LoadedShard>
+  readonly #meta: MetaReader
+  readonly #abort = new AbortController()
+  /** 0 to 100; 100 once and for all when the first round of loading is done. */
+  progress = 0
+  /** Why loading failed, until it is asked for again. */
+  failure: Error | undefined
+
+  constructor({ collection, meta, loader, engine, serviceTime }: LoadedCollectionOptions) {
+    this.id = collection.id
+    this.#meta = meta
+    this.vectorFields = vectorFieldsOf(collection.schema, meta.indexes(collection.id))
+    const { signal } = this.#abort
+    const isLoadedPartition = (partitionId: bigint): boolean => this.isLoadedPartition(partitionId)
+    this.shards = new Map(
+      collection.shards.map((shard) => [
+        shard.vchannel,
+        new LoadedShard({
+          shard,
+          collectionId: collection.id,
+          meta,
+          loader,
+          engine,
+          serviceTime: serviceTime(shard.pchannel),
+          vectorFields: this.vectorFields,
+          isLoadedPartition,
+          signal,
+        }),
+      ]),
+    )
+  }
+
+  isLoadedPartition(partitionId: bigint): boolean {
+    const load = this.#meta.load(this.id)
+    return load !== undefined && (load.wholeCollection || load.partitionIds.includes(partitionId))
+  }
+
+  async reconcile(): Promise<void> {
+    await Promise.all([...this.shards.values()].map((shard) => shard.reconcile()))
+  }
+
+  release(): void {
+    this.#abort.abort(new Error('the collection was released'))
+    for (const shard of this.shards.values()) shard.release()
+  }
+}

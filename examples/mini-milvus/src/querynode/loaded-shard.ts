@@ -1,0 +1,175 @@
+/**
+ * One shard of a loaded collection: its growing rows from the log, and its sealed segments from storage.
+ *
+ * The border between both is `handedOverTs`: rows at or below it come from segments, above it from the log. A flush moves
+ * the border: new segments are read first, then in one synchronous step they appear and the growing rows that they hold go.
+ */
+import type { MetaReader } from '../coordinator/api.ts'
+import type { Engine } from '../engine/index.ts'
+import type { RowBatch } from '../model/column.ts'
+import type { CollectionMeta, SegmentMeta, ShardMeta } from '../model/meta.ts'
+import { isPrimaryKeyColumn, type PrimaryKeys } from '../model/primary-keys.ts'
+import { primaryField } from '../model/schema.ts'
+import { applyDelete } from './apply-deletes.ts'
+import { GrowingRows } from './growing-rows.ts'
+import type { SegmentLoader } from './segment-loader.ts'
+import type { DeleteRecord, SegmentView } from './segment-view.ts'
+import { SealedSegment } from './sealed-segment.ts'
+import type { ServiceTime } from './service-time.ts'
+import type { VectorField } from './vector-field.ts'
+
+export interface LoadedShardOptions {
+  readonly shard: ShardMeta
+  readonly collectionId: bigint
+  readonly meta: MetaReader
+  readonly loader: SegmentLoader
+  readonly engine: Engine
+  readonly serviceTime: ServiceTime
+  readonly vectorFields: ReadonlyMap<number, VectorField>
+  readonly isLoadedPartition: (partitionId: bigint) => boolean
+  readonly signal: AbortSignal
+}
+
+export class LoadedShard {
+  readonly #options: LoadedShardOptions
+  readonly #growing: GrowingRows
+  readonly #sealed = new Map<bigint, SealedSegment>()
+  #recentDeletes: DeleteRecord[] = []
+  #handedOverTs: bigint
+  #reconciling: Promise<void> | undefined
+  #stale = false
+
+  constructor(options: LoadedShardOptions) {
+    this.#options = options
+    this.#growing = new GrowingRows({ name: options.shard.vchannel, engine: options.engine, vectorFields: options.vectorFields })
+    this.#handedOverTs = options.meta.flushedTs(options.collectionId, options.shard.vchannel)
+  }
+
+  get shard(): ShardMeta {
+    return this.#options.shard
+  }
+
+  get handedOverTs(): bigint {
+    return this.#handedOverTs
+  }
+
+  get sealedSegments(): readonly SealedSegment[] {
+    return [...this.#sealed.values()]
+  }
+
+  get growingRows(): number {
+    return this.#growing.rowCount
+  }
+
+  /** Everything a search may look at now, of these partitions. */
+  views(partitionIds: ReadonlySet<bigint> | undefined, ignoreGrowing: boolean): SegmentView[] {
+    const all: SegmentView[] = ignoreGrowing ? [...this.#sealed.values()] : [...this.#sealed.values(), ...this.#growing.chunks()]
+    return partitionIds === undefined ? all : all.filter((view) => partitionIds.has(view.partitionId))
+  }
+
+  applyInsert(collection: CollectionMeta, partitionId: bigint, rows: RowBatch, ts: bigint): void {
+    if (ts <= this.#handedOverTs || ts <= collection.truncatedTs || !this.#options.isLoadedPartition(partitionId)) return
+    this.#growing.append(partitionId, collection.schema, rows, ts)
+  }
+
+  applyDelete(record: DeleteRecord): void {
+    this.#recentDeletes.push(record)
+    for (const view of this.views(undefined, false)) applyDelete(view, record)
+  }
+
+  dropPartition(partitionId: bigint): void {
+    this.#growing.dropPartition(partitionId)
+    for (const [id, segment] of this.#sealed) if (segment.partitionId === partitionId) this.#drop(id)
+  }
+
+  truncate(ts: bigint): void {
+    this.#growing.dropThrough(ts)
+  }
+
+  /** Follow the metadata: read segments that are new, drop those that are gone. Calls meanwhile share one more round. */
+  async reconcile(): Promise<void> {
+    this.#stale = true
+    this.#reconciling ??= this.#reconcileUntilFresh().finally(() => {
+      this.#reconciling = undefined
+    })
+    await this.#reconciling
+  }
+
+  release(): void {
+    this.#growing.release()
+    for (const id of [...this.#sealed.keys()]) this.#drop(id)
+    this.#recentDeletes = []
+  }
+
+  async #reconcileUntilFresh(): Promise<void> {
+    while (this.#stale && !this.#options.signal.aborted) {
+      this.#stale = false
+      await this.#reconcileOnce()
+    }
+  }
+
+  async #reconcileOnce(): Promise<void> {
+    const { collectionId, meta, shard, serviceTime, signal, isLoadedPartition } = this.#options
+    const collection = meta.collectionById(collectionId)
+    if (collection === undefined) return
+    const flushedTs = meta.flushedTs(collectionId, shard.vchannel)
+    const mine = meta.segments(collectionId).filter((segment) => segment.vchannel === shard.vchannel && (segment.partitionId === 0n || isLoadedPartition(segment.partitionId)))
+    const wanted = mine.filter((segment) => segment.level === 'L1')
+    const fresh: SealedSegment[] = []
+    try {
+      for (const segment of wanted) {
+        if (!this.#sealed.has(segment.id)) fresh.push(await this.#open(segment, collection, mine))
+        signal.throwIfAborted()
+      }
+      // Rows of a flush may be ahead of the log as it was applied here: wait, or they would show without the deletes beside them.
+      await serviceTime.wait(flushedTs, signal)
+    } catch (error) {
+      for (const segment of fresh) segment.release()
+      throw error
+    }
+    this.#commit(fresh, new Set(wanted.map((segment) => segment.id)), flushedTs)
+    await this.#attachIndexes(wanted)
+  }
+
+  async #open(segment: SegmentMeta, collection: CollectionMeta, all: readonly SegmentMeta[]): Promise<SealedSegment> {
+    const { loader, engine, vectorFields } = this.#options
+    const rows = await loader.rows(segment, collection.schema)
+    const keys = rows.columns.get(primaryField(collection.schema).id)
+    if (!isPrimaryKeyColumn(keys)) throw new Error(`segment ${segment.id} has no primary keys`)
+    const sealed = new SealedSegment(segment, rows, keys satisfies PrimaryKeys, vectorFields.values(), engine)
+    for (const delta of all) {
+      if (delta.level !== 'L0' || delta.endTs <= segment.startTs) continue
+      for (const record of await loader.deletes(delta, collection.schema)) applyDelete(sealed, record)
+    }
+    return sealed
+  }
+
+  #commit(fresh: readonly SealedSegment[], wanted: ReadonlySet<bigint>, flushedTs: bigint): void {
+    for (const segment of fresh) {
+      for (const record of this.#recentDeletes) applyDelete(segment, record)
+      this.#sealed.set(segment.id, segment)
+    }
+    for (const id of [...this.#sealed.keys()]) if (!wanted.has(id)) this.#drop(id)
+    this.#growing.dropThrough(flushedTs)
+    this.#recentDeletes = this.#recentDeletes.filter((record) => record.ts > flushedTs)
+    if (flushedTs > this.#handedOverTs) this.#handedOverTs = flushedTs
+  }
+
+  async #attachIndexes(segments: readonly SegmentMeta[]): Promise<void> {
+    const { loader, vectorFields } = this.#options
+    for (const segment of segments) {
+      const sealed = this.#sealed.get(segment.id)
+      if (sealed === undefined) continue
+      for (const { fieldId, index } of vectorFields.values()) {
+        const built = segment.indexes.find((candidate) => candidate.indexId === index.id)
+        if (built?.state !== 'finished' || built.path === '' || sealed.hasIndex(fieldId)) continue
+        await sealed.attachIndex(fieldId, loader.indexPath(built.path), built.crc32)
+      }
+    }
+  }
+
+  #drop(id: bigint): void {
+    this.#sealed.get(id)?.release()
+    this.#sealed.delete(id)
+  }
+}

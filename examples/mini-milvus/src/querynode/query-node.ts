@@ -1,0 +1,275 @@
+/**
+ * The query node: follows the log and the metadata, holds loaded collections in memory, answers searches and queries.
+ *
+ * Loading a collection while the log runs: its rows are taken from the log from this moment on, and the data node is asked to
+ * flush what came before. So nothing is read twice from the log and nothing is missed. At start the log is read from its
+ * checkpoint, and all loaded collections are there before the first message.
+ */
+import type { Mq, MsgPosition } from '@timetick/msgstream'
+import { openChannelGraph, type ChannelGraph } from '../channel/channel-graph.ts'
+import type { MetaChange, MetaReader } from '../coordinator/api.ts'
+import type { NodeClock } from '../edge/system.ts'
+import type { Engine } from '../engine/index.ts'
+import type { CollectionMeta } from '../model/meta.ts'
+import { MilvusError } from '../server/status.ts'
+import type { LoadedSegmentInfo, LoadProgress, QueryNodeApi, QueryRequest, QueryResult, SearchRequest, SearchResult } from './api.ts'
+import { FilterCache } from './filter-cache.ts'
+import { ApplyNode, FilterNode, ServiceTimeNode } from './graph-nodes.ts'
+import { LoadedCollection } from './loaded-collection.ts'
+import type { LoadedShard } from './loaded-shard.ts'
+import { queryViews } from './query.ts'
+import { searchViews } from './search.ts'
+import type { SegmentLoader } from './segment-loader.ts'
+import type { SegmentView } from './segment-view.ts'
+import { ServiceTime } from './service-time.ts'
+
+export interface QueryNodeOptions {
+  readonly nodeId: bigint
+  readonly meta: MetaReader
+  readonly mq: Mq
+  readonly engine: Engine
+  readonly loader: SegmentLoader
+  readonly pchannels: readonly string[]
+  readonly clock: NodeClock
+  readonly checkpoint: (pchannel: string) => MsgPosition | undefined
+  readonly requestTick: (pchannels: readonly string[], atLeast: bigint) => void
+  /** Resolves when everything of the shard at or below `atLeast` is in segments. */
+  readonly flushShard: (collectionId: bigint, vchannel: string, atLeast: bigint) => Promise<void>
+  /** The node can no longer do its work: a broken log, a failed operator. */
+  readonly onFailure: (error: Error) => void
+  readonly onWarning: (message: string, error: unknown) => void
+}
+
+export async function startQueryNode(options: QueryNodeOptions): Promise<QueryNode> {
+  const node = new QueryNode(options)
+  await node.start()
+  return node
+}
+
+export class QueryNode implements QueryNodeApi {
+  readonly nodeId: bigint
+  readonly #options: QueryNodeOptions
+  readonly #serviceTimes: ReadonlyMap<string, ServiceTime>
+  readonly #collections = new Map<bigint, LoadedCollection>()
+  readonly #shards = new Map<string, LoadedShard>()
+  readonly #filters = new FilterCache()
+  readonly #graphs: ChannelGraph[] = []
+  #unsubscribe: (() => void) | undefined
+  #running = false
+  #closed = false
+
+  constructor(options: QueryNodeOptions) {
+    this.nodeId = options.nodeId
+    this.#options = options
+    this.#serviceTimes = new Map(options.pchannels.map((channel) => [channel, new ServiceTime()]))
+  }
+
+  async start(): Promise<void> {
+    const { meta } = this.#options
+    this.#unsubscribe = meta.onChange((change) => this.#follow(change))
+    for (const collection of meta.collections()) if (meta.load(collection.id) !== undefined) this.#load(collection)
+    for (const [channel, serviceTime] of this.#serviceTimes) this.#graphs.push(await this.#openGraph(channel, serviceTime))
+    this.#running = true
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#unsubscribe?.()
+    await Promise.all(this.#graphs.map((graph) => graph.close()))
+    for (const id of [...this.#collections.keys()]) this.#release(id)
+  }
+
+  async search(request: SearchRequest): Promise<SearchResult> {
+    const { collection, loaded, filter } = await this.#prepare(request)
+    const field = loaded.vectorFields.get(request.fieldId)
+    if (field === undefined) throw new MilvusError(700, `index not found for field ${request.fieldId}[collection=${collection.schema.name}]`)
+    const views = this.#views(loaded, request)
+    const serviceTs = this.#serviceTs(loaded)
+    const { engine, clock } = this.#options
+    const result = await searchViews({ engine, clock, schema: collection.schema, field, views, filter }, request)
+    return { ...result, serviceTs }
+  }
+
+  async query(request: QueryRequest): Promise<QueryResult> {
+    const { collection, loaded, filter } = await this.#prepare(request)
+    const views = this.#views(loaded, request)
+    const serviceTs = this.#serviceTs(loaded)
+    const result = await queryViews({ clock: this.#options.clock, schema: collection.schema, views, filter }, request)
+    return { ...result, serviceTs }
+  }
+
+  loadProgress(collectionId: bigint): LoadProgress | undefined {
+    const loaded = this.#collections.get(collectionId)
+    return loaded === undefined ? undefined : { percent: loaded.progress, failure: loaded.failure?.message }
+  }
+
+  segments(collectionId: bigint): LoadedSegmentInfo[] {
+    const loaded = this.#collections.get(collectionId)
+    if (loaded === undefined) return []
+    return [...loaded.shards.values()].flatMap((shard) =>
+      shard.sealedSegments.map((segment) => ({
+        segmentId: segment.id,
+        collectionId,
+        partitionId: segment.partitionId,
+        rows: segment.length,
+        sealed: true,
+        indexed: [...loaded.vectorFields.keys()].every((fieldId) => segment.hasIndex(fieldId)),
+      })),
+    )
+  }
+
+  serviceTimes(): ReadonlyMap<string, bigint> {
+    return new Map([...this.#serviceTimes].map(([channel, serviceTime]) => [channel, serviceTime.ts]))
+  }
+
+  async #prepare(request: SearchRequest | QueryRequest) {
+    const { meta } = this.#options
+    const collection = meta.collectionById(request.collectionId)
+    if (collection === undefined) throw new MilvusError(100, `collection not found[collection=${request.collectionId}]`)
+    const loaded = this.#loadedCollection(collection)
+    for (const id of request.partitionIds ?? []) {
+      if (!loaded.isLoadedPartition(id)) throw new MilvusError(201, `partition not loaded[collection=${collection.schema.name}][partition=${id}]`)
+    }
+    const filter = this.#filters.compile(request.filter, collection.schema, request.templates)
+    await this.#waitFor(loaded, request.guaranteeTs, request.signal)
+    return { collection, loaded, filter }
+  }
+
+  #loadedCollection(collection: CollectionMeta): LoadedCollection {
+    const loaded = this.#collections.get(collection.id)
+    if (loaded?.failure !== undefined) {
+      throw new MilvusError(101, `collection not fully loaded[collection=${collection.schema.name}]: ${loaded.failure.message}`)
+    }
+    if (loaded === undefined || loaded.progress < 100) {
+      throw new MilvusError(101, `collection not loaded[database=${collection.dbName}][collection=${collection.schema.name}]`)
+    }
+    return loaded
+  }
+
+  /** Wait until the channels of the collection are applied up to `ts`, asking for ticks rather than waiting for their period. */
+  async #waitFor(loaded: LoadedCollection, ts: bigint, signal: AbortSignal): Promise<void> {
+    const behind = [...channelsOf(loaded)].filter((channel) => this.#serviceTime(channel).ts < ts)
+    if (behind.length === 0) return
+    this.#options.requestTick(behind, ts)
+    await Promise.all(behind.map((channel) => this.#serviceTime(channel).wait(ts, signal)))
+  }
+
+  #views(loaded: LoadedCollection, request: SearchRequest | QueryRequest): SegmentView[] {
+    const partitions = request.partitionIds === undefined ? undefined : new Set(request.partitionIds)
+    return [...loaded.shards.values()].flatMap((shard) => shard.views(partitions, request.ignoreGrowing))
+  }
+
+  #serviceTs(loaded: LoadedCollection): bigint {
+    return [...channelsOf(loaded)].map((channel) => this.#serviceTime(channel).ts).reduce((a, b) => (a < b ? a : b))
+  }
+
+  #serviceTime(channel: string): ServiceTime {
+    const serviceTime = this.#serviceTimes.get(channel)
+    if (serviceTime === undefined) throw new Error(`channel ${channel} is not one of this node's`)
+    return serviceTime
+  }
+
+  #openGraph(channel: string, serviceTime: ServiceTime): Promise<ChannelGraph> {
+    const { mq, meta, clock, checkpoint, onFailure } = this.#options
+    const name = `query/${channel}`
+    const find = (collectionId: bigint, vchannel: string): LoadedShard | undefined => this.#shards.get(shardKey(collectionId, vchannel))
+    const nodes = [new FilterNode(`${name}/filter`, find), new ApplyNode(`${name}/apply`, find, meta), new ServiceTimeNode(`${name}/service-time`, serviceTime)]
+    return openChannelGraph({ mq, channel, subscription: name, position: checkpoint(channel), nodes, clock, onFailure })
+  }
+
+  #follow(change: MetaChange): void {
+    if (change.kind === 'load') this.#followLoad(change.collectionId, change.after !== undefined)
+    else if (change.kind === 'collection') this.#followCollection(change.id, change.before, change.after)
+    else if (change.kind === 'segment') this.#reconcile(change.after?.collectionId ?? change.before?.collectionId)
+  }
+
+  #followLoad(collectionId: bigint, wanted: boolean): void {
+    const loaded = this.#collections.get(collectionId)
+    const collection = this.#options.meta.collectionById(collectionId)
+    if (!wanted || collection === undefined) this.#release(collectionId)
+    else if (loaded === undefined || loaded.failure !== undefined) {
+      this.#release(collectionId)
+      this.#load(collection)
+    } else this.#reload(loaded)
+  }
+
+  #followCollection(id: bigint, before: CollectionMeta | undefined, after: CollectionMeta | undefined): void {
+    const loaded = this.#collections.get(id)
+    if (loaded === undefined) return
+    if (after === undefined) return this.#release(id)
+    for (const partition of before?.partitions ?? []) {
+      if (after.partitions.some((kept) => kept.id === partition.id)) continue
+      for (const shard of loaded.shards.values()) shard.dropPartition(partition.id)
+    }
+    if (after.truncatedTs !== before?.truncatedTs) {
+      for (const shard of loaded.shards.values()) shard.truncate(after.truncatedTs)
+      this.#reconcile(id)
+    }
+  }
+
+  #load(collection: CollectionMeta): void {
+    const { meta, loader, engine } = this.#options
+    const loaded = new LoadedCollection({ collection, meta, loader, engine, serviceTime: (channel) => this.#serviceTime(channel) })
+    this.#collections.set(collection.id, loaded)
+    for (const [vchannel, shard] of loaded.shards) this.#shards.set(shardKey(collection.id, vchannel), shard)
+    this.#background(loaded, this.#fill(loaded, this.#running))
+  }
+
+  /** The set of loaded partitions changed: drop what is no longer wanted, read from segments what the log no longer gives. */
+  #reload(loaded: LoadedCollection): void {
+    loaded.progress = Math.min(loaded.progress, 99)
+    for (const { id } of this.#options.meta.collectionById(loaded.id)?.partitions ?? []) {
+      if (loaded.isLoadedPartition(id)) continue
+      for (const shard of loaded.shards.values()) shard.dropPartition(id)
+    }
+    this.#background(loaded, this.#fill(loaded, true))
+  }
+
+  async #fill(loaded: LoadedCollection, flushFirst: boolean): Promise<void> {
+    if (flushFirst) {
+      await Promise.all(
+        [...loaded.shards.values()].map(({ shard }) =>
+          this.#options.flushShard(loaded.id, shard.vchannel, this.#serviceTime(shard.pchannel).ts),
+        ),
+      )
+    }
+    await loaded.reconcile()
+    loaded.progress = 100
+  }
+
+  #reconcile(collectionId: bigint | undefined): void {
+    const loaded = collectionId === undefined ? undefined : this.#collections.get(collectionId)
+    if (loaded !== undefined) this.#background(loaded, loaded.reconcile())
+  }
+
+  /** A load that fails is told to those who ask for progress or search; one that was released meanwhile is nobody's. */
+  #background(loaded: LoadedCollection, work: Promise<void>): void {
+    work.then(
+      () => {
+        loaded.failure = undefined
+      },
+      (error: unknown) => {
+        if (this.#collections.get(loaded.id) !== loaded || this.#closed) return
+        loaded.failure = error instanceof Error ? error : new Error(String(error))
+        this.#options.onWarning(`loading collection ${loaded.id} failed`, error)
+      },
+    )
+  }
+
+  #release(collectionId: bigint): void {
+    const loaded = this.#collections.get(collectionId)
+    if (loaded === undefined) return
+    this.#collections.delete(collectionId)
+    for (const vchannel of loaded.shards.keys()) this.#shards.delete(shardKey(collectionId, vchannel))
+    loaded.release()
+  }
+}
+
+function channelsOf(loaded: LoadedCollection): Set<string> {
+  return new Set([...loaded.shards.values()].map(({ shard }) => shard.pchannel))
+}
+
+function shardKey(collectionId: bigint, vchannel: string): string {
+  return `${collectionId}/${vchannel}`
+}

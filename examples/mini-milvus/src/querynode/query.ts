@@ -1,0 +1,75 @@
+/** Rows by filter or by key, in the order of primary keys. */
+import type { NodeClock } from '../edge/system.ts'
+import type { CompiledFilter } from '../filter/index.ts'
+import { primaryKeyAt, type PrimaryKey } from '../model/primary-keys.ts'
+import type { CollectionSchema } from '../model/schema.ts'
+import type { QueryRequest, QueryResult } from './api.ts'
+import { compareKeys } from './merge-hits.ts'
+import { pickedColumns, pickedKeys, type PickedRows } from './picked-rows.ts'
+import { rowMask } from './row-mask.ts'
+import type { SegmentView } from './segment-view.ts'
+
+export interface QueryContext {
+  readonly clock: NodeClock
+  readonly schema: CollectionSchema
+  readonly views: readonly SegmentView[]
+  readonly filter: CompiledFilter | undefined
+}
+
+interface Match {
+  readonly view: number
+  readonly row: number
+  readonly key: PrimaryKey
+}
+
+export async function queryViews(context: QueryContext, request: QueryRequest): Promise<Omit<QueryResult, 'serviceTs'>> {
+  const { schema, views, filter } = context
+  const keys = request.keys ?? filter?.primaryKeys
+  const residual = request.keys === undefined ? undefined : filter
+  const wanted = request.limit === undefined ? Infinity : request.offset + request.limit
+  let count = 0
+  const matches: Match[] = []
+  for (const [index, view] of views.entries()) {
+    const rows = keys === undefined ? await scan(context, view, request) : rowsOfKeys(view, keys, residual)
+    count += rows.length
+    if (request.count) continue
+    // Rows of a sorted segment ascend by key already: what is behind the limit cannot come into the result.
+    const end = view.sortedByKey && keys === undefined ? Math.min(rows.length, wanted) : rows.length
+    for (let at = 0; at < end; at++) matches.push({ view: index, row: rows[at] as number, key: primaryKeyAt(view.keys, rows[at] as number) })
+  }
+  matches.sort((a, b) => compareKeys(a.key, b.key))
+  const page = matches.slice(request.offset, wanted)
+  const picked: PickedRows = {
+    views,
+    viewIndexes: Uint32Array.from(page, (match) => match.view),
+    rows: Uint32Array.from(page, (match) => match.row),
+  }
+  return { count, keys: pickedKeys(picked, schema), columns: pickedColumns(picked, schema, request.outputFields) }
+}
+
+async function scan({ clock, filter }: QueryContext, view: SegmentView, request: QueryRequest): Promise<Uint32Array> {
+  const mask = await rowMask(view, filter, clock)
+  request.signal.throwIfAborted()
+  const rows = new Uint32Array(mask.count)
+  let next = 0
+  for (let row = 0; next < mask.count; row++) {
+    if (mask.bytes === undefined || mask.bytes[row] === 1) rows[next++] = row
+  }
+  return rows
+}
+
+function rowsOfKeys(view: SegmentView, keys: readonly PrimaryKey[], residual: CompiledFilter | undefined): number[] {
+  const rows: number[] = []
+  const bit = new Uint8Array(1)
+  for (const key of new Set(keys)) {
+    for (const row of view.keyIndex.rows(key)) {
+      if (row >= view.length || !view.tombstones.isAlive(row)) continue
+      if (residual !== undefined) {
+        residual.evaluate(view, row, row + 1, bit)
+        if (bit[0] !== 1) continue
+      }
+      rows.push(row)
+    }
+  }
+  return rows
+}

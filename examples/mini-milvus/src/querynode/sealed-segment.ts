@@ -1,0 +1,84 @@
+/** A flushed segment in memory: columns are views into one shared buffer, rows ascend by primary key. */
+import type { Engine } from '../engine/index.ts'
+import type { Column } from '../model/column.ts'
+import type { SegmentMeta } from '../model/meta.ts'
+import type { PrimaryKeys } from '../model/primary-keys.ts'
+import { sortedKeyIndex, type KeyIndex } from './key-index.ts'
+import type { SegmentView } from './segment-view.ts'
+import { Tombstones } from './tombstones.ts'
+import type { VectorField } from './vector-field.ts'
+
+export interface SealedRows {
+  readonly length: number
+  readonly columns: ReadonlyMap<number, Column>
+  readonly timestamps: BigUint64Array
+}
+
+export class SealedSegment implements SegmentView {
+  readonly sealed = true
+  readonly sortedByKey = true
+  readonly length: number
+  readonly timestamps: BigUint64Array
+  readonly keys: PrimaryKeys
+  readonly keyIndex: KeyIndex
+  readonly tombstones: Tombstones
+  readonly #meta: SegmentMeta
+  readonly #columns: ReadonlyMap<number, Column>
+  readonly #engine: Engine
+  readonly #sets = new Map<number, string>()
+  readonly #indexed = new Set<number>()
+
+  constructor(meta: SegmentMeta, rows: SealedRows, keys: PrimaryKeys, vectorFields: Iterable<VectorField>, engine: Engine) {
+    this.#meta = meta
+    this.#columns = rows.columns
+    this.#engine = engine
+    this.length = rows.length
+    this.timestamps = rows.timestamps
+    this.keys = keys
+    this.keyIndex = sortedKeyIndex(keys)
+    this.tombstones = new Tombstones(rows.length)
+    for (const field of vectorFields) this.#register(field)
+  }
+
+  get id(): bigint {
+    return this.#meta.id
+  }
+
+  get partitionId(): bigint {
+    return this.#meta.partitionId
+  }
+
+  column(fieldId: number): Column | undefined {
+    return this.#columns.get(fieldId)
+  }
+
+  vectorSet(fieldId: number): string | undefined {
+    return this.#sets.get(fieldId)
+  }
+
+  hasIndex(fieldId: number): boolean {
+    return this.#indexed.has(fieldId)
+  }
+
+  /** The index of a field has been built: search through it from now on. */
+  async attachIndex(fieldId: number, path: string, crc32: number): Promise<void> {
+    const setId = this.#sets.get(fieldId)
+    if (setId === undefined) return
+    await this.#engine.attachIndex({ setId, path, crc32 })
+    this.#indexed.add(fieldId)
+  }
+
+  release(): void {
+    for (const setId of this.#sets.values()) this.#engine.dropSet(setId)
+    this.#sets.clear()
+    this.#indexed.clear()
+  }
+
+  #register({ fieldId, type, dim, metric }: VectorField): void {
+    const column = this.#columns.get(fieldId)
+    if (column === undefined || column.kind !== 'vector' || column.length === 0) return
+    const setId = `s${this.#meta.id}/${fieldId}`
+    this.#engine.addSet({ id: setId, vectors: column.data, rows: column.length, dim, type, metric })
+    this.#sets.set(fieldId, setId)
+  }
+}

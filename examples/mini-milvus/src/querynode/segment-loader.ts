@@ -1,0 +1,13 @@
+import type { CollectionSchema } from '../model/schema.ts'
+import type { SegmentMeta } from '../model/meta.ts'
+import type { SealedRows } from './sealed-segment.ts'
+import type { DeleteRecord } from './segment-view.ts'
+
+/** Reads flushed segments from object storage. A bad file rejects with a typed error that names it. */
+export interface SegmentLoader {
+  rows(segment: SegmentMeta, schema: CollectionSchema): Promise<SealedRows>
+  /** Deletes of a delta segment, ascending by timestamp. */
+  deletes(segment: SegmentMeta, schema: CollectionSchema): Promise<readonly DeleteRecord[]>
+  /** A path that workers can map. */
+  indexPath(objectKey: string): string
+}

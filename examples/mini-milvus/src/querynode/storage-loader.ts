@@ -1,0 +1,45 @@
+/** Segments from object storage: a whole file is read into shared memory once, its columns are views into it. */
+import type { SegmentMeta } from '../model/meta.ts'
+import { isPrimaryKeyColumn, type PrimaryKeys } from '../model/primary-keys.ts'
+import { gatherColumn } from '../codec/gather.ts'
+import { readDeltaFile, readSegmentFile } from '../segment/index.ts'
+import type { ObjectStorage } from '../storage/index.ts'
+import type { SealedRows } from './sealed-segment.ts'
+import type { SegmentLoader } from './segment-loader.ts'
+import type { DeleteRecord } from './segment-view.ts'
+
+export function createSegmentLoader(storage: ObjectStorage): SegmentLoader {
+  return {
+    async rows(segment, schema): Promise<SealedRows> {
+      return readSegmentFile({ bytes: await readShared(storage, segment), schema, crc32: segment.crc32, key: segment.path })
+    },
+    async deletes(segment, schema) {
+      const { primaryKeys, timestamps } = await readDeltaFile({ bytes: await readShared(storage, segment), schema, crc32: segment.crc32, key: segment.path })
+      if (!isPrimaryKeyColumn(primaryKeys)) throw new Error(`${segment.path} holds no primary keys`)
+      return recordsOf(segment, primaryKeys, timestamps)
+    },
+    indexPath(objectKey) {
+      const path = storage.localPath(objectKey)
+      if (path === undefined) throw new Error(`${objectKey} has no file that workers could map`)
+      return path
+    },
+  }
+}
+
+async function readShared(storage: ObjectStorage, segment: SegmentMeta): Promise<Uint8Array> {
+  const bytes = new Uint8Array(new SharedArrayBuffer(segment.bytes))
+  await storage.readInto(segment.path, bytes)
+  return bytes
+}
+
+/** One record per timestamp: what was one delete. */
+function recordsOf(segment: SegmentMeta, keys: PrimaryKeys, timestamps: BigUint64Array): DeleteRecord[] {
+  const rowsByTs = new Map<bigint, number[]>()
+  for (let row = 0; row < keys.length; row++) {
+    const ts = timestamps[row] as bigint
+    const rows = rowsByTs.get(ts)
+    if (rows === undefined) rowsByTs.set(ts, [row])
+    else rows.push(row)
+  }
+  return [...rowsByTs].map(([ts, rows]) => ({ partitionId: segment.partitionId, keys: gatherColumn(keys, rows), ts }))
+}

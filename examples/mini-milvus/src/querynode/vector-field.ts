@@ -1,0 +1,21 @@
+import { isVectorType, type CollectionSchema, type DataType } from '../model/schema.ts'
+import type { IndexMeta } from '../model/meta.ts'
+
+/** How the vectors of one field are compared while a collection is loaded. */
+export interface VectorField {
+  readonly fieldId: number
+  readonly type: DataType
+  readonly dim: number
+  readonly metric: string
+  readonly index: IndexMeta
+}
+
+export function vectorFieldsOf(schema: CollectionSchema, indexes: readonly IndexMeta[]): Map<number, VectorField> {
+  const fields = new Map<number, VectorField>()
+  for (const field of schema.fields) {
+    const index = indexes.find((candidate) => candidate.fieldId === field.id)
+    if (!isVectorType(field.type) || index === undefined || field.dim === undefined) continue
+    fields.set(field.id, { fieldId: field.id, type: field.type, dim: field.dim, metric: index.metricType, index })
+  }
+  return fields
+}
