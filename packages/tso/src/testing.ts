@@ -1,0 +1,10 @@
+/** What tests of oracles need: a clock to steer, a checker of what was served, and a simulation under faults. */
+export { TimestampHistory } from './testing/history.ts'
+export type { OpenCall, ServedRange } from './testing/history.ts'
+export { SeededRandom } from './testing/random.ts'
+export { SimulatedClock } from './testing/simulated-clock.ts'
+export type { SimulatedClockOptions } from './testing/simulated-clock.ts'
+export { NO_STORE_FAULTS, SimulatedStore } from './testing/simulated-store.ts'
+export type { StoreFaults } from './testing/simulated-store.ts'
+export { simulateOracles } from './testing/simulator.ts'
+export type { OpenOracle, OracleSimulationOptions, OracleSimulationResult } from './testing/simulator.ts'

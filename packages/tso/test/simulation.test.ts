@@ -1,0 +1,98 @@
+import { describe, expect, test } from 'vitest'
+import { openTimestampOracle } from '../src/index.ts'
+import type { TimestampOracleOptions, TsoStore } from '../src/index.ts'
+import { simulateOracles } from '../src/testing.ts'
+import type { OpenOracle } from '../src/testing.ts'
+
+const SEEDS = Number(process.env['TSO_SEEDS'] ?? 2_000)
+
+describe('the oracle under faults (T1)', () => {
+  test(`keeps its promises under ${SEEDS} seeds, and reaches the rare states`, async () => {
+    const reached = new Map<string, number>()
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      const { violations, counts } = await simulateOracles({ seed })
+      expect({ seed, violations }).toEqual({ seed, violations: [] })
+      for (const [name, count] of Object.entries(counts)) reached.set(name, (reached.get(name) ?? 0) + count)
+    }
+    const rare = ['fenced', 'clock-behind', 'clock-jumped', 'save-failed', 'refused: TSO_FENCED', 'refused: TSO_TIMEOUT', 'refused: TSO_UNAVAILABLE']
+    const states = [...rare, 'set', 'nothing at once', 'open failed: TSO_CLOCK_BEHIND', 'clock-waiting', 'set refused: TSO_SET_REFUSED']
+    expect(states.filter((name) => !reached.has(name))).toEqual([])
+  })
+
+  test('is the same for the same seed', async () => {
+    for (let seed = 1; seed <= 100; seed++) {
+      const [a, b] = [await simulateOracles({ seed }), await simulateOracles({ seed })]
+      expect({ seed, trace: a.trace, counts: a.counts }).toEqual({ seed, trace: b.trace, counts: b.counts })
+    }
+  })
+})
+
+/** The real oracle on a store that was tampered with: each is a mistake that shipped somewhere, or nearly. */
+function withStore(tamper: (kv: TsoStore, options: TimestampOracleOptions) => TsoStore): OpenOracle {
+  return (options) => openTimestampOracle({ ...options, kv: tamper(options.kv, options) })
+}
+
+const bugs: Record<string, OpenOracle> = {
+  'the window is put, not compared (Milvus)': withStore((kv) => ({
+    loadEntry: kv.loadEntry,
+    async compareAndSave(key, _, value) {
+      const entry = await kv.loadEntry(key)
+      return kv.compareAndSave(key, entry?.modRevision ?? 0n, value)
+    },
+  })),
+  'a save with an unknown outcome is taken for done': withStore((kv) => ({
+    loadEntry: kv.loadEntry,
+    compareAndSave: (...args) =>
+      kv.compareAndSave(...args).catch((error: unknown) => {
+        if ((error as { outcome?: unknown }).outcome === 'unknown') return true
+        throw error
+      }),
+  })),
+  'a lost race is taken for won': withStore((kv) => ({
+    loadEntry: kv.loadEntry,
+    compareAndSave: async (...args) => (await kv.compareAndSave(...args)) || true,
+  })),
+  'memory is published before the store has it': withStore((kv) => ({
+    loadEntry: kv.loadEntry,
+    compareAndSave: async (...args) => {
+      kv.compareAndSave(...args).catch(() => undefined)
+      return true
+    },
+  })),
+  'all oracles have one name': (options) => openTimestampOracle({ ...options, owner: 'oracle' }),
+  'a failed load is taken for a fresh store (Milvus #51469)': withStore((kv) => ({
+    loadEntry: (key) => kv.loadEntry(key).catch(() => undefined),
+    async compareAndSave(key, expected, value) {
+      const entry = expected === 0n ? await kv.loadEntry(key).catch(() => undefined) : undefined
+      return kv.compareAndSave(key, entry?.modRevision ?? expected, value)
+    },
+  })),
+  'the record holds the start of the window, not its end': withStore((kv, { saveIntervalMs = 0 }) => {
+    const shift = (value: string, by: number): string => value.replace(/ ([0-9]+) /, (_, end: string) => ` ${Number(end) + by} `)
+    return {
+      loadEntry: async (key) => {
+        const entry = await kv.loadEntry(key)
+        return entry
+      },
+      compareAndSave: (key, expected, value) => kv.compareAndSave(key, expected, shift(value, -saveIntervalMs)),
+    }
+  }),
+  'a range begins where the last one ended': async (options) => {
+    const oracle = await openTimestampOracle(options)
+    return new Proxy(oracle, {
+      get(target, name) {
+        if (name === 'tryGetTimestamp') return (count: number) => target.tryGetTimestamp(Math.max(1, count - 1))
+        const value: unknown = Reflect.get(target, name, target)
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value
+      },
+    })
+  },
+}
+
+describe('the simulation finds planted bugs', () => {
+  test.each(Object.entries(bugs))('%s', async (_, open) => {
+    let found: readonly string[] = []
+    for (let seed = 1; seed <= 1_000 && found.length === 0; seed++) found = (await simulateOracles({ seed, open })).violations
+    expect(found).not.toEqual([])
+  })
+})
