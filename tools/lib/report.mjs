@@ -28,8 +28,8 @@ export class Report {
   }
 
   /** One check that is a single pass or failure. */
-  check(title, { ok, ms = 0, output = '', failures = [] }) {
-    this.suite(title, { passed: ok ? 1 : 0, failed: ok ? 0 : 1, ms, output: ok ? '' : output, failures })
+  check(title, { ok, ms = 0, output = '', failures = ['failed'] }) {
+    this.suite(title, { passed: ok ? 1 : 0, failed: ok ? 0 : 1, ms, output: ok ? '' : output, failures: ok ? [] : failures })
   }
 
   untested(reason) {
