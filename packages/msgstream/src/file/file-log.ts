@@ -1,0 +1,231 @@
+/** One channel on disk: group commit on one side, readers on the other. */
+import type { Clock } from '../clock.ts'
+import { yieldToLoop } from '../edge.ts'
+import { MsgStreamError } from '../errors.ts'
+import type { ChannelLog } from '../log-reader.ts'
+import { Signal } from '../signal.ts'
+import { TransientRing } from '../transients.ts'
+import { Batch, BatchWriter } from './batch.ts'
+import type { FileSystem, OpenFile } from './file-system.ts'
+import { writeFully } from './file-system.ts'
+import type { Health } from './health.ts'
+import { recoverSegment } from './recover.ts'
+import type { Segment } from './segment.ts'
+import { Segments } from './segments.ts'
+import { TailCache } from './tail-cache.ts'
+
+export interface FileLogOptions {
+  readonly fs: FileSystem
+  readonly clock: Clock
+  readonly health: Health
+  readonly epoch: number
+  readonly segmentBytes: number
+  readonly sync: 'commit' | 'interval'
+  readonly syncIntervalMs: number
+  readonly tailCacheBytes: number
+  readonly maxPendingBytes: number
+  readonly maxBatchBytes: number
+  readonly retentionBytes: number
+  readonly retentionMs: number
+}
+
+const noRoom = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
+
+export class FileLog implements ChannelLog {
+  readonly channel: string
+  readonly backend = 'file'
+  readonly transients = new TransientRing()
+  readonly changed = new Signal()
+  failure: MsgStreamError | undefined
+  end = 0
+  readonly #options: FileLogOptions
+  readonly #segments: Segments
+  readonly #cache: TailCache
+  readonly #writer = new BatchWriter()
+  #batches: Batch[] = []
+  #next = 0
+  #pendingBytes = 0
+  #flushing: Promise<void> | undefined
+  #out: OpenFile | undefined
+  #dirty = false
+  #syncing: Promise<void> | undefined
+  #cancelSync: (() => void) | undefined
+  #closing = false
+
+  constructor(channel: string, folder: string, options: FileLogOptions) {
+    this.channel = channel
+    this.#options = options
+    this.#segments = new Segments(options.fs, folder)
+    this.#cache = new TailCache(options.tailCacheBytes)
+  }
+
+  get first(): number {
+    return this.#segments.oldest?.base ?? this.end
+  }
+
+  /** Bring up what is on disk; gives the bytes that were cut off the tail. */
+  async open(): Promise<{ path: string; from: number; bytes: number } | undefined> {
+    const { fs, epoch, clock } = this.#options
+    await this.#segments.load()
+    const newest = this.#segments.newest
+    if (newest === undefined) {
+      await this.#segments.create(0, epoch, clock.now())
+      return undefined
+    }
+    const { end, dropped } = await recoverSegment(fs, newest)
+    this.end = this.#next = end
+    await this.#retain()
+    return dropped === 0 ? undefined : { path: newest.path, from: newest.size, bytes: dropped }
+  }
+
+  /** Lay frames into the next group; resolves with the first one's offset. */
+  append(frames: readonly Uint8Array[]): Promise<number> {
+    this.#checkWritable()
+    if (frames.length === 0) return Promise.resolve(this.#next)
+    let bytes = 0
+    for (const frame of frames) bytes += frame.length
+    if (this.#pendingBytes > 0 && this.#pendingBytes + bytes > this.#options.maxPendingBytes) {
+      throw new MsgStreamError('MSG_FULL', `channel ${this.channel} has ${this.#pendingBytes} bytes waiting for the disk`, { outcome: 'not-applied' })
+    }
+    let batch = this.#batches[this.#batches.length - 1]
+    if (batch === undefined || batch.bytes >= this.#options.maxBatchBytes) this.#batches.push((batch = new Batch(this.#next)))
+    const first = this.#next
+    for (let i = 0; i < frames.length; i++) this.#writer.add(batch, frames[i] as Uint8Array)
+    this.#next += frames.length
+    this.#pendingBytes += bytes
+    this.#flushing ??= this.#flush()
+    const { waiters } = batch
+    return new Promise((resolve, reject) => waiters.push({ first, count: frames.length, resolve, reject }))
+  }
+
+  handOver(frame: Uint8Array): void {
+    this.#checkWritable()
+    this.transients.push(frame.slice(), this.#next)
+    if (this.#next === this.end) this.changed.notify()
+  }
+
+  #checkWritable(): void {
+    if (this.failure !== undefined) throw this.failure
+    if (this.#closing) throw new MsgStreamError('MSG_CLOSED', 'the queue is closed', { outcome: 'not-applied' })
+    if (this.#options.health.failed) throw this.#options.health.error('not-applied')
+  }
+
+  async #flush(): Promise<void> {
+    while (this.#batches.length > 0) {
+      // One turn of the loop: all who were woken by the last commit can join this one.
+      await yieldToLoop()
+      const batch = this.#batches.shift() as Batch
+      if (this.#options.health.failed || this.failure !== undefined) this.#reject(batch, this.failure ?? this.#options.health.error('not-applied'))
+      else await this.#commit(batch)
+    }
+    this.#flushing = undefined
+  }
+
+  async #commit(batch: Batch): Promise<void> {
+    const { health, epoch } = this.#options
+    let segment: Segment
+    try {
+      segment = await this.#segmentFor()
+      this.#out ??= await this.#options.fs.open(segment.path, 'write')
+    } catch (error) {
+      health.fail(error)
+      return this.#reject(batch, health.error('not-applied'))
+    }
+    const begin = segment.size
+    try {
+      batch.seal(epoch, begin, (offset, position) => segment.note(offset, position))
+      let position = begin
+      for (const { buffer, start, end } of batch.parts) {
+        await writeFully(this.#out, buffer.subarray(start, end), position)
+        position += end - start
+      }
+      if (this.#options.sync === 'commit') await this.#out.datasync()
+      else this.#syncLater()
+      segment.size = position
+    } catch (error) {
+      return this.#failed(batch, error)
+    }
+    segment.modified = this.#options.clock.now()
+    this.end = batch.first + batch.count
+    this.#cache.add(batch.parts)
+    this.#settle(batch)
+    for (const { first, resolve } of batch.waiters) resolve(first)
+    this.changed.notify()
+  }
+
+  /** A full disk is refused; anything else leaves unknown what the disk holds. */
+  #failed(batch: Batch, error: unknown): void {
+    const { health } = this.#options
+    const code = (error as { code?: string }).code
+    health.fail(error)
+    const details = code !== undefined && noRoom.has(code) ? { diskFull: true, code } : { code }
+    this.#reject(batch, new MsgStreamError('MSG_STORAGE_FAILED', `writing channel ${this.channel} failed: ${String(error)}`, { cause: error, outcome: 'unknown', details }))
+  }
+
+  #settle(batch: Batch): void {
+    for (const { start, end, count } of batch.parts) this.#pendingBytes -= end - start - 28 * count
+  }
+
+  #reject(batch: Batch, error: unknown): void {
+    this.#settle(batch)
+    for (const { reject } of batch.waiters) reject(error)
+  }
+
+  /** The newest segment, or a new one when that is full. */
+  async #segmentFor(): Promise<Segment> {
+    const newest = this.#segments.newest as Segment
+    if (newest.size < this.#options.segmentBytes) return newest
+    await this.#syncNow()
+    await this.#out?.close()
+    this.#out = undefined
+    const segment = await this.#segments.create(this.end, this.#options.epoch, this.#options.clock.now())
+    await this.#retain()
+    return segment
+  }
+
+  async #retain(): Promise<void> {
+    const { retentionBytes, retentionMs, clock } = this.#options
+    const oldest = clock.now() - retentionMs
+    if (await this.#segments.dropWhile((segment, _, total) => total > retentionBytes || segment.modified < oldest)) this.changed.notify()
+  }
+
+  #syncLater(): void {
+    this.#dirty = true
+    this.#cancelSync ??= this.#options.clock.setTimer(() => {
+      this.#cancelSync = undefined
+      this.#syncing = this.#syncNow().catch((error: unknown) => this.#options.health.fail(error))
+    }, this.#options.syncIntervalMs)
+  }
+
+  async #syncNow(): Promise<void> {
+    if (!this.#dirty || this.#options.health.failed) return
+    this.#dirty = false
+    await this.#out?.datasync()
+  }
+
+  collect(from: number, until: number, maxMessages: number, maxBytes: number, out: Uint8Array[]): void | Promise<void> {
+    if (this.#cache.collect(from, until, maxMessages, maxBytes, out)) return undefined
+    const found = this.#segments.find(from)
+    if (found === undefined) throw new MsgStreamError('MSG_CORRUPT', `channel ${this.channel} has no segment for offset ${from}`, { details: { offset: from } })
+    this.#segments.limitOpen(found.segment)
+    return found.segment.read(from, { until: Math.min(until, found.next), maxMessages, maxBytes }, out)
+  }
+
+  async truncate(before: number): Promise<void> {
+    if (await this.#segments.dropWhile((_, next) => next.base <= before)) this.changed.notify()
+  }
+
+  /** No more writes; waits for those under way, then ends readers with this error. */
+  async close(error: MsgStreamError): Promise<void> {
+    this.#closing = true
+    await this.#flushing
+    this.#cancelSync?.()
+    await this.#syncing
+    await this.#syncNow().catch((cause: unknown) => this.#options.health.fail(cause))
+    this.failure ??= error
+    this.changed.notify()
+    this.#cache.clear()
+    await this.#out?.close().catch(() => {})
+    await this.#segments.close()
+  }
+}
