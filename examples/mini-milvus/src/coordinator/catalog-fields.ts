@@ -1,0 +1,72 @@
+/** Fields that change or come after a collection's creation. */
+import { DataType, dataTypeName, type FieldSchema } from '../model/schema.ts'
+import { invalid } from '../server/status.ts'
+import { alterRecord, type CatalogContext } from './catalog-context.ts'
+
+export async function addField({ state, nextTs, change }: CatalogContext, dbName: string, name: string, field: FieldSchema): Promise<void> {
+  await change(async () => {
+    const before = state.collection(dbName, name)
+    const { schema } = before
+    if (schema.fields.some((existing) => existing.name === field.name)) throw invalid(`duplicated field name: ${field.name}`)
+    const own = schema.fields.filter((existing) => !existing.isDynamic)
+    const dynamic = schema.fields.filter((existing) => existing.isDynamic)
+    const fields = [...own, { ...field, id: before.nextFieldId }, ...dynamic]
+    const value = { ...before, schema: { ...schema, fields }, nextFieldId: before.nextFieldId + 1, updateTs: await nextTs() }
+    return [{ kind: 'collection', id: before.id, value }]
+  })
+}
+
+/** What may change in a field, and of which types. */
+const alterable: Readonly<Record<string, (field: FieldSchema) => boolean>> = {
+  'mmap.enabled': () => true,
+  mmap_enabled: () => true,
+  'field.description': () => true,
+  max_length: (field) => (field.type === DataType.Array ? field.elementType : field.type) === DataType.VarChar,
+  max_capacity: (field) => field.type === DataType.Array,
+  enable_analyzer: (field) => field.type === DataType.VarChar,
+  enable_match: (field) => field.type === DataType.VarChar,
+  analyzer_params: (field) => field.type === DataType.VarChar,
+}
+
+export async function alterField(
+  { state, nextTs, change }: CatalogContext,
+  dbName: string,
+  name: string,
+  fieldName: string,
+  set: Readonly<Record<string, string>>,
+  remove: readonly string[],
+): Promise<void> {
+  await change(async () => {
+    const before = state.collection(dbName, name)
+    const field = before.schema.fields.find((candidate) => candidate.name === fieldName)
+    if (field === undefined) throw invalid(`field ${fieldName} does not exist in collection ${name}`)
+    for (const key of [...Object.keys(set), ...remove]) {
+      const allowed = Object.hasOwn(alterable, key) ? alterable[key] : undefined
+      if (allowed === undefined) throw invalid(`${key} does not allow update in collection field param`)
+      if (!allowed(field)) throw invalid(`${key} can not be altered on field ${fieldName} of type ${dataTypeName(field.type)}`)
+    }
+    const after = altered(field, set, remove)
+    const fields = before.schema.fields.map((candidate) => (candidate === field ? after : candidate))
+    return [{ kind: 'collection', id: before.id, value: { ...before, schema: { ...before.schema, fields }, updateTs: await nextTs() } }]
+  })
+}
+
+function altered(field: FieldSchema, set: Readonly<Record<string, string>>, remove: readonly string[]): FieldSchema {
+  const { 'field.description': description = field.description, ...params } = set
+  for (const key of ['max_length', 'max_capacity']) if (remove.includes(key)) throw invalid(`${key} can not be removed`)
+  return {
+    ...field,
+    description,
+    typeParams: alterRecord(field.typeParams, params, remove),
+    maxLength: grown('max_length', field.maxLength, params['max_length'], 65_535),
+    maxCapacity: grown('max_capacity', field.maxCapacity, params['max_capacity'], 4096),
+  }
+}
+
+/** A limit's new value: an integer in range. */
+function grown(key: string, before: number | undefined, text: string | undefined, max: number): number | undefined {
+  if (text === undefined) return before
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : 0
+  if (value < 1 || value > max) throw invalid(`the value for ${key} must be an integer in range [1, ${max}], got ${JSON.stringify(text)}`)
+  return value
+}

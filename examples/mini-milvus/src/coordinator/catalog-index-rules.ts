@@ -1,0 +1,134 @@
+/** Which indexes and metrics which fields take, with Milvus's names, defaults and wording. */
+import { DataType, dataTypeName, type FieldSchema, isVectorType } from '../model/schema.ts'
+import { Code, MilvusError } from '../server/status.ts'
+
+/** What serves an index: exact scan, a graph, or nothing of its own (scalar filters scan columns). */
+export type ServedBy = 'FLAT' | 'HNSW' | 'SCAN'
+
+const FLOAT_TYPES = ['FLAT', 'IVF_FLAT', 'IVF_SQ8', 'IVF_PQ', 'IVF_RABITQ', 'HNSW', 'HNSW_SQ', 'HNSW_PQ', 'HNSW_PRQ', 'SCANN', 'DISKANN', 'AUTOINDEX']
+const BINARY_TYPES = ['BIN_FLAT', 'BIN_IVF_FLAT', 'MINHASH_LSH', 'AUTOINDEX']
+const SPARSE_TYPES = ['SPARSE_INVERTED_INDEX', 'SPARSE_WAND', 'AUTOINDEX']
+const FLOAT_METRICS = ['COSINE', 'IP', 'L2']
+const BINARY_METRICS = ['HAMMING', 'JACCARD', 'MHJACCARD']
+const SPARSE_METRICS = ['IP', 'BM25']
+const SCALAR_TYPES = ['STL_SORT', 'TRIE', 'MARISA-TRIE', 'INVERTED', 'BITMAP', 'NGRAM', 'RTREE', 'AUTOINDEX']
+
+const numeric: readonly number[] = [DataType.Int8, DataType.Int16, DataType.Int32, DataType.Int64, DataType.Float, DataType.Double, DataType.Timestamptz]
+const texts: readonly number[] = [DataType.VarChar, DataType.String, DataType.Text]
+
+export function servedBy({ indexType, metricType }: { readonly indexType: string; readonly metricType: string }): ServedBy {
+  if (metricType === '') return 'SCAN'
+  return indexType === 'FLAT' || indexType === 'BIN_FLAT' ? 'FLAT' : 'HNSW'
+}
+
+/** Milvus's default metric of a vector type. */
+export function defaultMetric(type: DataType): string {
+  if (!isVectorType(type)) return ''
+  if (type === DataType.BinaryVector) return 'HAMMING'
+  return type === DataType.SparseFloatVector ? 'IP' : 'COSINE'
+}
+
+export interface IndexDefinition {
+  /** Upper case. */
+  readonly indexType: string
+  readonly metricType: string
+  /** For describe: as asked, completed by index_type and metric_type. */
+  readonly params: Readonly<Record<string, string>>
+}
+
+function wrong(expected: string, actual: string): MilvusError {
+  return new MilvusError(Code.ParameterInvalid, `invalid parameter[expected=${expected}][actual=${actual}]`)
+}
+
+/** Checks what a client asks for and completes it. Throws MilvusError 1100. */
+export function defineIndex(field: FieldSchema, asked: Readonly<Record<string, string>>): IndexDefinition {
+  const flat = { ...parseParams(asked['params']), ...asked }
+  const indexType = (flat['index_type'] ?? '').toUpperCase() || 'AUTOINDEX'
+  const metricType = isVectorType(field.type) ? (flat['metric_type'] ?? '').toUpperCase() || defaultMetric(field.type) : ''
+  checkType(field, indexType, flat)
+  if (isVectorType(field.type)) checkMetric(field.type, metricType)
+  checkRange(flat, 'M', 2, 2048)
+  checkRange(flat, 'efConstruction', 1, 2_147_483_647)
+  checkRange(flat, 'nlist', 1, 65_536)
+  const params = { ...asked, index_type: asked['index_type'] || indexType, ...(metricType === '' ? {} : { metric_type: metricType }) }
+  return { indexType, metricType, params }
+}
+
+/** The JSON text under `params`, values as text. */
+export function parseParams(text: string | undefined): Record<string, string> {
+  if (text === undefined || text === '') return {}
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(text)
+  } catch {
+    throw wrong('a JSON object in params', text.slice(0, 200))
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw wrong('a JSON object in params', text.slice(0, 200))
+  return Object.fromEntries(Object.entries(parsed).map(([key, value]) => [key, typeof value === 'string' ? value : JSON.stringify(value)]))
+}
+
+function checkType(field: FieldSchema, indexType: string, flat: Readonly<Record<string, string>>): void {
+  const known = [...FLOAT_TYPES, ...BINARY_TYPES, ...SPARSE_TYPES, ...SCALAR_TYPES]
+  if (!known.includes(indexType)) throw wrong('valid index', `invalid index type: ${indexType}`)
+  if (!typesFor(field, flat).includes(indexType)) {
+    const element = field.elementType === undefined ? '' : ` of ${dataTypeName(field.elementType)}`
+    throw wrong('valid index params', `invalid index params: data type ${dataTypeName(field.type)}${element} can't build with this index ${indexType}`)
+  }
+}
+
+function typesFor(field: FieldSchema, flat: Readonly<Record<string, string>>): readonly string[] {
+  switch (field.type) {
+    case DataType.FloatVector:
+    case DataType.Float16Vector:
+    case DataType.BFloat16Vector:
+    case DataType.Int8Vector:
+      return FLOAT_TYPES
+    case DataType.BinaryVector:
+      return BINARY_TYPES
+    case DataType.SparseFloatVector:
+      return SPARSE_TYPES
+    case DataType.Geometry:
+      return ['RTREE', 'AUTOINDEX']
+    case DataType.JSON:
+      if (flat['json_cast_type'] === undefined) throw wrong('json_cast_type', 'json index must specify cast type')
+      return ['INVERTED', 'AUTOINDEX', 'NGRAM', 'STL_SORT', 'BITMAP']
+    case DataType.Array:
+      return scalarTypes(field.elementType ?? DataType.None).filter((type) => type === 'INVERTED' || type === 'BITMAP' || type === 'AUTOINDEX')
+    default:
+      return scalarTypes(field.type)
+  }
+}
+
+function scalarTypes(type: number): readonly string[] {
+  if (texts.includes(type)) return ['TRIE', 'MARISA-TRIE', 'INVERTED', 'BITMAP', 'STL_SORT', 'NGRAM', 'AUTOINDEX']
+  const isFloat = type === DataType.Float || type === DataType.Double
+  if (numeric.includes(type)) return isFloat ? ['STL_SORT', 'INVERTED', 'AUTOINDEX'] : ['STL_SORT', 'INVERTED', 'BITMAP', 'AUTOINDEX']
+  return type === DataType.Bool ? ['INVERTED', 'BITMAP', 'AUTOINDEX'] : ['AUTOINDEX']
+}
+
+function checkMetric(type: DataType, metricType: string): void {
+  const metrics = type === DataType.BinaryVector ? BINARY_METRICS : type === DataType.SparseFloatVector ? SPARSE_METRICS : FLOAT_METRICS
+  if (!metrics.includes(metricType)) {
+    throw wrong('valid index params', `metric type ${metricType} not found or not supported, supported: [${metrics.join(' ')}]`)
+  }
+}
+
+function checkRange(flat: Readonly<Record<string, string>>, key: string, min: number, max: number): void {
+  const text = flat[key]
+  if (text === undefined) return
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isInteger(value)) throw wrong('valid index params', `param '${key}' (${text}) should be an integer`)
+  if (value < min || value > max) throw wrong('valid index params', `Out of range in json: param '${key}' (${text}) should be in range [${min}, ${max}]`)
+}
+
+/** Equal indexes: the same type, metric and parameters, however they were written. */
+export function sameDefinition(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {
+  return normalised(a) === normalised(b)
+}
+
+function normalised(params: Readonly<Record<string, string>>): string {
+  const { params: nested, ...rest } = params
+  const flat: Record<string, string> = { ...parseParams(nested), ...rest, index_type: (rest['index_type'] ?? '').toUpperCase() }
+  const kept = Object.entries(flat).filter(([key]) => key !== 'mmap.enabled' && key !== 'warmup')
+  return JSON.stringify(kept.sort(([x], [y]) => (x < y ? -1 : 1)))
+}
