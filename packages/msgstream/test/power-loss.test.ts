@@ -1,0 +1,239 @@
+import { describe, expect, it } from 'vitest'
+import { openFileMq, type FileMq } from '../src/file.ts'
+import { FaultyFs, seeded } from './faulty-fs.ts'
+import { ManualClock } from './helpers.ts'
+
+const lock = async () => ({ release: async () => {} })
+const open = (fs: FaultyFs): Promise<FileMq> => openFileMq({ path: '/data', fs, lock, segmentBytes: 2048, tailCacheBytes: 1024, clock: new ManualClock() })
+
+const word = (channel: string, n: number): string => `${channel}${n}:${'x'.repeat((n * 37) % 700)}`
+
+async function contents(mq: FileMq, channel: string): Promise<{ first: number; frames: string[] }> {
+  const { first, last } = await mq.bounds(channel)
+  if (first === undefined || last === undefined) return { first: 0, frames: [] }
+  const reader = await mq.openReader(channel, { at: 'earliest' })
+  const frames: string[] = []
+  for (;;) {
+    const batch = await reader.read()
+    if (batch === undefined) throw new Error('the reader ended')
+    frames.push(...batch.frames.map((frame) => Buffer.from(frame).toString()))
+    if (Buffer.compare((batch.ids.at(-1) as { bytes: Uint8Array }).bytes, last.bytes) === 0) break
+  }
+  await reader.close()
+  return { first: Number(Buffer.from(first.bytes).readBigUInt64BE()), frames }
+}
+
+/** Random sends on two channels, some awaited, some cut short; loses power at one operation. */
+async function workload(fs: FaultyFs, random: () => number, crashAt: number) {
+  const acked = { a: 0, b: 0 }
+  const truncated = { a: 0, b: 0 }
+  let image: FaultyFs | undefined
+  let atCrash = { acked: { ...acked }, truncated: { ...truncated } }
+  fs.onOperation = (count) => {
+    if (count !== crashAt || image !== undefined) return
+    atCrash = { acked: { ...acked }, truncated: { ...truncated } }
+    image = fs.powerLoss(random)
+  }
+  const mq = await open(fs)
+  const producers = { a: await mq.openProducer('a'), b: await mq.openProducer('b') }
+  const sent = { a: 0, b: 0 }
+  const pending: Promise<void>[] = []
+  for (let i = 0; i < 30 && image === undefined; i++) {
+    const channel = random() < 0.6 ? 'a' : 'b'
+    const count = 1 + Math.floor(random() * 4)
+    const frames = Array.from({ length: count }, (_, k) => Buffer.from(word(channel, sent[channel] + k)))
+    sent[channel] += count
+    const end = sent[channel]
+    pending.push(producers[channel].send(frames).then(() => void (acked[channel] = Math.max(acked[channel], end))))
+    if (random() < 0.5) await Promise.all(pending)
+    if (random() < 0.1 && acked[channel] > 3) {
+      const before = Math.floor(acked[channel] / 2)
+      truncated[channel] = Math.max(truncated[channel], before)
+      const bytes = Buffer.alloc(8)
+      bytes.writeBigUInt64BE(BigInt(before))
+      await mq.truncate(channel, { backend: 'file', bytes })
+    }
+  }
+  await Promise.all(pending)
+  await mq.close()
+  if (image === undefined) atCrash = { acked: { ...acked }, truncated: { ...truncated } }
+  return { image: image ?? fs.powerLoss(random), ...atCrash, truncatedLater: truncated }
+}
+
+async function check(image: FaultyFs, acked: { a: number; b: number }, truncated: { a: number; b: number }, seed: number): Promise<void> {
+  const mq = await open(image)
+  for (const channel of ['a', 'b'] as const) {
+    if (!(await mq.listChannels()).includes(channel)) {
+      expect(acked[channel], `seed ${seed}: channel ${channel} is there`).toBe(0)
+      continue
+    }
+    const { first, frames } = await contents(mq, channel)
+    expect(first, `seed ${seed}: nothing more was truncated than asked`).toBeLessThanOrEqual(truncated[channel])
+    expect(first + frames.length, `seed ${seed}: acknowledged frames of ${channel}`).toBeGreaterThanOrEqual(acked[channel])
+    expect(frames, `seed ${seed}: order of ${channel}`).toEqual(frames.map((_, i) => word(channel, first + i)))
+    await (await mq.openProducer(channel)).send([Buffer.from(word(channel, first + frames.length))])
+    expect((await contents(mq, channel)).frames.length).toBe(frames.length + 1)
+  }
+  await mq.close()
+}
+
+describe('power loss', () => {
+  it('no image of 400 random workloads loses an acknowledged frame, and each opens at the first start', async () => {
+    for (let seed = 1; seed <= 400; seed++) {
+      const random = seeded(seed)
+      const fs = new FaultyFs()
+      fs.shortWrites = random() < 0.3
+      const { image, acked, truncatedLater } = await workload(fs, random, 5 + Math.floor(random() * 120))
+      await check(image, acked, truncatedLater, seed)
+    }
+  })
+
+  it('losing power again during recovery changes nothing', async () => {
+    for (let seed = 1; seed <= 60; seed++) {
+      const random = seeded(seed * 7919)
+      const { image, acked, truncatedLater } = await workload(new FaultyFs(), random, 20 + Math.floor(random() * 100))
+      let current = image
+      for (let round = 0; round < 3; round++) {
+        const at = 1 + Math.floor(random() * 8)
+        let next: FaultyFs | undefined
+        const disk = current
+        disk.onOperation = (count) => {
+          if (count === at) next = disk.powerLoss(random)
+        }
+        await (await open(disk)).close()
+        current = next ?? disk.powerLoss(random)
+      }
+      await check(current, acked, truncatedLater, seed)
+    }
+  })
+
+  it('a failing call number n, for every n: the queue is failed for good, and what was acknowledged is there', async () => {
+    let untouched = false
+    for (let n = 1; !untouched && n < 60; n++) {
+      for (const kind of ['failSyncIn', 'failWriteIn'] as const) {
+        const fs = new FaultyFs()
+        const mq = await open(fs)
+        const producer = await mq.openProducer('a')
+        fs[kind] = n
+        let acked = 0
+        let failed = false
+        for (let i = 0; i < 12; i++) {
+          try {
+            await producer.send([Buffer.from(word('a', i)), Buffer.alloc(600)])
+            expect(failed).toBe(false)
+            acked += 2
+          } catch (error) {
+            expect(error).toMatchObject({ code: 'MSG_STORAGE_FAILED' })
+            // The first may have been applied; those behind it are refused before anything is written.
+            if (failed) expect(error).toMatchObject({ outcome: 'not-applied' })
+            failed = true
+          }
+        }
+        expect(mq.healthy).toBe(!failed)
+        const { frames } = await contents(mq, 'a')
+        expect(frames.length).toBe(acked)
+        await mq.close()
+        fs.failSyncIn = fs.failWriteIn = Infinity
+        const again = await open(fs)
+        expect((await contents(again, 'a')).frames.length).toBeGreaterThanOrEqual(acked)
+        await again.close()
+        if (kind === 'failSyncIn') untouched = !failed
+      }
+    }
+    expect(untouched).toBe(true)
+  })
+})
+
+describe('damaged files', () => {
+  async function golden(): Promise<{ fs: FaultyFs; path: string; ends: number[] }> {
+    const fs = new FaultyFs()
+    const mq = await openFileMq({ path: '/data', fs, lock, clock: new ManualClock() })
+    const producer = await mq.openProducer('a')
+    const path = '/data/channels/a/0000000000000000.seg'
+    const ends: number[] = []
+    for (let i = 0; i < 6; i++) {
+      await producer.send([Buffer.from(word('a', i))])
+      ends.push(fs.bytes(path).length)
+    }
+    await mq.close()
+    return { fs, path, ends }
+  }
+
+  it('a cut tail loses the cut frames only, and their bytes are counted', async () => {
+    const { fs, path, ends } = await golden()
+    const whole = Buffer.from(fs.bytes(path))
+    for (let size = 32; size <= whole.length; size += 7) {
+      fs.replace(path, Buffer.from(whole.subarray(0, size)))
+      const mq = await openFileMq({ path: '/data', fs, lock })
+      const kept = ends.filter((end) => end <= size)
+      expect((await contents(mq, 'a')).frames.length).toBe(kept.length)
+      const dropped = size - (kept.at(-1) ?? 32)
+      expect(mq.droppedTails).toEqual(dropped === 0 ? [] : [{ channel: 'a', path, from: kept.at(-1) ?? 32, bytes: dropped }])
+      await mq.close()
+    }
+  })
+
+  it('zeros or garbage behind the last frame are cut', async () => {
+    for (const tail of [Buffer.alloc(5000), Buffer.alloc(5000, 'TTFR'), Buffer.from('garbage')]) {
+      const { fs, path } = await golden()
+      fs.replace(path, Buffer.concat([fs.bytes(path), tail]))
+      const mq = await openFileMq({ path: '/data', fs, lock })
+      expect((await contents(mq, 'a')).frames.length).toBe(6)
+      expect(mq.droppedTails[0]?.bytes).toBe(tail.length)
+      await mq.close()
+    }
+  })
+
+  it('a flipped bit before the last group is MSG_CORRUPT with its range; in the last group it is the tail', async () => {
+    const { fs, path, ends } = await golden()
+    const whole = Buffer.from(fs.bytes(path))
+    for (let at = 0; at < whole.length; at += 11) {
+      const damaged = Buffer.from(whole)
+      damaged[at] = (damaged[at] as number) ^ 0x10
+      fs.replace(path, damaged)
+      const opening = openFileMq({ path: '/data', fs, lock })
+      if (at >= 32 && at >= (ends[4] as number)) {
+        const mq = await opening
+        expect((await contents(mq, 'a')).frames.length).toBe(5)
+        await mq.close()
+      } else if (at < 24 || at >= 32) {
+        const error: unknown = await opening.then(() => undefined, (it: unknown) => it)
+        expect(error).toMatchObject({ code: at >= 4 && at < 8 ? expect.stringMatching(/MSG_(CORRUPT|VERSION)/) : 'MSG_CORRUPT', details: { path } })
+      } else {
+        await (await opening).close()
+      }
+    }
+  })
+
+  it('a bad frame in an older segment is MSG_CORRUPT when it is read, never skipped', async () => {
+    const fs = new FaultyFs()
+    const mq = await open(fs)
+    const producer = await mq.openProducer('a')
+    for (let i = 0; i < 20; i++) await producer.send([Buffer.from(word('a', i))])
+    await mq.close()
+    const path = fs.paths().filter((it) => it.endsWith('.seg'))[1] as string
+    const damaged = Buffer.from(fs.bytes(path))
+    damaged[damaged.length - 3] = (damaged[damaged.length - 3] as number) ^ 1
+    fs.replace(path, damaged)
+    const again = await open(fs)
+    await expect(contents(again, 'a')).rejects.toMatchObject({ code: 'MSG_CORRUPT', details: { path } })
+    await again.close()
+  })
+
+  it('a block that belongs elsewhere does not pass', async () => {
+    const { fs, path, ends } = await golden()
+    const whole = fs.bytes(path)
+    const [first, second] = [whole.subarray(32, ends[0]), whole.subarray(ends[0], ends[1])]
+    fs.replace(path, Buffer.concat([whole.subarray(0, 32), second, first, whole.subarray(ends[1])]))
+    await expect(openFileMq({ path: '/data', fs, lock })).rejects.toMatchObject({ code: 'MSG_CORRUPT' })
+  })
+
+  it('a newer format is refused before a byte is written', async () => {
+    const { fs } = await golden()
+    const manifest = '/data/manifest.json'
+    fs.replace(manifest, Buffer.from(fs.bytes(manifest).toString().replace('"version":1', '"version":2')))
+    const before = fs.paths().map((path) => [path, fs.bytes(path).toString('hex')])
+    await expect(openFileMq({ path: '/data', fs, lock })).rejects.toMatchObject({ code: 'MSG_VERSION' })
+    expect(fs.paths().map((path) => [path, fs.bytes(path).toString('hex')])).toEqual(before)
+  })
+})
