@@ -102,8 +102,7 @@ export class IndexBuilder {
     // A field that was added after the flush: nothing to index.
     if (column?.kind !== 'vector') return { path: '', bytes: 0, crc32: 0 }
     const key = `${segmentFolder(collection.id, segment.id)}/index-${index.id}.usearch`
-    const path = storage.localPath(key)
-    if (path === undefined) return { path: '', bytes: 0, crc32: 0 }
+    const path = await storage.temporaryPath()
     const built = await engine.buildIndex({
       vectors: column.data,
       rows: column.length,
@@ -114,6 +113,7 @@ export class IndexBuilder {
       path,
       signal: this.#abort.signal,
     })
+    await storage.adopt(path, key)
     return { path: key, ...built }
   }
 }

@@ -1,6 +1,7 @@
 /** Primary keys: lists of them, and where they hash to (Milvus's rule, so that a key keeps its shard across both). */
 import { crc32 } from 'node:zlib'
 import type { Column, Int64Column, StringColumn } from './column.ts'
+import { DataType } from './schema.ts'
 
 /** Primary keys of one batch, in row order: Int64 or VarChar. */
 export type PrimaryKeys = Int64Column | StringColumn
@@ -71,4 +72,19 @@ export function groupByBucket(hashes: Int32Array, buckets: number): Uint32Array[
     next[bucket] = (next[bucket] as number) + 1
   }
   return groups
+}
+
+const encoder = new TextEncoder()
+
+/** A column of these keys: Int64 of bigints, VarChar of strings. */
+export function primaryKeyColumn(type: DataType, keys: readonly PrimaryKey[]): PrimaryKeys {
+  if (type === DataType.Int64) return { kind: 'int64', type, length: keys.length, valid: undefined, values: BigInt64Array.from(keys as readonly bigint[]) }
+  const texts = keys.map((key) => encoder.encode(String(key)))
+  const offsets = new Uint32Array(keys.length + 1)
+  texts.forEach((text, row) => {
+    offsets[row + 1] = (offsets[row] as number) + text.length
+  })
+  const data = new Uint8Array(offsets[keys.length] as number)
+  texts.forEach((text, row) => data.set(text, offsets[row]))
+  return { kind: 'string', type, length: keys.length, valid: undefined, offsets, data }
 }

@@ -1,0 +1,73 @@
+/** The command line: flags, what they set, and the commands. */
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { declarations, ENV_PREFIX } from '../node/parameters.ts'
+
+export interface StartFlags {
+  readonly port?: string | undefined
+  readonly host?: string | undefined
+  readonly dataDir?: string | undefined
+  readonly inMemory?: boolean | undefined
+  readonly metricsPort?: string | undefined
+  readonly config?: string | undefined
+  readonly set?: readonly (readonly [string, string])[] | undefined
+  readonly logFormat?: string | undefined
+  readonly logLevel?: string | undefined
+  readonly quiet?: boolean | undefined
+}
+
+export interface Actions {
+  readonly start: (flags: StartFlags) => Promise<void>
+  readonly config: (key: string | undefined, flags: StartFlags) => Promise<void>
+}
+
+const EXAMPLES = `
+Examples:
+  $ mini-milvus                          serve on 127.0.0.1:19530, data in ./mini-milvus-data
+  $ mini-milvus --in-memory --port 0     keep nothing, take any free port
+  $ mini-milvus --config mini-milvus.yaml --set common.gracefulTime=2s
+
+Every parameter can be set by a flag here, by ${ENV_PREFIX}PROXY_PORT and the like in the environment, or in a YAML file;
+the first of these wins. "mini-milvus config" lists them all, with values and where they come from.
+Exit codes: 0 stopped, 1 a bug, 2 bad usage or configuration, 3 port in use, 4 data folder in use, 5 data unreadable.
+`
+
+export function createProgram(version: string, actions: Actions): Command {
+  const program = new Command('mini-milvus')
+  program
+    .description('A Milvus-compatible vector database in one process.')
+    .version(version, '-V, --version', 'print versions and exit')
+    .showSuggestionAfterError()
+    .addHelpText('after', EXAMPLES)
+    .exitOverride()
+  const start = withFlags(program.command('start', { isDefault: true })).description('serve until stopped (the default)')
+  start.action((flags: StartFlags) => actions.start(flags))
+  const config = withFlags(program.command('config')).description('list parameters, or explain one, and exit').argument('[key]', 'a parameter, such as proxy.port')
+  config.action((key: string | undefined, flags: StartFlags) => actions.config(key, flags))
+  for (const option of start.options) program.addOption(option)
+  return program
+}
+
+function withFlags(command: Command): Command {
+  return command
+    .option('-p, --port <port>', `gRPC and REST (${help('proxy.port')})`)
+    .option('--host <address>', `address to listen on (${help('proxy.host')})`)
+    .option('-d, --data-dir <folder>', `where the data lies (${help('localStorage.path')})`)
+    .option('-m, --in-memory', 'keep everything in memory')
+    .option('--metrics-port <port>', `health and metrics (${help('metrics.port')})`)
+    .option('-c, --config <file>', 'a YAML file with parameters')
+    .option('-s, --set <key=value>', 'set any parameter; may be repeated', collectSetting, [])
+    .addOption(new Option('--log-format <format>', 'how to log').choices(['auto', 'text', 'json']))
+    .addOption(new Option('--log-level <level>', 'what to log').choices(['trace', 'debug', 'info', 'warn', 'error', 'silent']))
+    .option('-q, --quiet', 'print nothing but errors')
+}
+
+function help(key: string): string {
+  const declared = declarations.find((declaration) => declaration.key === key)
+  return `default ${String(declared?.default)}`
+}
+
+function collectSetting(text: string, settings: readonly (readonly [string, string])[]): (readonly [string, string])[] {
+  const at = text.indexOf('=')
+  if (at < 1) throw new InvalidArgumentError('expected key=value, such as proxy.port=19531.')
+  return [...settings, [text.slice(0, at), text.slice(at + 1)]]
+}

@@ -1,0 +1,48 @@
+/** What is said when the node serves: for people in a few lines, for machines in one. */
+import type { MiniMilvus } from '../node/start.ts'
+
+export interface ReadyFacts {
+  readonly version: string
+  readonly elapsedMs: number
+  readonly address: string
+  readonly metricsAddress: string | undefined
+  readonly dataDir: string | undefined
+  readonly collections: number
+  readonly settings: readonly { readonly key: string; readonly value: string; readonly source: string }[]
+}
+
+export function readyFacts(node: MiniMilvus, version: string, elapsedMs: number): ReadyFacts {
+  return {
+    version,
+    elapsedMs: Math.round(elapsedMs),
+    address: node.address,
+    metricsAddress: node.metricsAddress,
+    dataDir: node.dataDir,
+    collections: node.catalog.collections().length,
+    settings: changedSettings(node),
+  }
+}
+
+export function readyText(facts: ReadyFacts, color: boolean): string {
+  const bold = (text: string): string => (color ? `\u001b[1m${text}\u001b[22m` : text)
+  const count = `${facts.collections} ${facts.collections === 1 ? 'collection' : 'collections'}`
+  const changed = facts.settings.map(({ key, value, source }) => `${key}=${value} (${source})`).join(', ')
+  return [
+    `${bold('mini-milvus')} ${facts.version} ready in ${facts.elapsedMs} ms`,
+    `  gRPC, REST  ${bold(`http://${facts.address}`)}`,
+    facts.metricsAddress === undefined ? undefined : `  health      http://${facts.metricsAddress}/healthz`,
+    `  data        ${facts.dataDir ?? 'in memory, gone when the process ends'}${facts.dataDir === undefined ? '' : ` (${count})`}`,
+    changed === '' ? undefined : `  settings    ${changed}`,
+    `  try         curl -X POST http://${facts.address}/v2/vectordb/collections/list -d '{}'`,
+    `  stop        Ctrl-C`,
+  ]
+    .filter((line) => line !== undefined)
+    .join('\n')
+}
+
+function changedSettings({ parameters }: MiniMilvus): { key: string; value: string; source: string }[] {
+  return parameters.loadRange('', '').keys.flatMap((key) => {
+    const { value, layer, source } = parameters.explain(key)
+    return value === undefined || layer === 'default' ? [] : [{ key, value, source: source ?? String(layer) }]
+  })
+}

@@ -1,0 +1,56 @@
+/** The second port: health for probes, metrics for Prometheus. Loopback unless the node itself is open. */
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { startHttpServer, type HttpServer } from '../edge/http.ts'
+import type { NodeCore } from './start.ts'
+
+export interface MetricsServer {
+  /** `host:port` */
+  readonly address: string
+  close(): Promise<void>
+}
+
+export async function openMetricsServer(options: Pick<NodeCore, 'roles' | 'catalog' | 'watchdog'> & { readonly host: string; readonly port: number }): Promise<MetricsServer> {
+  const registry = createRegistry(options)
+  const server: HttpServer = await startHttpServer(options, async (path, accept) => {
+    switch (path) {
+      case '/livez':
+        return { status: 200, type: 'text/plain', body: 'OK' }
+      case '/healthz':
+      case '/readyz':
+        return health(options, accept)
+      case '/metrics':
+        return { status: 200, type: registry.contentType, body: await registry.metrics() }
+      default:
+        return { status: 404, type: 'text/plain', body: 'not found' }
+    }
+  })
+  return { address: `${server.host}:${server.port}`, close: () => server.close() }
+}
+
+/** Milvus's form: `OK`, or as JSON with each component's state. */
+function health({ roles }: Pick<NodeCore, 'roles'>, accept: string): { status: number; type: string; body: string } {
+  const components = [roles.dataNode, roles.queryNode].map((role) => ({ name: role.id, code: role.status() === 'healthy' ? 'Healthy' : 'Abnormal' }))
+  const sick = components.filter(({ code }) => code !== 'Healthy').length
+  const state = sick === 0 ? 'OK' : `Not all components are healthy, ${components.length - sick}/${components.length}`
+  if (accept.includes('json')) return { status: sick === 0 ? 200 : 500, type: 'application/json', body: JSON.stringify({ state, detail: components }) }
+  return { status: sick === 0 ? 200 : 500, type: 'text/plain', body: state }
+}
+
+function createRegistry({ roles, catalog, watchdog }: Pick<NodeCore, 'roles' | 'catalog' | 'watchdog'>): Registry {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const gauge = (name: string, help: string, read: () => number): void => {
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(read())
+      },
+    })
+  }
+  gauge('milvus_rootcoord_collection_num', 'Collections.', () => catalog.collections().length)
+  gauge('milvus_datanode_flush_buffer_bytes', 'Bytes that are in the log but not in segments.', () => (roles.dataNode.status() === 'healthy' ? roles.dataNode.current.bufferedBytes() : 0))
+  gauge('timetick_watchdog_components', 'Components under the watchdog.', () => watchdog.states.components.size)
+  return registry
+}

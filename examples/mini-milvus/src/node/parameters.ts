@@ -1,0 +1,31 @@
+/** Every parameter of the node, once: flags, environment, file, `--help` and the reference are made from this list. */
+import { createGlobalParamsTable, type GlobalParamsTable, type ParamDeclaration } from '@timetick/paramtable'
+
+export const ENV_PREFIX = 'MINI_MILVUS_'
+
+export const declarations: readonly ParamDeclaration[] = [
+  { key: 'proxy.host', type: 'string', default: '127.0.0.1', doc: 'Address that gRPC and REST listen on.' },
+  { key: 'proxy.port', type: 'int', default: 19530, min: 0, max: 65_535, doc: 'Port of gRPC and REST. 0 takes any free one.' },
+  { key: 'proxy.allowOpen', type: 'bool', default: false, doc: 'Listen on another address than loopback although there is no authorization yet.' },
+  { key: 'proxy.timeTickInterval', type: 'durationMs', unit: 'ms', default: 200, min: 1, max: 60_000, doc: 'How often an idle channel gets a time tick. Reads that wait ask for one at once.' },
+  { key: 'proxy.shutdownTimeout', type: 'durationMs', unit: 'ms', default: 10_000, min: 0, max: 600_000, doc: 'How long running calls may finish when the node stops.' },
+  { key: 'proxy.maxReceiveBytes', type: 'bytes', unit: 'b', default: '64m', min: 1024, max: 1024 ** 3, doc: 'Largest request.' },
+  { key: 'metrics.port', type: 'int', default: 9091, min: 0, max: 65_535, doc: 'Port of health and metrics. 0 takes any free one.' },
+  { key: 'metrics.enabled', type: 'bool', default: true, doc: 'Serve health and metrics.' },
+  { key: 'localStorage.path', type: 'string', default: './mini-milvus-data', doc: 'Folder of the data.' },
+  { key: 'common.inMemory', type: 'bool', default: false, doc: 'Keep everything in memory; nothing survives the process.' },
+  { key: 'common.gracefulTime', type: 'durationMs', unit: 'ms', default: 5000, min: 0, max: 3_600_000, doc: 'How stale a read with bounded consistency may be.' },
+  { key: 'rootCoord.dmlChannelNum', type: 'int', default: 4, min: 1, max: 256, immutable: true, doc: 'Log channels that all collections share. Fixed when the data folder is made.' },
+  { key: 'dataNode.sealBytes', type: 'bytes', unit: 'b', default: '128m', min: 1024, max: 1024 ** 3, doc: 'A shard with so many unflushed bytes becomes a segment.' },
+  { key: 'dataNode.sealIdle', type: 'durationMs', unit: 'ms', default: 600_000, min: 100, max: 86_400_000, doc: 'Unflushed writes become a segment after so long, so that the log can be cut.' },
+  { key: 'dataNode.maxBufferedBytes', type: 'bytes', unit: 'b', default: '512m', min: 1024 ** 2, max: 64 * 1024 ** 3, doc: 'Unflushed bytes of a channel beyond which its log is no longer read ahead.' },
+  { key: 'indexNode.minRows', type: 'int', default: 4096, min: 1, max: 1_000_000, doc: 'Smaller segments are searched without an index.' },
+  { key: 'engine.threads', type: 'int', default: 0, min: 0, max: 64, doc: 'Worker threads for searches and index builds. 0: one per processor, at most four.' },
+  { key: 'log.level', type: 'enum', default: 'info', oneOf: ['trace', 'debug', 'info', 'warn', 'error', 'silent'], doc: 'What is logged.' },
+  { key: 'log.format', type: 'enum', default: 'auto', oneOf: ['auto', 'text', 'json'], doc: 'Text for people, JSON lines for machines; auto asks whether the output is a terminal.' },
+  { key: 'watchdog.interval', type: 'durationMs', unit: 'ms', default: 1000, min: 10, max: 60_000, doc: 'How often each role beats.' },
+]
+
+export function createParameters(environment: Readonly<Record<string, string | undefined>>, onListenerError?: (error: unknown) => void): GlobalParamsTable {
+  return createGlobalParamsTable({ declarations, strict: true, env: { prefix: ENV_PREFIX, values: environment }, onListenerError })
+}

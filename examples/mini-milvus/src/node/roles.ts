@@ -1,0 +1,113 @@
+/** The roles of a standalone node, wired to each other through metadata, log and storage. */
+import { positionFromJson, type Mq, type MsgPosition, type MsgPositionJson, type TimeTickProducer } from '@timetick/msgstream'
+import type { GlobalParamsTable } from '@timetick/paramtable'
+import type { Watchdog } from '@timetick/watchdog'
+import type { Catalog } from '../coordinator/catalog.ts'
+import { GarbageCollector } from '../coordinator/garbage.ts'
+import { IndexBuilder } from '../coordinator/index-builder.ts'
+import { startDataNode, type DataNode } from '../datanode/data-node.ts'
+import type { ShardKey } from '../datanode/shard-buffer.ts'
+import type { NodeClock } from '../edge/system.ts'
+import type { Engine } from '../engine/index.ts'
+import { startQueryNode, type QueryNode } from '../querynode/query-node.ts'
+import { createSegmentLoader } from '../querynode/storage-loader.ts'
+import type { ObjectStorage } from '../storage/index.ts'
+import { Role, type RoleInstance } from './role.ts'
+import type { NodeTime } from './time.ts'
+
+export interface RolesOptions {
+  readonly catalog: Catalog
+  readonly mq: Mq
+  readonly storage: ObjectStorage
+  readonly engine: Engine
+  readonly ticks: TimeTickProducer
+  readonly time: NodeTime
+  readonly pchannels: readonly string[]
+  readonly parameters: GlobalParamsTable
+  readonly watchdog: Watchdog
+  readonly clock: NodeClock
+  readonly onWarning: (message: string, error: unknown) => void
+}
+
+export interface Roles {
+  readonly dataNode: Role<DataNode>
+  readonly queryNode: Role<QueryNode>
+  flushShard(key: ShardKey, ts: bigint): Promise<void>
+  close(): Promise<void>
+}
+
+/** The one query node of a standalone node. */
+const NODE_ID = 1n
+
+export async function startRoles(options: RolesOptions): Promise<Roles> {
+  const { catalog, storage, watchdog, clock, parameters, onWarning } = options
+  const garbage = new GarbageCollector({ meta: catalog, storage, onWarning })
+  await garbage.sweep()
+  const role = <T extends RoleInstance>(id: string, open: (onFailure: (error: Error) => void) => Promise<T>): Role<T> =>
+    new Role({ id, open, watchdog, clock, beatMs: parameters.getDurationMs('watchdog.interval'), onFailure: (name, error) => onWarning(`${name} failed`, error) })
+  const dataNode: Role<DataNode> = role('data-node', (onFailure) => openDataNode(options, () => queryNode, onFailure))
+  const queryNode: Role<QueryNode> = role('query-node', (onFailure) => openQueryNode(options, () => dataNode, onFailure))
+  const indexNode = role('index-node', async () => openIndexNode(options))
+  const started: Role<RoleInstance>[] = []
+  const close = async (): Promise<void> => {
+    for (const item of started.reverse()) await item.close()
+    await garbage.close()
+  }
+  try {
+    for (const item of [dataNode, queryNode, indexNode]) {
+      await item.start()
+      started.push(item)
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+  return { dataNode, queryNode, flushShard: (key, ts) => dataNode.current.flushShard(key, ts), close }
+}
+
+function openDataNode({ catalog, mq, storage, ticks, time, pchannels, parameters, clock, onWarning }: RolesOptions, queryNode: () => Role<QueryNode>, onFailure: (error: Error) => void): Promise<DataNode> {
+  return startDataNode({
+    meta: catalog,
+    segments: catalog,
+    mq,
+    storage,
+    pchannels,
+    clock,
+    allocateId: () => time.ids.allocOne(),
+    checkpoint: (pchannel) => positionOf(catalog.checkpoint(pchannel)),
+    requestTick: (channels, atLeast) => ticks.requestTick(channels, atLeast),
+    // While there is no query node, nobody knows how far it had read: keep the log.
+    oldestReader: (pchannel) => (queryNode().status() === 'healthy' ? queryNode().current.serviceTimes().get(pchannel) : 0n),
+    sealBytes: parameters.getBytes('dataNode.sealBytes'),
+    sealIdleMs: parameters.getDurationMs('dataNode.sealIdle'),
+    maxBufferedBytes: parameters.getBytes('dataNode.maxBufferedBytes'),
+    onFailure,
+    onWarning,
+  })
+}
+
+function openQueryNode({ catalog, mq, storage, engine, ticks, pchannels, clock, onWarning }: RolesOptions, dataNode: () => Role<DataNode>, onFailure: (error: Error) => void): Promise<QueryNode> {
+  return startQueryNode({
+    nodeId: NODE_ID,
+    meta: catalog,
+    mq,
+    engine,
+    loader: createSegmentLoader(storage),
+    pchannels,
+    clock,
+    checkpoint: (pchannel) => positionOf(catalog.checkpoint(pchannel)),
+    requestTick: (channels, atLeast) => ticks.requestTick(channels, atLeast),
+    flushShard: (collectionId, vchannel, atLeast) => dataNode().current.flushShard({ collectionId, vchannel }, atLeast),
+    onFailure,
+    onWarning,
+  })
+}
+
+function openIndexNode({ catalog, storage, engine, parameters, onWarning }: RolesOptions): IndexBuilder {
+  const loader = createSegmentLoader(storage)
+  return new IndexBuilder({ meta: catalog, segments: catalog, storage, loader, engine, minRows: parameters.getInt('indexNode.minRows'), onWarning })
+}
+
+function positionOf(json: string | undefined): MsgPosition | undefined {
+  return json === undefined ? undefined : positionFromJson(JSON.parse(json) as MsgPositionJson)
+}

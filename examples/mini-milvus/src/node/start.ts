@@ -1,0 +1,172 @@
+/// <reference lib="esnext.disposable" />
+/** A whole mini-milvus in this process. */
+import type { GlobalParamsTable } from '@timetick/paramtable'
+import { startWatchdog, type Watchdog } from '@timetick/watchdog'
+import { openCatalog, type Catalog } from '../coordinator/catalog.ts'
+import { makeFolder } from '../edge/folders.ts'
+import { systemClock, type NodeClock } from '../edge/system.ts'
+import { openEngine, type Engine } from '../engine/index.ts'
+import type { Listener } from '../server/listen.edge.ts'
+import { openServer } from '../server/server.ts'
+import { createHandlers } from './handlers.ts'
+import { logChannels } from './log-channels.ts'
+import { silentLogger, type NodeLogger } from './logger.ts'
+import { openMetricsServer, type MetricsServer } from './metrics-server.ts'
+import { createParameters } from './parameters.ts'
+import { startRoles, type Roles } from './roles.ts'
+import { openStores, type Stores } from './stores.ts'
+import { openNodeTime, startTicks, type NodeTime } from './time.ts'
+
+export interface MiniMilvusOptions {
+  /** Keep everything in memory. @default false */
+  readonly inMemory?: boolean | undefined
+  /** Folder of the data. @default './mini-milvus-data' */
+  readonly dataDir?: string | undefined
+  /** gRPC and REST. 0: any free one. @default 19530 */
+  readonly port?: number | undefined
+  /** @default '127.0.0.1' */
+  readonly host?: string | undefined
+  /** Health and metrics; `false` for none, 0 for any free port. @default false */
+  readonly metricsPort?: number | false | undefined
+  /** More parameters by key, such as `{ 'dataNode.sealBytes': '8m' }`. They win over environment and file. */
+  readonly parameters?: Readonly<Record<string, string | number | boolean>> | undefined
+  /** Variables to read `MINI_MILVUS_…` from. @default none */
+  readonly environment?: Readonly<Record<string, string | undefined>> | undefined
+  /** @default silent */
+  readonly logger?: NodeLogger | undefined
+}
+
+export interface MiniMilvus extends AsyncDisposable {
+  /** `host:port`, what a Milvus client takes as its address. */
+  readonly address: string
+  readonly host: string
+  readonly port: number
+  /** `host:port` of health and metrics, if they are served. */
+  readonly metricsAddress: string | undefined
+  /** Absolute path, or undefined in memory. */
+  readonly dataDir: string | undefined
+  readonly parameters: GlobalParamsTable
+  readonly watchdog: Watchdog
+  readonly catalog: Pick<Catalog, 'collections' | 'databases' | 'segments'>
+  /** Refuses new calls, lets running ones finish, stops all roles, frees everything. Idempotent. */
+  close(): Promise<void>
+}
+
+/**
+ * Starts a node and resolves when it serves.
+ *
+ * @example
+ * const node = await startMiniMilvus({ inMemory: true, port: 0 })
+ * // new MilvusClient({ address: node.address })
+ * await node.close()
+ */
+export async function startMiniMilvus(options: MiniMilvusOptions = {}): Promise<MiniMilvus> {
+  const parameters = parametersOf(options)
+  return startNode(parameters, options.logger ?? silentLogger, systemClock)
+}
+
+interface Part {
+  close(): Promise<void>
+}
+
+export async function startNode(parameters: GlobalParamsTable, logger: NodeLogger, clock: NodeClock): Promise<MiniMilvus> {
+  const parts: Part[] = []
+  const closeParts = async (): Promise<void> => {
+    for (const part of parts.splice(0).reverse()) await part.close()
+  }
+  const keep = async <T extends Part>(opening: Promise<T> | T): Promise<T> => {
+    const part = await opening
+    parts.push(part)
+    return part
+  }
+  try {
+    const dataDir = parameters.getBool('common.inMemory') ? undefined : await makeFolder(parameters.getString('localStorage.path'))
+    const core = await openCore(dataDir, parameters, logger, clock, keep)
+    const handlers = createHandlers({ ...core, parameters, clock })
+    const host = parameters.getString('proxy.host')
+    const server = await keep(openServer({ port: parameters.getInt('proxy.port'), host, ...handlers, clock, logger, limits: { maxReceiveBytes: parameters.getBytes('proxy.maxReceiveBytes'), closeGraceMs: parameters.getDurationMs('proxy.shutdownTimeout') } }))
+    const metrics = parameters.getBool('metrics.enabled') ? await keep(openMetricsServer({ host, port: parameters.getInt('metrics.port'), ...core })) : undefined
+    return running({ server, metrics, dataDir, parameters, watchdog: core.watchdog, catalog: core.catalog, closeParts })
+  } catch (error) {
+    await closeParts()
+    throw error
+  }
+}
+
+export interface NodeCore {
+  readonly stores: Stores
+  readonly time: NodeTime
+  readonly catalog: Catalog
+  readonly engine: Engine
+  readonly watchdog: Watchdog
+  readonly roles: Roles
+  readonly pchannels: readonly string[]
+  readonly requestTick: (channels: readonly string[], atLeast: bigint) => void
+  readonly ticks: Awaited<ReturnType<typeof startTicks>>
+}
+
+async function openCore(
+  dataDir: string | undefined,
+  parameters: GlobalParamsTable,
+  logger: NodeLogger,
+  clock: NodeClock,
+  keep: <T extends Part>(opening: Promise<T> | T) => Promise<T>,
+): Promise<NodeCore> {
+  const onWarning = (message: string, error: unknown): void => logger.warn({ err: error }, message)
+  const stores = await keep(openStores(dataDir, clock))
+  const time = await keep(openNodeTime(stores.kv, clock, onWarning))
+  const pchannels = await logChannels(stores.kv, parameters.getInt('rootCoord.dmlChannelNum'))
+  const catalog = await openCatalog({ kv: stores.kv, ids: time.ids, timestamps: time.timestamps, pchannels })
+  const threads = parameters.getInt('engine.threads')
+  const engine = await keep(openEngine(threads === 0 ? {} : { threads }))
+  const onEvent = (event: { readonly type: string }): void => {
+    if (event.type !== 'beat') logger.debug({ event }, `watchdog: ${event.type}`)
+  }
+  const watchdog = await keep(startWatchdog({ clock, checkIntervalMs: parameters.getDurationMs('watchdog.interval'), onEvent }))
+  const intervalMs = parameters.getDurationMs('proxy.timeTickInterval')
+  const ticks = await keep(startTicks({ mq: stores.mq, pchannels, timestamps: time.timestamps, intervalMs, clock, onError: (error) => onWarning('a time tick failed', error) }))
+  const roles = await keep(startRoles({ catalog, mq: stores.mq, storage: stores.storage, engine, ticks, time, pchannels, parameters, watchdog, clock, onWarning }))
+  return { stores, time, catalog, engine, watchdog, roles, pchannels, ticks, requestTick: (channels, atLeast) => ticks.requestTick(channels, atLeast) }
+}
+
+function running(node: {
+  readonly server: Listener
+  readonly metrics: MetricsServer | undefined
+  readonly dataDir: string | undefined
+  readonly parameters: GlobalParamsTable
+  readonly watchdog: Watchdog
+  readonly catalog: Catalog
+  readonly closeParts: () => Promise<void>
+}): MiniMilvus {
+  const { server, metrics, dataDir, parameters, watchdog, catalog, closeParts } = node
+  let closing: Promise<void> | undefined
+  const close = (): Promise<void> => (closing ??= closeParts())
+  return {
+    address: `${server.host}:${server.port}`,
+    host: server.host,
+    port: server.port,
+    metricsAddress: metrics?.address,
+    dataDir,
+    parameters,
+    watchdog,
+    catalog,
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+function parametersOf(options: MiniMilvusOptions): GlobalParamsTable {
+  const { inMemory, dataDir, port, host, metricsPort = false, parameters = {}, environment = {} } = options
+  const table = createParameters(environment)
+  const given: [string, string | number | boolean | undefined][] = [
+    ['common.inMemory', inMemory],
+    ['localStorage.path', dataDir],
+    ['proxy.port', port],
+    ['proxy.host', host],
+    ['metrics.enabled', metricsPort !== false],
+    ['metrics.port', metricsPort === false ? undefined : metricsPort],
+    ...Object.entries(parameters),
+  ]
+  for (const [key, value] of given) if (value !== undefined) table.save(key, String(value))
+  return table
+}

@@ -1,0 +1,151 @@
+/** Insert, Upsert and Delete as RPC handlers: validated, given ids, sharded, and answered when they are in the log. */
+import type { IdAllocator } from '@timetick/tso'
+import { gatherColumn } from '../codec/gather.ts'
+import { decodeInsert, decodeUpsert, toRowBatch, type InsertMessage } from '../codec/index.ts'
+import type { MetaReader } from '../coordinator/api.ts'
+import { compileFilter } from '../filter/index.ts'
+import type { Column, RowBatch } from '../model/column.ts'
+import { DEFAULT_PARTITION, type CollectionMeta } from '../model/meta.ts'
+import { isPrimaryKeyColumn, primaryKeyAt, primaryKeyColumn, type PrimaryKey, type PrimaryKeys } from '../model/primary-keys.ts'
+import { primaryField } from '../model/schema.ts'
+import type { QueryNodeApi } from '../querynode/api.ts'
+import type { CallContext, HandlerTable, RpcHandler } from '../server/handlers.ts'
+import { MilvusError } from '../server/status.ts'
+import type { DeleteRequest, Init, MutationResult } from '../wire/index.ts'
+import { gatherRows, type DmlWriter, type PartitionKeys, type PartitionRows } from '../writer/dml-writer.ts'
+import { partitionKeyField, partitionKeyPartitions, partitionRows } from './partitioning.ts'
+import { primaryKeyIds } from './response-columns.ts'
+import { filterTemplates } from './templates.ts'
+
+export interface DmlOptions {
+  readonly meta: MetaReader
+  readonly writer: DmlWriter
+  readonly queryNode: QueryNodeApi
+  readonly ids: Pick<IdAllocator, 'alloc'>
+  readonly now: () => Promise<bigint>
+}
+
+type Mutation = Init<MutationResult>
+
+export function createDmlHandlers(options: DmlOptions): HandlerTable {
+  const insert: RpcHandler<InsertMessage, Mutation> = { kind: 'dml', decode: decodeInsert, run: (request, call) => runInsert(options, request, call) }
+  const upsert: RpcHandler<InsertMessage, Mutation> = { kind: 'dml', decode: decodeUpsert, run: (request, call) => runUpsert(options, request, call) }
+  const remove: RpcHandler<DeleteRequest, Mutation> = { kind: 'dml', run: (request, call) => runDelete(options, request, call) }
+  return { Insert: insert, Upsert: upsert, Delete: remove }
+}
+
+interface PreparedRows {
+  readonly collection: CollectionMeta
+  readonly partitionId: bigint
+  readonly batch: RowBatch
+  /** Keys as the client gave them; undefined where it gave none. */
+  readonly given: PrimaryKeys | undefined
+}
+
+async function runInsert(options: DmlOptions, request: InsertMessage, call: CallContext): Promise<Mutation> {
+  const prepared = prepare(options, request, call, false)
+  const { batch, keys } = prepared.given === undefined ? await withNewIds(options, prepared) : { batch: prepared.batch, keys: prepared.given }
+  const inserts = split(prepared, batch)
+  const timestamp = await options.writer.write({ collection: prepared.collection, deletes: [], inserts, signal: call.signal })
+  return { ...mutation(keys, timestamp), insert_cnt: BigInt(batch.length) }
+}
+
+async function runUpsert(options: DmlOptions, request: InsertMessage, call: CallContext): Promise<Mutation> {
+  if (request.partialUpdate === true || (request.fieldOps?.length ?? 0) > 0) throw new MilvusError(1100, 'partial update is not supported by this version of mini-milvus')
+  const prepared = prepare(options, request, call, true)
+  const { collection, given } = prepared
+  if (given === undefined) throw new MilvusError(1100, `must assign pk when upsert, primary field: ${primaryField(collection.schema).name}`)
+  const last = lastOfEachKey(given)
+  const rows = last.length === given.length ? prepared.batch : gatherRows(prepared.batch, last)
+  const oldKeys = last.length === given.length ? given : gatherColumn(given, last)
+  const isAuto = primaryField(collection.schema).autoId
+  const { batch, keys } = isAuto ? await withNewIds(options, { ...prepared, batch: rows }) : { batch: rows, keys: oldKeys }
+  // A row may have been in another partition before: a partition key can change with an upsert.
+  const deletes: PartitionKeys[] = [{ partitionId: partitionKeyField(collection) === undefined ? prepared.partitionId : 0n, keys: oldKeys }]
+  const timestamp = await options.writer.write({ collection, deletes, inserts: split(prepared, batch), signal: call.signal })
+  return { ...mutation(keys, timestamp), upsert_cnt: BigInt(given.length), insert_cnt: BigInt(keys.length), delete_cnt: BigInt(oldKeys.length) }
+}
+
+async function runDelete(options: DmlOptions, request: DeleteRequest, call: CallContext): Promise<Mutation> {
+  const { meta, writer } = options
+  const collection = meta.collection(call.dbName, request.collection_name)
+  if (request.expr.trim() === '') throw new MilvusError(1100, 'the filter of a delete must not be empty')
+  const partitionId = request.partition_name === '' ? 0n : meta.partition(collection, request.partition_name).id
+  const templates = filterTemplates(request.expr_template_values)
+  const filter = compileFilter(request.expr, collection.schema, templates)
+  const { type } = primaryField(collection.schema)
+  const keys = filter.primaryKeys === undefined ? await matchingKeys(options, collection, partitionId, request, call) : primaryKeyColumn(type, [...new Set<PrimaryKey>(filter.primaryKeys)])
+  if (keys.length === 0) return { ...mutation(undefined, await options.now()), delete_cnt: 0n }
+  const timestamp = await writer.write({ collection, deletes: [{ partitionId, keys }], inserts: [], signal: call.signal })
+  return { ...mutation(undefined, timestamp), delete_cnt: BigInt(keys.length) }
+}
+
+/** Keys of the rows that a predicate names now: a delete by predicate is a query and a delete by key, as in Milvus. */
+async function matchingKeys({ queryNode, now }: DmlOptions, collection: CollectionMeta, partitionId: bigint, request: DeleteRequest, call: CallContext): Promise<PrimaryKeys> {
+  const { keys } = await queryNode.query({
+    collectionId: collection.id,
+    partitionIds: partitionId === 0n ? undefined : [partitionId],
+    filter: request.expr,
+    templates: filterTemplates(request.expr_template_values),
+    guaranteeTs: await now(),
+    ignoreGrowing: false,
+    outputFields: [],
+    signal: call.signal,
+    limit: undefined,
+    offset: 0,
+    count: false,
+  })
+  return keys
+}
+
+function prepare({ meta }: DmlOptions, request: InsertMessage, call: CallContext, isUpsert: boolean): PreparedRows {
+  const collection = meta.collection(call.dbName, request.collectionName)
+  const { schema, updateTs, properties } = collection
+  if (request.schemaTimestamp !== 0n && request.schemaTimestamp !== updateTs) {
+    throw new MilvusError(109, `collection schema mismatch[collection=${schema.name}]`)
+  }
+  const isNamed = request.partitionName !== ''
+  if (isNamed) partitionKeyPartitions(collection)
+  const partitionId = meta.partition(collection, isNamed ? request.partitionName : partitionKeyField(collection) === undefined ? DEFAULT_PARTITION : (collection.partitions[0]?.name ?? '')).id
+  const allowInsertAutoId = isUpsert || properties['allow_insert_auto_id']?.toLowerCase() === 'true'
+  const batch = toRowBatch(request, schema, { allowInsertAutoId })
+  if (batch.length === 0) throw new MilvusError(1100, 'need not insert empty data')
+  const column = batch.columns.get(primaryField(schema).id)
+  return { collection, partitionId, batch, given: isPrimaryKeyColumn(column) ? column : undefined }
+}
+
+async function withNewIds({ ids }: DmlOptions, { collection, batch }: PreparedRows): Promise<{ batch: RowBatch; keys: PrimaryKeys }> {
+  const field = primaryField(collection.schema)
+  const range = await ids.alloc(batch.length)
+  const fresh = Array.from({ length: batch.length }, (_, row) => range.first + BigInt(row))
+  const keys = primaryKeyColumn(field.type, field.type === 5 ? fresh : fresh.map(String))
+  const columns = new Map<number, Column>([...batch.columns, [field.id, keys]])
+  return { batch: { length: batch.length, columns }, keys }
+}
+
+function split({ collection, partitionId }: PreparedRows, batch: RowBatch): PartitionRows[] {
+  const primary = primaryField(collection.schema).id
+  return partitionRows(collection, batch, partitionId).map(({ partitionId: id, rows }) => {
+    const mine = rows === undefined ? batch : gatherRows(batch, rows)
+    const keys = mine.columns.get(primary)
+    if (!isPrimaryKeyColumn(keys)) throw new Error(`rows of ${collection.schema.name} came without primary keys`)
+    return { partitionId: id, rows: mine, keys }
+  })
+}
+
+/** Rows to keep of a batch that names a key more than once: the last of each, in order. */
+function lastOfEachKey(keys: PrimaryKeys): Uint32Array {
+  const last = new Map<PrimaryKey, number>()
+  for (let row = 0; row < keys.length; row++) last.set(primaryKeyAt(keys, row), row)
+  return Uint32Array.from([...last.values()].sort((a, b) => a - b))
+}
+
+function mutation(keys: PrimaryKeys | undefined, timestamp: bigint): Mutation {
+  const length = keys?.length ?? 0
+  return {
+    ...(keys === undefined ? {} : { IDs: primaryKeyIds(keys) }),
+    succ_index: Array.from({ length }, (_, row) => row),
+    acknowledged: true,
+    timestamp,
+  }
+}
