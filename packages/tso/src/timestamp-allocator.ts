@@ -61,7 +61,7 @@ class Allocator implements TimestampAllocator {
     try {
       checkInteger('count', count, 1, MAX_LOGICAL)
     } catch (error) {
-      return Promise.reject(error as Error)
+      return Promise.reject(error)
     }
     return this.#enqueue(count, options?.signal)
   }

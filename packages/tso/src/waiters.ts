@@ -7,21 +7,14 @@ export class Waiter {
   readonly count: number
   readonly #resolve: (value: never) => void
   readonly #reject: (error: unknown) => void
-  #signal: AbortSignal | undefined
+  readonly signal: AbortSignal | undefined
   done = false
-  readonly #onAbort: (() => void) | undefined
 
-  constructor(count: number, resolve: (value: never) => void, reject: (error: unknown) => void, signal: AbortSignal | undefined, onGone: () => void) {
+  constructor(count: number, resolve: (value: never) => void, reject: (error: unknown) => void, signal: AbortSignal | undefined) {
     this.count = count
     this.#resolve = resolve
     this.#reject = reject
-    if (signal === undefined) return
-    this.#signal = signal
-    this.#onAbort = () => {
-      this.reject(signal.reason)
-      onGone()
-    }
-    signal.addEventListener('abort', this.#onAbort, { once: true })
+    this.signal = signal
   }
 
   get need(): number {
@@ -29,22 +22,25 @@ export class Waiter {
   }
 
   resolve(range: BigintRange, offset: number): void {
-    if (this.done) return
-    this.#end()
+    this.done = true
     const value = this.count === 0 ? range.first + BigInt(offset) : range.slice(offset, this.count)
     this.#resolve(value as never)
   }
 
   reject(error: unknown): void {
-    if (this.done) return
-    this.#end()
+    this.done = true
     this.#reject(error)
   }
+}
 
-  #end(): void {
-    this.done = true
-    if (this.#onAbort !== undefined) this.#signal?.removeEventListener('abort', this.#onAbort)
-    this.#signal = undefined
+/** One listener for all waiters of a signal: hundreds of calls may share it. */
+class SignalGroup {
+  readonly waiters = new Set<Waiter>()
+  readonly listener: () => void
+
+  constructor(signal: AbortSignal, onAbort: (waiters: ReadonlySet<Waiter>, reason: unknown) => void) {
+    this.listener = () => onAbort(this.waiters, signal.reason)
+    signal.addEventListener('abort', this.listener, { once: true })
   }
 }
 
@@ -55,8 +51,9 @@ export class WaiterQueue {
   /** Index of the first that did not leave; cut off from time to time. */
   #head = 0
   #live = 0
-  readonly #onGone = (): void => {
-    this.#live--
+  readonly #groups = new Map<AbortSignal, SignalGroup>()
+  readonly #onAbort = (waiters: ReadonlySet<Waiter>, reason: unknown): void => {
+    this.fail([...waiters], reason)
     // Aborted waiters must not pile up behind a source that does not answer.
     if (this.#waiters.length <= 64 || this.#live >= this.#waiters.length / 2) return
     this.#waiters = this.#waiters.slice(this.#head).filter((waiter) => !waiter.done)
@@ -77,7 +74,9 @@ export class WaiterQueue {
     }
     this.#live++
     return new Promise<T>((resolve, reject) => {
-      this.#waiters.push(new Waiter(count, resolve as (value: never) => void, reject, signal, this.#onGone))
+      const waiter = new Waiter(count, resolve, reject, signal)
+      this.#waiters.push(waiter)
+      if (signal !== undefined) this.#join(signal, waiter)
     })
   }
 
@@ -119,17 +118,41 @@ export class WaiterQueue {
   settle(waiters: readonly Waiter[], range: BigintRange): void {
     let offset = 0
     for (const waiter of waiters) {
-      if (!waiter.done) this.#live--
-      waiter.resolve(range, offset)
+      if (!waiter.done) {
+        this.#end(waiter)
+        waiter.resolve(range, offset)
+      }
+      // An aborted waiter's share is a gap.
       offset += waiter.need
     }
   }
 
   fail(waiters: readonly Waiter[], error: unknown): void {
     for (const waiter of waiters) {
-      if (!waiter.done) this.#live--
+      if (waiter.done) continue
+      this.#end(waiter)
       waiter.reject(error)
     }
+  }
+
+  #join(signal: AbortSignal, waiter: Waiter): void {
+    let group = this.#groups.get(signal)
+    if (group === undefined) {
+      group = new SignalGroup(signal, this.#onAbort)
+      this.#groups.set(signal, group)
+    }
+    group.waiters.add(waiter)
+  }
+
+  #end(waiter: Waiter): void {
+    this.#live--
+    const { signal } = waiter
+    const group = signal && this.#groups.get(signal)
+    if (signal === undefined || group === undefined) return
+    group.waiters.delete(waiter)
+    if (group.waiters.size > 0) return
+    signal.removeEventListener('abort', group.listener)
+    this.#groups.delete(signal)
   }
 
   failAll(error: unknown): void {

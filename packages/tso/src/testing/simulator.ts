@@ -196,6 +196,9 @@ class Simulation {
   async #finish(): Promise<void> {
     this.#store.faults = NO_STORE_FAULTS
     for (let slot = 0; slot < this.#members.length; slot++) this.#crash(slot)
+    // What was sent may still arrive, and move the window.
+    this.#clock.advance(60_000)
+    await drainMicrotasks()
     const ahead = Math.max(0, (this.#windowEndMs ?? 0) - this.#clock.now())
     const process = new SimulatedProcess('last', this.#clock, ahead > this.#maxLeadMs - 1_000 ? ahead : 0)
     let served = false
