@@ -1,9 +1,10 @@
 /** Packs of a time-ticked stream as the messages of a graph. */
+import type { MsgPack } from '@timetick/msgstream'
 import { InputNode } from './input-node.ts'
 import type { Msg } from './msg.ts'
 import type { BaseNodeOptions } from './node.ts'
 
-/** What is used of `@timetick/msgstream`'s `MsgPack`. */
+/** What is asked of a pack; `MsgPack` of `@timetick/msgstream` has it. */
 export interface PackLike {
   readonly beginTs: bigint
   readonly endTs: bigint
@@ -13,7 +14,7 @@ export interface PackLike {
 }
 
 /** One pack: its tick is the pack's `endTs`; everything in it has a timestamp in (`beginTs`, `endTs`]. */
-export interface MsgStreamMsg<Pack extends PackLike = PackLike> extends Msg {
+export interface MsgStreamMsg<Pack extends PackLike = MsgPack> extends Msg {
   readonly pack: Pack
 }
 
@@ -30,7 +31,7 @@ export interface MsgStreamNodeOptions extends BaseNodeOptions {
  * After a crash read on from the `endPositions` of the last pack whose effects are durable. A pack whose `endTs` does not rise
  * stops the graph.
  */
-export class MsgStreamInputNode<Pack extends PackLike> extends InputNode<Pack> {
+export class MsgStreamInputNode<Pack extends PackLike = MsgPack> extends InputNode<Pack> {
   readonly #stream: PackStream<Pack>
   readonly #closeStream: boolean
 

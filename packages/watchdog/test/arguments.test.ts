@@ -9,10 +9,7 @@ test('bad options are refused', () => {
     { onEvent: 7 }, { random: 7 }, { maxComponents: 0 }, { restart: null }, { restart: { maxRestarts: 1.5 } }, { restart: { jitter: 2 } }, { restart: { jitter: '0' } },
     { restart: { onCleanFailure: 'panic' } }, { restart: { maxConcurrent: 0 } }, { restart: { withinMs: 0 } },
   ]
-  for (const options of bad.filter((value) => value !== undefined)) {
-    const start = (): unknown => startWatchdog(options === null ? (null as unknown as WatchdogOptions) : (options as WatchdogOptions))
-    expect(start, JSON.stringify(options)).toThrow(/^expected `/)
-  }
+  for (const options of bad) expect(() => startWatchdog(options as WatchdogOptions), `${JSON.stringify(options)}`).toThrow(/^expected `/)
 })
 
 test('bad components and ids are refused', () => {

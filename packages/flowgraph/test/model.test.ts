@@ -1,0 +1,97 @@
+import { expect, test } from 'vitest'
+import { isFlowGraphError } from '../src/index.ts'
+import { buildSample, mix, modelTrace, randomGraph, VirtualTime } from '../src/testing.ts'
+import type { SampleGraph, Trace } from '../src/testing.ts'
+
+const GRAPHS = 600
+
+function ticksOf(lines: readonly string[]): bigint[] {
+  return lines.map((line) => BigInt(line.slice(0, line.indexOf(':'))))
+}
+
+function upTo(trace: Trace, tick: bigint): Map<string, string[]> {
+  return new Map([...trace].map(([name, lines]) => [name, lines.filter((_, i) => (ticksOf(lines)[i] ?? 0n) <= tick)]))
+}
+
+function lastTick(graph: SampleGraph): bigint {
+  return graph.nodes.reduce((last, { messages }) => ((messages.at(-1)?.timeTick ?? -1n) > last ? (messages.at(-1)?.timeTick ?? -1n) : last), -1n)
+}
+
+/** Says which seed failed. */
+async function eachSeed(count: number, check: (seed: number) => Promise<void>): Promise<void> {
+  for (let seed = 1; seed <= count; seed++) {
+    try {
+      await check(seed)
+    } catch (error) {
+      throw new Error(`SEED=${seed}: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+    }
+  }
+}
+
+test(`${GRAPHS} random graphs do what the model does, within their queues, and end`, async () => {
+  await eachSeed(GRAPHS, async (seed) => {
+    const sample = randomGraph(seed)
+    const time = new VirtualTime()
+    const run = buildSample(sample, { time })
+    run.graph.start()
+    expect(await time.run(run.graph.closed)).toBe(undefined)
+    expect(run.trace).toEqual(modelTrace(sample))
+    expect(run.overflow()).toBeLessThanOrEqual(0)
+    expect(run.graph.states).toMatchObject({ inFlight: 0, frontier: lastTick(sample) })
+    expect(run.closedNodes.toSorted()).toEqual(sample.nodes.filter(({ inputs }) => inputs.length > 0).map(({ name }) => name).toSorted())
+    expect(time.timers).toBe(0)
+  })
+})
+
+test('a throw ends the graph with the last whole tick; a restart above it gives what no crash gives', async () => {
+  let crashes = 0
+  await eachSeed(GRAPHS / 2, async (seed) => {
+    const sample = randomGraph(seed)
+    const expected = modelTrace(sample)
+    const victims = [...expected].flatMap(([node, lines]) => ticksOf(lines).map((timeTick) => ({ node, timeTick })))
+    const failAt = victims[mix(seed, 'victim') % Math.max(1, victims.length)]
+    if (failAt === undefined) return
+    const time = new VirtualTime()
+    const first = buildSample(sample, { time, failAt })
+    first.graph.start()
+    const error = await time.run(first.graph.closed)
+    if (!isFlowGraphError(error, 'FLOW_OPERATOR_FAILED')) throw new Error(`expected the throw, got ${String(error)}`)
+    expect(error.details).toMatchObject(failAt)
+    const whole = error.details.lastWholeTick ?? -1n
+    expect(whole).toBeLessThan(failAt.timeTick)
+    const second = buildSample(sample, { time, above: whole })
+    second.graph.start()
+    expect(await time.run(second.graph.closed)).toBe(undefined)
+    // Sinks keep what is whole, and get the rest again.
+    const kept = upTo(first.trace, whole)
+    for (const { name, outputs } of sample.nodes) {
+      if (outputs.length === 0) expect([...(kept.get(name) ?? []), ...(second.trace.get(name) ?? [])]).toEqual(expected.get(name))
+    }
+    crashes++
+  })
+  expect(crashes).toBeGreaterThan(GRAPHS / 4)
+})
+
+test('a drain at any moment leaves whole ticks only; a start above them gives what no drain gives', async () => {
+  await eachSeed(GRAPHS / 2, async (seed) => {
+    const sample = randomGraph(seed)
+    const time = new VirtualTime()
+    const first = buildSample(sample, { time })
+    first.graph.start()
+    time.clock.setTimer(() => void first.graph.close(), mix(seed, 'drain') % 60)
+    expect(await time.run(first.graph.closed)).toBe(undefined)
+    const whole = first.graph.states.frontier
+    const second = buildSample(sample, { time, above: whole })
+    second.graph.start()
+    expect(await time.run(second.graph.closed)).toBe(undefined)
+    const expected = modelTrace(sample)
+    const kept = upTo(first.trace, whole)
+    for (const { name, outputs } of sample.nodes) {
+      if (outputs.length === 0) expect([...(kept.get(name) ?? []), ...(second.trace.get(name) ?? [])]).toEqual(expected.get(name))
+    }
+  })
+})
+
+test('virtual time tells a stall', async () => {
+  await expect(new VirtualTime().run(new Promise(() => {}))).rejects.toThrow('stalled: nothing is scheduled')
+})
