@@ -1,0 +1,42 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { DataType } from '../../src/model/schema.ts'
+import { sortByPrimaryKey } from '../../src/segment/index.ts'
+import { batchOf, rowsOf, strings } from './samples.ts'
+
+describe('sortByPrimaryKey', () => {
+  test('whole rows move, rows of equal keys keep their order', () => {
+    const { batch, timestamps } = batchOf(50, (i) => BigInt((i * 7) % 11) - 5n)
+    const sorted = sortByPrimaryKey(batch, timestamps, 100)
+    const keyOf = (i: number) => ((i * 7) % 11) - 5
+    const order = Array.from({ length: 50 }, (_, i) => i).sort((a, b) => keyOf(a) - keyOf(b) || a - b)
+    expect([...(sorted.order ?? [])]).toEqual(order)
+    const before = rowsOf(batch, timestamps)
+    expect(rowsOf(sorted.batch, sorted.timestamps)).toEqual(order.map((i) => before[i]))
+  })
+
+  test('rows in order are not copied', () => {
+    const { batch, timestamps } = batchOf(10)
+    expect(sortByPrimaryKey(batch, timestamps, 100)).toMatchObject({ order: undefined, batch })
+    expect(sortByPrimaryKey(batchOf(0).batch, timestamps, 100).order).toBeUndefined()
+  })
+
+  test('numbers of the whole range sort by value', () => {
+    fc.assert(fc.property(fc.array(fc.oneof(fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n), fc.bigInt(-5n, 5n)), { maxLength: 60 }), (ids) => {
+      const values = BigInt64Array.from(ids)
+      const batch = { length: ids.length, columns: new Map([[100, { kind: 'int64', type: DataType.Int64, length: ids.length, valid: undefined, values }]] as const) }
+      const { order } = sortByPrimaryKey(batch, new BigUint64Array(ids.length), 100)
+      const expected = ids.map((_, i) => i).sort((a, b) => ((ids[a] ?? 0n) < (ids[b] ?? 0n) ? -1 : (ids[a] ?? 0n) > (ids[b] ?? 0n) ? 1 : a - b))
+      expect(order === undefined ? ids.map((_, i) => i) : [...order]).toEqual(expected)
+    }))
+  })
+
+  test('text sorts by its UTF-8 bytes', () => {
+    fc.assert(fc.property(fc.array(fc.oneof(fc.string({ unit: 'binary', maxLength: 12 }), fc.constantFrom('prefix-a', 'prefix-b', 'prefix')), { maxLength: 40 }), (texts) => {
+      const batch = { length: texts.length, columns: new Map([[100, { kind: 'string', type: DataType.VarChar, length: texts.length, valid: undefined, ...strings(texts) }]] as const) }
+      const { order } = sortByPrimaryKey(batch, new BigUint64Array(texts.length), 100)
+      const expected = texts.map((_, i) => i).sort((a, b) => Buffer.compare(Buffer.from(texts[a] ?? ''), Buffer.from(texts[b] ?? '')) || a - b)
+      expect(order === undefined ? texts.map((_, i) => i) : [...order]).toEqual(expected)
+    }))
+  })
+})
