@@ -9,7 +9,7 @@ export function show(value: unknown): string {
   if (typeof value === 'string') return `${JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)} (string)`
   if (value === null || value === undefined) return String(value)
   if (typeof value === 'object') return Array.isArray(value) ? 'an array' : 'an object'
-  return `${String(value as number)} (${typeof value})`
+  return `${String(value)} (${typeof value})`
 }
 
 /** Keys are case-insensitive: their lower-case form is what counts (Milvus). */

@@ -74,11 +74,11 @@ export class Watchers {
 
   #deliver({ version, changes }: ParamChanges): void {
     for (const change of changes) {
-      for (const listener of [...(this.#byKey.get(change.key) ?? [])]) this.#call(listener, { version, changes: [change] })
+      for (const listener of Array.from(this.#byKey.get(change.key) ?? [])) this.#call(listener, { version, changes: [change] })
     }
-    for (const [prefix, listeners] of [...this.#byPrefix]) {
+    for (const [prefix, listeners] of Array.from(this.#byPrefix)) {
       const matching = changes.filter(({ key }) => key.startsWith(prefix))
-      if (matching.length > 0) for (const listener of [...listeners]) this.#call(listener, { version, changes: matching })
+      if (matching.length > 0) for (const listener of Array.from(listeners)) this.#call(listener, { version, changes: matching })
     }
   }
 

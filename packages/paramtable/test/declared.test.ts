@@ -49,9 +49,9 @@ describe('typed getters', () => {
       expect([text, undeclared[getter]('it')]).toEqual([text, value])
     }
     for (const text of bad) {
-      expect(() => params.save('it', text), text).toThrow(expect.objectContaining({ code: 'PARAM_INVALID', outcome: 'not-applied' }))
+      expect(() => params.save('it', text)).toThrow(expect.objectContaining({ code: 'PARAM_INVALID', outcome: 'not-applied' }))
       undeclared.save('it', text)
-      expect(() => undeclared[getter]('it'), text).toThrow(/^save\(\): expected `it` to be /)
+      expect(() => undeclared[getter]('it')).toThrow(/^save\(\): expected `it` to be /)
     }
   })
 
@@ -159,7 +159,7 @@ describe('bad arguments', () => {
     const params = createGlobalParamsTable()
     for (const key of ['', 'a\nb', '\ud800', 'x'.repeat(1025)]) expect(() => params.save(key, '')).toThrow(RangeError)
     for (const key of [1, null, undefined, {}, Symbol.iterator]) {
-      const wrong = key as unknown as string
+      const wrong = key as never
       expect(() => params.save(wrong, '')).toThrow(TypeError)
       expect(() => params.load(wrong)).toThrow(TypeError)
       expect(() => params.getInt(wrong)).toThrow(TypeError)

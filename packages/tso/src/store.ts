@@ -57,7 +57,7 @@ export async function callStore<T>(
   let cleanUp = (): void => undefined
   const stopped = new Promise<never>((_, reject) => {
     const stop = (error: unknown): void => {
-      reject(error as Error)
+      reject(error)
       controller.abort(error)
     }
     const onClose = (): void => stop(closing.reason)

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { TsoError, createRange, openIdSource, startIdAllocator } from '../src/index.ts'
 import type { IdSource, TsoStore } from '../src/index.ts'
+import { meanwhile } from './meanwhile.ts'
 import { mapStore } from './map-store.ts'
 
 /** A source whose calls are answered by the test. */
@@ -127,7 +128,7 @@ test('close rejects who waits and what comes later (3.2 #8)', async () => {
   const { source } = heldSource(5)
   const allocator = startIdAllocator({ source })
   const waiting = allocator.allocOne()
-  const rejected = expect(waiting).rejects.toMatchObject({ code: 'TSO_CLOSED' })
+  const rejected = meanwhile(() => expect(waiting).rejects.toMatchObject({ code: 'TSO_CLOSED' }))
   await allocator.close()
   await allocator.close()
   await rejected
@@ -140,7 +141,7 @@ test('an aborted waiter leaves with the reason of its signal; the others are ser
   const allocator = startIdAllocator({ source })
   const controller = new AbortController()
   const reason = new Error('changed my mind')
-  const aborted = expect(allocator.allocOne({ signal: controller.signal })).rejects.toBe(reason)
+  const aborted = meanwhile(() => expect(allocator.allocOne({ signal: controller.signal })).rejects.toBe(reason))
   const other = allocator.allocOne()
   controller.abort(reason)
   await aborted

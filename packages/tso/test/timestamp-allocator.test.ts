@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { MAX_LOGICAL, composeTimestamp, createRange, startTimestampAllocator } from '../src/index.ts'
 import type { TimestampRange, TimestampSource } from '../src/index.ts'
+import { meanwhile } from './meanwhile.ts'
 
 /** A source whose requests are answered by the test, in one millisecond each. */
 function heldSource() {
@@ -83,10 +84,10 @@ describe('the timestamp allocator', () => {
     await expect(allocator.allocOne({ signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
     const inBatch = new AbortController()
     const queued = new AbortController()
-    const first = expect(allocator.alloc(2, { signal: inBatch.signal })).rejects.toBe(reason)
+    const first = meanwhile(() => expect(allocator.alloc(2, { signal: inBatch.signal })).rejects.toBe(reason))
     const second = allocator.allocOne()
     await tick()
-    const third = expect(allocator.allocOne({ signal: queued.signal })).rejects.toBe(reason)
+    const third = meanwhile(() => expect(allocator.allocOne({ signal: queued.signal })).rejects.toBe(reason))
     const fourth = allocator.allocOne()
     inBatch.abort(reason)
     queued.abort(reason)
@@ -107,7 +108,7 @@ describe('the timestamp allocator', () => {
     const controller = new AbortController()
     const calls = [allocator.allocOne(), allocator.allocOne(), allocator.allocOne({ signal: controller.signal })]
     await expect(allocator.allocOne()).rejects.toMatchObject({ code: 'TSO_OVERLOADED', retryable: true })
-    const aborted = expect(calls[2]).rejects.toBeDefined()
+    const aborted = meanwhile(() => expect(calls[2]).rejects.toBeDefined())
     controller.abort()
     await aborted
     const fits = allocator.allocOne()
@@ -126,7 +127,7 @@ describe('the timestamp allocator', () => {
   test('aborted waiters do not pile up behind a source that hangs', async () => {
     const { source } = heldSource()
     const allocator = startTimestampAllocator({ source, maxWaiting: 100 })
-    const stuck = expect(allocator.allocOne()).rejects.toMatchObject({ code: 'TSO_CLOSED' })
+    const stuck = meanwhile(() => expect(allocator.allocOne()).rejects.toMatchObject({ code: 'TSO_CLOSED' }))
     await tick()
     for (let round = 0; round < 50; round++) {
       const controller = new AbortController()
@@ -142,9 +143,9 @@ describe('the timestamp allocator', () => {
     const { source, requests } = heldSource()
     const allocator = startTimestampAllocator({ source })
     const closed = { code: 'TSO_CLOSED' }
-    const inFlight = expect(allocator.allocOne()).rejects.toMatchObject(closed)
+    const inFlight = meanwhile(() => expect(allocator.allocOne()).rejects.toMatchObject(closed))
     await tick()
-    const queued = expect(allocator.alloc(5)).rejects.toMatchObject(closed)
+    const queued = meanwhile(() => expect(allocator.alloc(5)).rejects.toMatchObject(closed))
     await allocator.close()
     await allocator[Symbol.asyncDispose]()
     await Promise.all([inFlight, queued])
