@@ -138,7 +138,7 @@ class EngineKV<V> implements KVBase<V> {
   async multiSaveAndRemove(saves: Pairs<V>, removals: readonly string[], options?: TransactionOptions): Promise<TransactionResult> {
     const pairs = this.#saves(saves)
     const gone = checkKeys(removals, this.features)
-    const when = checkConditions(options?.when ?? NONE, this.features)
+    const when = options?.when === undefined ? NONE : checkConditions(options.when, this.features)
     const txn = this.#txn({ saves: pairs, removals: gone, when, leaseId: leaseId(options) })
     const { applied, revision } = await this.#write('multiSaveAndRemove', [...pairs.map(([key]) => key), ...gone], txn, options)
     return { applied, revision }

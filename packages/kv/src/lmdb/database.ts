@@ -41,8 +41,6 @@ export async function openDatabase(options: DatabaseOptions): Promise<{ db: Data
     noSubdir: false,
     encoding: 'string',
     maxDbs: 8,
-    // Groups are batched here already: no second wait for the end of the turn.
-    eventTurnBatching: false,
     // With overlapping syncs a value whose sync failed stays visible and nobody is told.
     overlappingSync: options.sync === 'interval',
     ...(options.sync === 'interval' ? { safeRestore: true } : {}),
@@ -55,7 +53,12 @@ export async function openDatabase(options: DatabaseOptions): Promise<{ db: Data
     const version = Number.parseInt(options.token.slice(0, 8), 16) + 1
     const db = await opening(async (): Promise<Database> => ({
       root,
-      commit: (puts) => owner.ifVersion('owner', version, puts),
+      commit(puts) {
+        const committed = owner.ifVersion('owner', version, puts)
+        // The driver makes a second promise for the turn's batch; its rejection would end the process.
+        Promise.resolve(owner.committed).catch(() => undefined)
+        return committed
+      },
       data: root.openDB<Row, string>(dataOptions),
       log: root.openDB<Bytes, Bytes>({ name: 'log', ...bytesOptions }),
       leases: root.openDB<Bytes, Bytes>({ name: 'leases', ...bytesOptions }),

@@ -4,8 +4,8 @@ import type { EnginePage, Stored, StoredEntry } from '../engine.ts'
 import type { Revision } from '../kv.ts'
 import { compareKeys, isWide } from '../order.ts'
 
-// The module is CommonJS with a `default` of its own.
-const BTree = BTreeModule.default
+// A CommonJS module with a `default` of its own: Node gives the module, bundlers and test runners give the class.
+const BTree = (BTreeModule.default ?? BTreeModule) as typeof BTreeModule.default
 
 /** Changed in place by `set`; never handed out without a copy. */
 export interface Row extends StoredEntry {
