@@ -1,6 +1,7 @@
 /** Columns out of nothing: empty ones, and what rows hold that were written before a field was there. */
 import type { Column } from '../model/column.ts'
 import { DataType, dataTypeName, isVectorType, vectorBytes, type FieldSchema } from '../model/schema.ts'
+import { parseTimestamptz } from './timestamptz.ts'
 
 const encoder = new TextEncoder()
 
@@ -22,17 +23,13 @@ export function fillColumn(field: FieldSchema, length: number): Column {
       return { ...base, kind: 'bool', values: new Uint8Array(length).fill(value === true ? 1 : 0) }
     case DataType.Int64:
     case DataType.Timestamptz:
-      return { ...base, kind: 'int64', values: new BigInt64Array(length).fill(typeof value === 'bigint' ? value : BigInt(Number(value ?? 0))) }
+      return { ...base, kind: 'int64', values: new BigInt64Array(length).fill(int64Of(value)) }
     case DataType.Int8:
-      return { ...base, kind: 'number', values: new Int8Array(length).fill(Number(value ?? 0)) }
     case DataType.Int16:
-      return { ...base, kind: 'number', values: new Int16Array(length).fill(Number(value ?? 0)) }
     case DataType.Int32:
-      return { ...base, kind: 'number', values: new Int32Array(length).fill(Number(value ?? 0)) }
     case DataType.Float:
-      return { ...base, kind: 'number', values: new Float32Array(length).fill(Number(value ?? 0)) }
     case DataType.Double:
-      return { ...base, kind: 'number', values: new Float64Array(length).fill(Number(value ?? 0)) }
+      return { ...base, kind: 'number', values: numberArray(field.type, length).fill(Number(value ?? 0)) }
     case DataType.String:
     case DataType.VarChar:
     case DataType.Text:
@@ -70,4 +67,27 @@ function emptyElements(field: FieldSchema) {
   const column = fillColumn({ ...field, type: elementTypeOf(field), elementType: undefined, defaultValue: undefined, nullable: false }, 0)
   if (column.kind === 'vector' || column.kind === 'json' || column.kind === 'array') throw new TypeError(`array field ${field.name} cannot hold ${dataTypeName(column.type)}`)
   return { ...column, valid: undefined }
+}
+
+function int64Of(value: FieldSchema['defaultValue']): bigint {
+  if (typeof value === 'bigint') return value
+  return typeof value === 'string' ? (parseTimestamptz(value) ?? 0n) : BigInt(Number(value ?? 0))
+}
+
+/** The typed array that holds `length` numbers of one of the number types. */
+export function numberArray(type: DataType, length: number): Int8Array | Int16Array | Int32Array | Float32Array | Float64Array {
+  switch (type) {
+    case DataType.Int8:
+      return new Int8Array(length)
+    case DataType.Int16:
+      return new Int16Array(length)
+    case DataType.Int32:
+      return new Int32Array(length)
+    case DataType.Float:
+      return new Float32Array(length)
+    case DataType.Double:
+      return new Float64Array(length)
+    default:
+      throw new TypeError(`${dataTypeName(type)} is not a type of numbers`)
+  }
 }

@@ -1,0 +1,8 @@
+export type { CompiledFilter, PrimaryKeys } from './filter.ts'
+export { compileFilter } from './filter.ts'
+export type { FilterErrorKind } from './errors.ts'
+export { FilterError } from './errors.ts'
+export type { Expr } from './ast.ts'
+export { parseFilter } from './parse.ts'
+export type { TemplateValue } from './templates.ts'
+export { templatesFromWire } from './templates.ts'

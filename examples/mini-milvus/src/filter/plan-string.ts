@@ -1,0 +1,98 @@
+/** Plans over UTF-8 columns: literals are encoded once, rows are never decoded. Bytes of UTF-8 order as code points do. */
+import type { StringColumn } from '../model/column.ts'
+import type { FieldSchema } from '../model/schema.ts'
+import type { CompareOperator } from './ast.ts'
+import type { LikeMatcher } from './like.ts'
+import { FALSE, markNulls, TRUE } from './plan.ts'
+import type { Plan } from './plan.ts'
+
+type Scan = (column: StringColumn, base: number, n: number, out: Uint8Array) => void
+
+function stringPlan(field: FieldSchema, scan: Scan): Plan {
+  return {
+    run(context, out) {
+      const slot = context.slot(field)
+      if (slot.column.kind !== 'string') throw new Error(`field ${field.name} has a column of kind ${slot.column.kind}`)
+      scan(slot.column, slot.base, context.rows, out)
+      markNulls(slot, context.rows, out)
+    },
+  }
+}
+
+const encoder = new TextEncoder()
+
+export function stringComparePlan(field: FieldSchema, op: CompareOperator, value: string): Plan {
+  const literal = encoder.encode(value)
+  if (op === '==') return stringPlan(field, (column, base, n, out) => scanEqual(column, base, n, literal, TRUE, FALSE, out))
+  if (op === '!=') return stringPlan(field, (column, base, n, out) => scanEqual(column, base, n, literal, FALSE, TRUE, out))
+  const less = op === '<' || op === '<=' ? TRUE : FALSE
+  const more = op === '>' || op === '>=' ? TRUE : FALSE
+  const equal = op === '<=' || op === '>=' ? TRUE : FALSE
+  return stringPlan(field, ({ offsets, data }, base, n, out) => {
+    for (let i = 0; i < n; i++) {
+      const order = compareBytes(data, offsets[base + i] ?? 0, offsets[base + i + 1] ?? 0, literal, 0, literal.length)
+      out[i] = order < 0 ? less : order > 0 ? more : equal
+    }
+  })
+}
+
+function scanEqual({ offsets, data }: StringColumn, base: number, n: number, literal: Uint8Array, same: number, other: number, out: Uint8Array): void {
+  const { length } = literal
+  for (let i = 0; i < n; i++) {
+    const start = offsets[base + i] ?? 0
+    let equal = (offsets[base + i + 1] ?? 0) - start === length
+    for (let j = 0; equal && j < length; j++) equal = data[start + j] === literal[j]
+    out[i] = equal ? same : other
+  }
+}
+
+export function compareBytes(a: Uint8Array, aStart: number, aEnd: number, b: Uint8Array, bStart: number, bEnd: number): number {
+  const length = Math.min(aEnd - aStart, bEnd - bStart)
+  for (let i = 0; i < length; i++) {
+    const difference = (a[aStart + i] ?? 0) - (b[bStart + i] ?? 0)
+    if (difference !== 0) return difference
+  }
+  return aEnd - aStart - (bEnd - bStart)
+}
+
+function hashBytes(data: Uint8Array, start: number, end: number): number {
+  let hash = 0x811c_9dc5
+  for (let i = start; i < end; i++) hash = Math.imul(hash ^ (data[i] ?? 0), 0x0100_0193)
+  return hash ^ (hash >>> 15)
+}
+
+export function stringSetPlan(field: FieldSchema, values: readonly string[]): Plan {
+  const literals = [...new Set(values)].map((value) => encoder.encode(value))
+  let places = 16
+  while (places < literals.length * 2) places *= 2
+  const table: (Uint8Array | undefined)[] = new Array<undefined>(places).fill(undefined)
+  const lengths = new Set<number>()
+  for (const literal of literals) {
+    let place = hashBytes(literal, 0, literal.length) & (places - 1)
+    while (table[place] !== undefined) place = (place + 1) & (places - 1)
+    table[place] = literal
+    lengths.add(literal.length)
+  }
+  return stringPlan(field, ({ offsets, data }, base, n, out) => {
+    for (let i = 0; i < n; i++) {
+      const start = offsets[base + i] ?? 0
+      const end = offsets[base + i + 1] ?? 0
+      out[i] = lengths.has(end - start) && tableHas(table, data, start, end) ? TRUE : FALSE
+    }
+  })
+}
+
+function tableHas(table: readonly (Uint8Array | undefined)[], data: Uint8Array, start: number, end: number): boolean {
+  const mask = table.length - 1
+  for (let place = hashBytes(data, start, end) & mask; ; place = (place + 1) & mask) {
+    const literal = table[place]
+    if (literal === undefined) return false
+    if (compareBytes(literal, 0, literal.length, data, start, end) === 0) return true
+  }
+}
+
+export function stringLikePlan(field: FieldSchema, like: LikeMatcher): Plan {
+  return stringPlan(field, ({ offsets, data }, base, n, out) => {
+    for (let i = 0; i < n; i++) out[i] = like.matches(data, offsets[base + i] ?? 0, offsets[base + i + 1] ?? 0) ? TRUE : FALSE
+  })
+}
