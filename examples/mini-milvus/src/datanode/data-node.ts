@@ -5,6 +5,7 @@
 import { comparePositions, positionToJson, type Mq, type MsgPosition } from '@timetick/msgstream'
 import { openChannelGraph, type ChannelGraph } from '../channel/channel-graph.ts'
 import type { MetaReader, SegmentWriter } from '../coordinator/api.ts'
+import { ServiceTime } from '../channel/service-time.ts'
 import type { NodeClock } from '../edge/system.ts'
 import type { ObjectStorage } from '../storage/index.ts'
 import { ChannelBuffers, type SealPolicy } from './channel-buffers.ts'
@@ -35,6 +36,8 @@ const CHECKPOINT_MS = 10_000
 interface Channel {
   readonly name: string
   readonly buffers: ChannelBuffers
+  /** How far the channel has been read. */
+  readonly read: ServiceTime
   graph: ChannelGraph | undefined
   /** Flushes of the channel, one after the other. */
   tail: Promise<void>
@@ -59,7 +62,7 @@ export class DataNode {
     this.#channels = new Map(
       options.pchannels.map((name) => {
         const buffers = new ChannelBuffers(options.meta, options)
-        return [name, { name, buffers, graph: undefined, tail: Promise.resolve(), saved: options.checkpoint(name) }]
+        return [name, { name, buffers, read: new ServiceTime(), graph: undefined, tail: Promise.resolve(), saved: options.checkpoint(name) }]
       }),
     )
   }
@@ -106,9 +109,9 @@ export class DataNode {
     return [...this.#channels.values()].reduce((sum, { buffers }) => sum + buffers.unflushedRows(collectionId, partitionId), 0)
   }
 
-  /** How far each channel has been read. */
-  ticks(): ReadonlyMap<string, bigint> {
-    return new Map([...this.#channels].map(([name, { buffers }]) => [name, buffers.tick]))
+  /** Resolves when these channels have been read up to `ts`. */
+  async waitForTicks(pchannels: readonly string[], ts: bigint): Promise<void> {
+    await Promise.all(pchannels.map((name) => this.#channel(name).read.wait(ts)))
   }
 
   bufferedBytes(): number {
@@ -127,7 +130,7 @@ export class DataNode {
     const room = (): Promise<void> | undefined => (channel.buffers.bufferedBytes > this.#options.maxBufferedBytes ? channel.tail : undefined)
     const nodes = [
       new FilterNode(`${name}/filter`, meta),
-      new BufferNode(`${name}/buffer`, channel.buffers, () => clock.monotonic()),
+      new BufferNode(`${name}/buffer`, channel.buffers, channel.read, () => clock.monotonic()),
       new FlushNode(`${name}/flush`, (sealed) => this.#enqueue(channel, sealed), room),
     ]
     return openChannelGraph({ mq, channel: channel.name, subscription: name, position: checkpoint(channel.name), nodes, clock, onFailure })

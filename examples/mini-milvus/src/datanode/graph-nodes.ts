@@ -1,6 +1,7 @@
 /** The data node's operators: input -> filter -> buffer -> flush. */
 import { BaseNode, type Msg } from '@timetick/flowgraph'
 import { withItems, type DmlPack } from '../channel/dml-pack.ts'
+import type { ServiceTime } from '../channel/service-time.ts'
 import type { MetaReader } from '../coordinator/api.ts'
 import type { ChannelBuffers } from './channel-buffers.ts'
 import type { SealedBuffer } from './shard-buffer.ts'
@@ -31,17 +32,21 @@ interface FlushMsg extends Msg {
 /** Buffers rows and deletes per shard; passes on what was sealed. */
 export class BufferNode extends BaseNode {
   readonly #buffers: ChannelBuffers
+  readonly #read: ServiceTime
   readonly #monotonic: () => number
 
-  constructor(name: string, buffers: ChannelBuffers, monotonic: () => number) {
+  constructor(name: string, buffers: ChannelBuffers, read: ServiceTime, monotonic: () => number) {
     super(name)
     this.#buffers = buffers
+    this.#read = read
     this.#monotonic = monotonic
   }
 
   operate(inputs: readonly Msg[]): FlushMsg {
     const pack = inputs[0] as DmlPack
-    return { timeTick: pack.timeTick, sealed: this.#buffers.take(pack, this.#monotonic()) }
+    const sealed = this.#buffers.take(pack, this.#monotonic())
+    this.#read.advance(pack.timeTick)
+    return { timeTick: pack.timeTick, sealed }
   }
 }
 

@@ -82,7 +82,7 @@ export async function startNode(parameters: GlobalParamsTable, logger: NodeLogge
   try {
     const dataDir = parameters.getBool('common.inMemory') ? undefined : await makeFolder(parameters.getString('localStorage.path'))
     const core = await openCore(dataDir, parameters, logger, clock, keep)
-    const handlers = createHandlers({ ...core, parameters, clock })
+    const handlers = createHandlers({ ...core, parameters, clock, logger })
     const host = parameters.getString('proxy.host')
     const server = await keep(openServer({ port: parameters.getInt('proxy.port'), host, ...handlers, clock, logger, limits: { maxReceiveBytes: parameters.getBytes('proxy.maxReceiveBytes'), closeGraceMs: parameters.getDurationMs('proxy.shutdownTimeout') } }))
     const metrics = parameters.getBool('metrics.enabled') ? await keep(openMetricsServer({ host, port: parameters.getInt('metrics.port'), ...core })) : undefined

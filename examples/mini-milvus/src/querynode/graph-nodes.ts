@@ -4,7 +4,7 @@ import { withItems, type DmlPack } from '../channel/dml-pack.ts'
 import type { MetaReader } from '../coordinator/api.ts'
 import { keysOf, rowsOf } from '../writer/log-messages.ts'
 import type { LoadedShard } from './loaded-shard.ts'
-import type { ServiceTime } from './service-time.ts'
+import type { ServiceTime } from '../channel/service-time.ts'
 
 export type FindShard = (collectionId: bigint, vchannel: string) => LoadedShard | undefined
 

@@ -2,7 +2,7 @@
 import type { MetaReader } from '../coordinator/api.ts'
 import type { CollectionMeta } from '../model/meta.ts'
 import { LoadedShard, type LoadedShardOptions } from './loaded-shard.ts'
-import type { ServiceTime } from './service-time.ts'
+import type { ServiceTime } from '../channel/service-time.ts'
 import { vectorFieldsOf, type VectorField } from './vector-field.ts'
 
 export interface LoadedCollectionOptions extends Pick<LoadedShardOptions, 'meta' | 'loader' | 'engine'> {

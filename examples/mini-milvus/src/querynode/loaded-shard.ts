@@ -15,7 +15,7 @@ import { GrowingRows } from './growing-rows.ts'
 import type { SegmentLoader } from './segment-loader.ts'
 import type { DeleteRecord, SegmentView } from './segment-view.ts'
 import { SealedSegment } from './sealed-segment.ts'
-import type { ServiceTime } from './service-time.ts'
+import type { ServiceTime } from '../channel/service-time.ts'
 import type { VectorField } from './vector-field.ts'
 
 export interface LoadedShardOptions {

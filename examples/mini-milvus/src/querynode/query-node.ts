@@ -21,7 +21,7 @@ import { queryViews } from './query.ts'
 import { searchViews } from './search.ts'
 import type { SegmentLoader } from './segment-loader.ts'
 import type { SegmentView } from './segment-view.ts'
-import { ServiceTime } from './service-time.ts'
+import { ServiceTime } from '../channel/service-time.ts'
 
 export interface QueryNodeOptions {
   readonly nodeId: bigint

@@ -1,0 +1,109 @@
+/** All RPC handlers of the node, and the HTTP side over them. */
+import type { GlobalParamsTable } from '@timetick/paramtable'
+import type { Catalog } from '../coordinator/catalog.ts'
+import type { NodeClock } from '../edge/system.ts'
+import type { CollectionMeta, IndexMeta } from '../model/meta.ts'
+import { createDdlHandlers, type DdlProgress, type IndexProgress } from '../proxy/ddl.ts'
+import { createDmlHandlers } from '../proxy/dml.ts'
+import { createDqlHandlers } from '../proxy/dql.ts'
+import { createFlushHandlers } from '../proxy/flush.ts'
+import { createSegmentHandlers } from '../proxy/query-segments.ts'
+import type { QueryNodeApi } from '../querynode/api.ts'
+import { createRestHandler } from '../rest/index.ts'
+import type { HandlerTable } from '../server/handlers.ts'
+import type { ServerOptions } from '../server/server.ts'
+import { version } from '../version.ts'
+import { createDmlWriter } from '../writer/dml-writer.ts'
+import type { NodeLogger } from './logger.ts'
+import type { Roles } from './roles.ts'
+import type { NodeCore } from './start.ts'
+
+export interface HandlersOptions extends NodeCore {
+  readonly parameters: GlobalParamsTable
+  readonly clock: NodeClock
+  readonly logger: NodeLogger
+}
+
+export function createHandlers(options: HandlersOptions): Pick<ServerOptions, 'handlers' | 'http'> {
+  const { catalog, roles, time, ticks, parameters, clock, logger } = options
+  const now = (): Promise<bigint> => time.timestamps.allocOne()
+  const queryNode = currentQueryNode(roles)
+  const flushShard = roles.flushShard
+  const handlers: HandlerTable = {
+    ...createDdlHandlers({
+      meta: catalog,
+      catalog,
+      timestamps: time.timestamps,
+      progress: createProgress(options, now),
+      version: `mini-milvus-${version}`,
+      clock,
+      health: () => health(roles),
+    }),
+    ...createDmlHandlers({ meta: catalog, writer: createDmlWriter(ticks), queryNode, ids: time.ids, now }),
+    ...createDqlHandlers({ meta: catalog, queryNode, now, gracefulTimeMs: parameters.getDurationMs('common.gracefulTime') }),
+    ...createFlushHandlers({ meta: catalog, now, flushShard, wallClock: () => clock.now() }),
+    ...createSegmentHandlers({ meta: catalog, queryNode }),
+  }
+  return { handlers, http: createRestHandler({ handlers, logger }) }
+}
+
+/** Calls go to the instance that runs now: a restarted role is another one. */
+function currentQueryNode({ queryNode }: Roles): QueryNodeApi {
+  return {
+    get nodeId() {
+      return queryNode.current.nodeId
+    },
+    search: async (request) => queryNode.current.search(request),
+    query: async (request) => queryNode.current.query(request),
+    loadProgress: (collectionId) => queryNode.current.loadProgress(collectionId),
+    segments: (collectionId) => queryNode.current.segments(collectionId),
+    serviceTimes: () => queryNode.current.serviceTimes(),
+  }
+}
+
+function health({ dataNode, queryNode }: Roles): { healthy: boolean; reasons: string[] } {
+  const reasons = [dataNode, queryNode].filter((role) => role.status() !== 'healthy').map((role) => `${role.id} is not healthy`)
+  return { healthy: reasons.length === 0, reasons }
+}
+
+function createProgress({ catalog, roles, requestTick }: HandlersOptions, now: () => Promise<bigint>): DdlProgress {
+  return {
+    async rowCount(collection, partitionId) {
+      await readUpToNow(roles, collection, await now(), requestTick)
+      const flushed = catalog
+        .segments(collection.id)
+        .filter((segment) => segment.level === 'L1' && (partitionId === undefined || segment.partitionId === partitionId))
+        .reduce((sum, segment) => sum + segment.rows, 0)
+      return flushed + roles.dataNode.current.unflushedRows(collection.id, partitionId)
+    },
+    loadProgress(collection) {
+      const progress = roles.queryNode.current.loadProgress(collection.id)
+      return progress === undefined || progress.failure !== undefined ? 0 : progress.percent
+    },
+    indexProgress: (collection, index) => indexProgress(catalog, collection, index),
+  }
+}
+
+/** Rows are counted as the data node sees them: let it read what was acknowledged before the question. */
+async function readUpToNow({ dataNode }: Roles, collection: CollectionMeta, ts: bigint, requestTick: NodeCore['requestTick']): Promise<void> {
+  const channels = [...new Set(collection.shards.map(({ pchannel }) => pchannel))]
+  requestTick(channels, ts)
+  await dataNode.current.waitForTicks(channels, ts)
+}
+
+function indexProgress(catalog: Catalog, collection: CollectionMeta, index: IndexMeta): IndexProgress {
+  const segments = catalog.segments(collection.id).filter((segment) => segment.level === 'L1')
+  const totalRows = segments.reduce((sum, segment) => sum + segment.rows, 0)
+  const field = collection.schema.fields.find(({ id }) => id === index.fieldId)
+  // Scalar filters need no structure of their own: their index is there as soon as it is asked for.
+  if (field === undefined || index.metricType === '') return { totalRows, indexedRows: totalRows, pendingRows: 0, state: 'finished', reason: '' }
+  let indexedRows = 0
+  let reason = ''
+  for (const segment of segments) {
+    const built = segment.indexes.find(({ indexId }) => indexId === index.id)
+    if (built?.state === 'finished') indexedRows += segment.rows
+    if (built?.state === 'failed') reason = built.reason
+  }
+  const state = reason !== '' ? 'failed' : indexedRows < totalRows ? 'building' : 'finished'
+  return { totalRows, indexedRows, pendingRows: totalRows - indexedRows, state, reason }
+}
