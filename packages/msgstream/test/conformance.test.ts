@@ -5,7 +5,7 @@ import { afterAll, describe, it } from 'vitest'
 import type { Mq } from '../src/index.ts'
 import { openFileMq } from '../src/file.ts'
 import { createMemoryMq } from '../src/memory.ts'
-import { testMq } from '../src/testing.ts'
+import { testMq, testMsgStream } from '../src/testing.ts'
 
 const runner = { describe, it }
 const root = mkdtempSync(join(tmpdir(), 'timetick-mq-'))
@@ -35,3 +35,6 @@ testMq('memory', { runner, create: () => createMemoryMq() })
 testMq('file', { runner, create: fileMq({}), reopen })
 testMq('file, small segments, no cache', { runner, create: fileMq({ segmentBytes: 4096, tailCacheBytes: 0 }), reopen })
 testMq('file, sync by interval', { runner, create: fileMq({ sync: 'interval', segmentBytes: 65_536 }), reopen })
+
+testMsgStream('memory', { runner, create: () => createMemoryMq() })
+testMsgStream('file', { runner, create: fileMq({ segmentBytes: 4096, tailCacheBytes: 2048 }), reopen })

@@ -1,7 +1,7 @@
 /** What the kits share. */
 import { deepStrictEqual, ok, rejects } from 'node:assert/strict'
 import type { MsgStreamErrorCode } from '../errors.ts'
-import type { Mq, MqReader, StartPosition } from '../mq.ts'
+import type { MessageId, Mq, MqReader, StartPosition } from '../mq.ts'
 import { withDeadline } from './deadline.edge.ts'
 
 export interface KitRunner {
@@ -39,7 +39,7 @@ export class Bench {
   }
 
   soon<T>(work: Promise<T>, what: string): Promise<T> {
-    return withDeadline(work, this.timeoutMs, what)
+    return handled(withDeadline(work, this.timeoutMs, what))
   }
 
   async reopen(): Promise<void> {
@@ -47,7 +47,7 @@ export class Bench {
     if (this.#options.reopen !== undefined) this.mq = await this.soon(this.#options.reopen(this.mq), 'reopen')
   }
 
-  async send(channel: string, ...texts: string[]): Promise<readonly import('../mq.ts').MessageId[]> {
+  async send(channel: string, ...texts: string[]): Promise<readonly MessageId[]> {
     const producer = await this.mq.openProducer(channel)
     try {
       return await this.soon(producer.send(texts.map(bytes)), 'send')
@@ -63,7 +63,11 @@ export class Bench {
   }
 
   /** Exactly the next `count` frames as text. */
-  async take(reader: MqReader, count: number): Promise<string[]> {
+  take(reader: MqReader, count: number): Promise<string[]> {
+    return handled(this.#take(reader, count))
+  }
+
+  async #take(reader: MqReader, count: number): Promise<string[]> {
     const got: string[] = []
     while (got.length < count) {
       const batch = await this.soon(reader.read({ maxMessages: count - got.length }), `frame ${got.length} of ${count}`)
@@ -85,6 +89,12 @@ export class Bench {
   }
 }
 
+// A test may fail before it comes to await what it started.
+function handled<T>(work: Promise<T>): Promise<T> {
+  work.catch(() => {})
+  return work
+}
+
 export type Test = (name: string, body: (bench: Bench) => Promise<void>) => void
 
 /** `it` with a fresh queue. */
@@ -93,7 +103,7 @@ export function tests(options: KitOptions): Test {
     options.runner.it(name, async () => {
       const bench = new Bench(await options.create(), options)
       try {
-        await body(bench)
+        await withDeadline(body(bench), 10 * bench.timeoutMs, name)
       } finally {
         await bench.close()
       }
