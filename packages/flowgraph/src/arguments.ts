@@ -39,7 +39,8 @@ export function checkFunction(name: string, value: unknown): void {
 }
 
 export function checkSignal(value: unknown): void {
-  if (value !== undefined && !(value instanceof AbortSignal)) throw new TypeError(`expected \`signal\` to be an AbortSignal, got ${describeValue(value)}`)
+  if (value !== undefined && !(value instanceof AbortSignal))
+    throw new TypeError(`expected \`signal\` to be an AbortSignal, got ${describeValue(value)}`)
 }
 
 export function checkObject(name: string, value: unknown): void {

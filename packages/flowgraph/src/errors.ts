@@ -4,17 +4,26 @@
 const codes = {
   FLOW_ABORTED: { retryable: false, summary: 'The signal given to start aborted, with a reason that is no Error; `cause` is the reason.' },
   FLOW_ALREADY_STARTED: { retryable: false, summary: 'The graph runs: nodes and edges are fixed, and it starts once.' },
-  FLOW_BAD_RESULT: { retryable: false, summary: 'An operator returned what cannot be sent: no message, a wrong tick, or an edge that does not exist.' },
+  FLOW_BAD_RESULT: {
+    retryable: false,
+    summary: 'An operator returned what cannot be sent: no message, a wrong tick, or an edge that does not exist.',
+  },
   FLOW_CLOSED: { retryable: false, summary: 'The graph was closed.' },
   FLOW_CLOSE_FAILED: { retryable: false, summary: "A node's `close` threw." },
-  FLOW_CLOSE_TIMEOUT: { retryable: false, summary: 'Draining, running operators or a node’s `close` took longer than `timeoutMs`; the rest was dropped.' },
+  FLOW_CLOSE_TIMEOUT: {
+    retryable: false,
+    summary: 'Draining, running operators or a node’s `close` took longer than `timeoutMs`; the rest was dropped.',
+  },
   FLOW_CYCLE: { retryable: false, summary: 'Edges lead back to where they started.' },
   FLOW_DUPLICATE_EDGE: { retryable: false, summary: 'An edge is named twice, or the edges of a node were set twice.' },
   FLOW_DUPLICATE_NODE: { retryable: false, summary: 'A node of this name is in the graph.' },
   FLOW_EDGE_MISMATCH: { retryable: false, summary: 'An edge is named by one of its two ends only.' },
   FLOW_LISTENER_FAILED: { retryable: false, summary: '`onFrontier` threw.' },
   FLOW_NO_SOURCE: { retryable: false, summary: 'A node without inputs is no source, a source has inputs, or the graph has no source.' },
-  FLOW_OPERATOR_FAILED: { retryable: false, summary: 'An operator threw or rejected; `details` has the node and tick, `cause` the reason.' },
+  FLOW_OPERATOR_FAILED: {
+    retryable: false,
+    summary: 'An operator threw or rejected; `details` has the node and tick, `cause` the reason.',
+  },
   FLOW_SOURCE_FAILED: { retryable: false, summary: 'A source threw, rejected or gave something that is no message.' },
   FLOW_TICK_NOT_RISING: { retryable: false, summary: 'A source gave a tick that is not above its last.' },
   FLOW_UNKNOWN_NODE: { retryable: false, summary: 'Edges name a node that was not added.' },
@@ -60,7 +69,9 @@ export class FlowGraphError extends Error {
 
   /** Ticks become decimal strings. */
   toJSON(): Record<string, unknown> {
-    const details = Object.fromEntries(Object.entries(this.details).map(([key, value]) => [key, typeof value === 'bigint' ? value.toString() : value]))
+    const details = Object.fromEntries(
+      Object.entries(this.details).map(([key, value]) => [key, typeof value === 'bigint' ? value.toString() : value]),
+    )
     return { name: this.name, code: this.code, message: this.message, retryable: this.retryable, details }
   }
 }

@@ -68,7 +68,8 @@ class FlowGraph implements TimeTickedFlowGraph {
   addNode(node: Node): void {
     this.#checkNew()
     checkNode(node)
-    if (this.#nodes.has(node.name)) throw new FlowGraphError('FLOW_DUPLICATE_NODE', `"${node.name}" is in the graph`, { details: { nodes: [node.name] } })
+    if (this.#nodes.has(node.name))
+      throw new FlowGraphError('FLOW_DUPLICATE_NODE', `"${node.name}" is in the graph`, { details: { nodes: [node.name] } })
     this.#nodes.set(node.name, node)
   }
 
@@ -76,10 +77,14 @@ class FlowGraph implements TimeTickedFlowGraph {
     this.#checkNew()
     checkName('name', name)
     const edges = { inputs: checkNames('inputs', inputs), outputs: checkNames('outputs', outputs) }
-    if (this.#edges.has(name)) throw new FlowGraphError('FLOW_DUPLICATE_EDGE', `the edges of "${name}" were set before`, { details: { nodes: [name] } })
+    if (this.#edges.has(name))
+      throw new FlowGraphError('FLOW_DUPLICATE_EDGE', `the edges of "${name}" were set before`, { details: { nodes: [name] } })
     for (const [kind, list] of Object.entries(edges)) {
       const twice = list.find((other, i) => list.indexOf(other) !== i)
-      if (twice !== undefined) throw new FlowGraphError('FLOW_DUPLICATE_EDGE', `the ${kind} of "${name}" name "${twice}" twice`, { details: { nodes: [name, twice] } })
+      if (twice !== undefined)
+        throw new FlowGraphError('FLOW_DUPLICATE_EDGE', `the ${kind} of "${name}" name "${twice}" twice`, {
+          details: { nodes: [name, twice] },
+        })
     }
     this.#edges.set(name, edges)
   }
@@ -93,7 +98,10 @@ class FlowGraph implements TimeTickedFlowGraph {
     const vertices = createVertices(planGraph(this.#nodes, this.#edges), this.#nodes, this.#edges)
     const { clock, scheduler, sliceMs, onFrontier } = this.#options
     const engine = new Engine(vertices, {
-      clock, scheduler, sliceMs, onFrontier,
+      clock,
+      scheduler,
+      sliceMs,
+      onFrontier,
       onStop: (error) => this.#onStop(engine, error),
       onLateError: (error) => (this.#outcome ??= error),
     })
@@ -143,12 +151,20 @@ class FlowGraph implements TimeTickedFlowGraph {
       // Nodes that never ran are closed like others: whoever added them gave them away.
       const vertices = [...this.#nodes.keys()].flatMap((name) => createVertices([name], this.#nodes, new Map()))
       const { clock, scheduler, sliceMs } = this.#options
-      const engine = new Engine(vertices, { clock, scheduler, sliceMs, onFrontier: undefined, onStop: () => this.#onStop(engine, undefined), onLateError: (error) => (this.#outcome ??= error) })
+      const engine = new Engine(vertices, {
+        clock,
+        scheduler,
+        sliceMs,
+        onFrontier: undefined,
+        onStop: () => this.#onStop(engine, undefined),
+        onLateError: (error) => (this.#outcome ??= error),
+      })
       return engine.stop(undefined)
     }
     if (!drain) return this.#engine?.stop(undefined, new FlowGraphError('FLOW_CLOSED', 'the graph was closed without draining'))
     this.#phase = 'draining'
-    const timedOut = (): void => this.#engine?.fail('FLOW_CLOSE_TIMEOUT', `the graph did not drain within ${timeoutMs} ms`, undefined, undefined)
+    const timedOut = (): void =>
+      this.#engine?.fail('FLOW_CLOSE_TIMEOUT', `the graph did not drain within ${timeoutMs} ms`, undefined, undefined)
     this.#cancelTimer = this.#options.clock.setTimer(timedOut, timeoutMs)
     this.#engine?.drain()
   }
@@ -162,7 +178,8 @@ class FlowGraph implements TimeTickedFlowGraph {
     const { clock, closeTimeoutMs } = this.#options
     const leftMs = this.#deadline === undefined ? closeTimeoutMs : Math.max(0, this.#deadline - clock.monotonic())
     void shutDown(engine, clock, leftMs).then((inTime) => {
-      if (!inTime) this.#outcome ??= new FlowGraphError('FLOW_CLOSE_TIMEOUT', 'operators or nodes did not end in time; they were left behind')
+      if (!inTime)
+        this.#outcome ??= new FlowGraphError('FLOW_CLOSE_TIMEOUT', 'operators or nodes did not end in time; they were left behind')
       this.#resolveClosed(this.#outcome)
     })
   }

@@ -67,14 +67,16 @@ export interface TimeTickedFlowGraph extends AsyncDisposable {
   setEdges(name: string, inputs: readonly string[], outputs: readonly string[]): void
   /**
    * Check the graph, then run it; the first step comes in a later turn of the event loop. A faulty graph throws the code of its first
-   * problem, with all of them in the message: `FLOW_UNKNOWN_NODE`, `FLOW_EDGE_MISMATCH`, `FLOW_NO_SOURCE`, `FLOW_CYCLE`, `FLOW_UNREACHABLE`.
+   * problem, with all of them in the message: `FLOW_UNKNOWN_NODE`, `FLOW_EDGE_MISMATCH`, `FLOW_NO_SOURCE`, `FLOW_CYCLE`,
+   * `FLOW_UNREACHABLE`.
    * Several sources are fine; each node must be reached from at least one. An aborted signal throws its reason.
    */
   start(options?: StartOptions): void
   /**
-   * Stop reading sources, then let the end run through the graph behind the last message (or, with `drain: false`, drop what waits and abort
-   * the operators' signal), close every node. Resolves when `closed` has; never rejects, `closed` tells how it went.
-   * A second call waits for the first; `drain: false` cuts a running drain short. From inside an operator do not await it: it waits for you.
+   * Stop reading sources, then let the end run through the graph behind the last message (or, with `drain: false`, drop what waits and
+   * abort the operators' signal), close every node. Resolves when `closed` has; never rejects, `closed` tells how it went.
+   * A second call waits for the first; `drain: false` cuts a running drain short. Do not await it inside an operator:
+   * it waits for you.
    */
   close(options?: CloseOptions): Promise<void>
   /** The graph as data and as Mermaid text. */

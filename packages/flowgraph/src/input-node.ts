@@ -26,7 +26,8 @@ export class InputNode<T> extends BaseNode implements SourceNode {
 
   constructor(name: string, source: InputSource<T>, toMsg: ToMsg<T>, options: BaseNodeOptions = {}) {
     super(name, options)
-    if (typeof source !== 'function' && !isIterable(source)) throw new TypeError(`expected \`source\` to be an iterable or a function that gives one, got ${describeValue(source)}`)
+    if (typeof source !== 'function' && !isIterable(source))
+      throw new TypeError(`expected \`source\` to be an iterable or a function that gives one, got ${describeValue(source)}`)
     checkFunction('toMsg', toMsg)
     this.#source = source
     this.#toMsg = toMsg

@@ -3,7 +3,17 @@ import type { Engine } from './engine.ts'
 import type { Node } from './node.ts'
 import type { Vertex } from './vertex.ts'
 
-const idle: NodeStates = { active: 0, completed: 0, skipped: 0, failed: 0, queueDepth: 0, frontier: -1n, lastTick: -1n, busyMs: 0, ended: false }
+const idle: NodeStates = {
+  active: 0,
+  completed: 0,
+  skipped: 0,
+  failed: 0,
+  queueDepth: 0,
+  frontier: -1n,
+  lastTick: -1n,
+  busyMs: 0,
+  ended: false,
+}
 
 /** Reads the running graph when asked, so that counting costs the running graph next to nothing. */
 export class LiveStates implements FlowGraphStates {
@@ -53,8 +63,15 @@ function statesOf(vertex: Vertex | undefined, now: number): NodeStates {
   if (vertex === undefined) return idle
   const { completed, skipped, failed, frontier, lastTick, busyMs, busySince, running, end } = vertex
   return {
-    active: active(vertex), completed, skipped, failed, queueDepth: queueDepth(vertex), frontier, lastTick,
-    busyMs: running > 0 ? busyMs + now - busySince : busyMs, ended: end !== 'open',
+    active: active(vertex),
+    completed,
+    skipped,
+    failed,
+    queueDepth: queueDepth(vertex),
+    frontier,
+    lastTick,
+    busyMs: running > 0 ? busyMs + now - busySince : busyMs,
+    ended: end !== 'open',
   }
 }
 

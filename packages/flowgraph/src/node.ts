@@ -50,7 +50,10 @@ export function checkNode(node: Node): void {
   checkName('node.name', node.name)
   checkInteger('node.maxQueueLength', node.maxQueueLength, 1, MAX_QUEUE_LENGTH)
   checkInteger('node.maxParallelism', node.maxParallelism, 1, MAX_PARALLELISM)
-  const methods: Readonly<Record<string, unknown>> = { operate: Reflect.get(node, 'operate'), setPipelineStates: Reflect.get(node, 'setPipelineStates') }
+  const methods: Readonly<Record<string, unknown>> = {
+    operate: Reflect.get(node, 'operate'),
+    setPipelineStates: Reflect.get(node, 'setPipelineStates'),
+  }
   for (const [method, value] of Object.entries(methods)) checkFunction(`node.${method}`, value)
 }
 

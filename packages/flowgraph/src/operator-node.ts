@@ -11,7 +11,11 @@ export interface OperatorOptions extends BaseNodeOptions {
  * A node whose `operate` is a function: `createNode('double', ([msg]) => …)`. For operators with state of their own
  * extend {@link BaseNode}.
  */
-export function createNode<In extends Msg = Msg>(name: string, operate: (inputs: readonly In[], signal: AbortSignal) => OperateResult | Promise<OperateResult>, options: OperatorOptions = {}): BaseNode {
+export function createNode<In extends Msg = Msg>(
+  name: string,
+  operate: (inputs: readonly In[], signal: AbortSignal) => OperateResult | Promise<OperateResult>,
+  options: OperatorOptions = {},
+): BaseNode {
   checkFunction('operate', operate)
   return new OperatorNode<In>(name, operate, options)
 }
@@ -20,7 +24,11 @@ class OperatorNode<In extends Msg> extends BaseNode {
   readonly #operate: (inputs: readonly In[], signal: AbortSignal) => OperateResult | Promise<OperateResult>
   readonly #close: (() => void | Promise<void>) | undefined
 
-  constructor(name: string, operate: (inputs: readonly In[], signal: AbortSignal) => OperateResult | Promise<OperateResult>, options: OperatorOptions) {
+  constructor(
+    name: string,
+    operate: (inputs: readonly In[], signal: AbortSignal) => OperateResult | Promise<OperateResult>,
+    options: OperatorOptions,
+  ) {
     super(name, options)
     if (options.close !== undefined) checkFunction('close', options.close)
     this.#operate = operate

@@ -43,10 +43,20 @@ function sendList(core: Core, vertex: Vertex, tick: bigint, inputs: readonly Msg
     const route = msg.downStreamNodeIdx
     const index = route === undefined || passedOn(vertex, inputs, msg) ? i : route
     if (!(index in slots)) {
-      return core.fail('FLOW_BAD_RESULT', `"${vertex.node.name}" sent to downstream ${String(index)}, it has 0..${outputs.length - 1}`, vertex, tick)
+      return core.fail(
+        'FLOW_BAD_RESULT',
+        `"${vertex.node.name}" sent to downstream ${String(index)}, it has 0..${outputs.length - 1}`,
+        vertex,
+        tick,
+      )
     }
     if (slots[index] !== undefined) {
-      return core.fail('FLOW_BAD_RESULT', `"${vertex.node.name}" sent two messages to downstream ${index} at one tick: put them into one message`, vertex, tick)
+      return core.fail(
+        'FLOW_BAD_RESULT',
+        `"${vertex.node.name}" sent two messages to downstream ${index} at one tick: put them into one message`,
+        vertex,
+        tick,
+      )
     }
     slots[index] = msg
   }

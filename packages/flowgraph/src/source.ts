@@ -90,8 +90,14 @@ function pass(core: Core, vertex: Vertex, msg: Msg): boolean {
 
 function isMsg(core: Core, vertex: Vertex, msg: unknown): boolean {
   if (typeof msg === 'object' && msg !== null && 'timeTick' in msg && typeof msg.timeTick === 'bigint' && msg.timeTick >= 0n) return true
-  const got = typeof msg === 'object' && msg !== null && 'timeTick' in msg ? `one with timeTick ${describeValue(msg.timeTick)}` : describeValue(msg)
-  core.fail('FLOW_SOURCE_FAILED', `expected source "${vertex.node.name}" to give messages with a timeTick >= 0n, got ${got}`, vertex, undefined)
+  const got =
+    typeof msg === 'object' && msg !== null && 'timeTick' in msg ? `one with timeTick ${describeValue(msg.timeTick)}` : describeValue(msg)
+  core.fail(
+    'FLOW_SOURCE_FAILED',
+    `expected source "${vertex.node.name}" to give messages with a timeTick >= 0n, got ${got}`,
+    vertex,
+    undefined,
+  )
   return false
 }
 

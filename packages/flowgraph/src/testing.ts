@@ -1,8 +1,8 @@
 /**
  * For tests of graphs: an event loop without time, and random graphs with a model of what they must do.
  *
- * A graph takes `clock` and `scheduler` of a {@link VirtualTime}; `time.run(graph.closed)` then runs it to its end, the same way each time, and
- * rejects if it stalls.
+ * A graph takes `clock` and `scheduler` of a {@link VirtualTime}; `time.run(graph.closed)` then runs it to its end, the same way each
+ * time, and rejects if it stalls.
  */
 export { line, modelTrace } from './testing/model.ts'
 export type { Trace } from './testing/model.ts'

@@ -33,7 +33,8 @@ function* unknownNodes(nodes: Nodes, edges: Edges): Iterable<Problem> {
   for (const [name, { inputs, outputs }] of edges) {
     if (!nodes.has(name)) yield { code: 'FLOW_UNKNOWN_NODE', message: `edges were set for "${name}", which was not added`, nodes: [name] }
     for (const other of [...inputs, ...outputs]) {
-      if (!nodes.has(other)) yield { code: 'FLOW_UNKNOWN_NODE', message: `the edges of "${name}" name "${other}", which was not added`, nodes: [name, other] }
+      if (!nodes.has(other))
+        yield { code: 'FLOW_UNKNOWN_NODE', message: `the edges of "${name}" name "${other}", which was not added`, nodes: [name, other] }
     }
   }
 }
@@ -41,10 +42,16 @@ function* unknownNodes(nodes: Nodes, edges: Edges): Iterable<Problem> {
 function* mismatches(nodes: Nodes, edges: Edges): Iterable<Problem> {
   for (const [name, { inputs, outputs }] of edges) {
     for (const to of outputs) {
-      if (nodes.has(to) && !edges.get(to)?.inputs.includes(name)) yield { code: 'FLOW_EDGE_MISMATCH', message: `"${name}" has output "${to}", but "${to}" has no input "${name}"`, nodes: [name, to] }
+      if (nodes.has(to) && !edges.get(to)?.inputs.includes(name))
+        yield { code: 'FLOW_EDGE_MISMATCH', message: `"${name}" has output "${to}", but "${to}" has no input "${name}"`, nodes: [name, to] }
     }
     for (const from of inputs) {
-      if (nodes.has(from) && !edges.get(from)?.outputs.includes(name)) yield { code: 'FLOW_EDGE_MISMATCH', message: `"${name}" has input "${from}", but "${from}" has no output "${name}"`, nodes: [from, name] }
+      if (nodes.has(from) && !edges.get(from)?.outputs.includes(name))
+        yield {
+          code: 'FLOW_EDGE_MISMATCH',
+          message: `"${name}" has input "${from}", but "${from}" has no output "${name}"`,
+          nodes: [from, name],
+        }
     }
   }
 }
@@ -55,9 +62,12 @@ function* sourceProblems(nodes: Nodes, edges: Edges): Iterable<Problem> {
     const { inputs, outputs } = edges.get(node.name) ?? none
     const isSource = isSourceNode(node)
     if (isSource) sources++
-    if (isSource && inputs.length > 0) yield { code: 'FLOW_NO_SOURCE', message: `"${node.name}" is a source and cannot have inputs`, nodes: [node.name] }
-    if (!isSource && inputs.length === 0) yield { code: 'FLOW_NO_SOURCE', message: `"${node.name}" has no input and is no source`, nodes: [node.name] }
-    if (isSource && outputs.length === 0 && nodes.size > 1) yield { code: 'FLOW_UNREACHABLE', message: `source "${node.name}" leads nowhere`, nodes: [node.name] }
+    if (isSource && inputs.length > 0)
+      yield { code: 'FLOW_NO_SOURCE', message: `"${node.name}" is a source and cannot have inputs`, nodes: [node.name] }
+    if (!isSource && inputs.length === 0)
+      yield { code: 'FLOW_NO_SOURCE', message: `"${node.name}" has no input and is no source`, nodes: [node.name] }
+    if (isSource && outputs.length === 0 && nodes.size > 1)
+      yield { code: 'FLOW_UNREACHABLE', message: `source "${node.name}" leads nowhere`, nodes: [node.name] }
   }
   if (sources === 0) yield { code: 'FLOW_NO_SOURCE', message: 'no node is a source', nodes: [...nodes.keys()] }
 }

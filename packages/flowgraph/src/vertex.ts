@@ -69,7 +69,11 @@ export interface Vertex {
 }
 
 /** `order` is topological: every vertex has a higher index than those above it. */
-export function createVertices(order: readonly string[], nodes: ReadonlyMap<string, Node>, edges: ReadonlyMap<string, DeclaredEdges>): Vertex[] {
+export function createVertices(
+  order: readonly string[],
+  nodes: ReadonlyMap<string, Node>,
+  edges: ReadonlyMap<string, DeclaredEdges>,
+): Vertex[] {
   const byName = new Map<string, Vertex>()
   for (const [index, name] of order.entries()) {
     const node = nodes.get(name)
@@ -79,7 +83,16 @@ export function createVertices(order: readonly string[], nodes: ReadonlyMap<stri
     // Its inputs stand before it in the order. Out lists are filled afterwards: their order is the declared one.
     for (const from of edges.get(name)?.inputs ?? []) {
       const sender = byName.get(from)
-      if (sender !== undefined) vertex.inputs.push({ from: sender, to: vertex, queue: new Ring<Msg>(), limit: node.maxQueueLength, end: 'open', wanted: false, shut: false })
+      if (sender !== undefined)
+        vertex.inputs.push({
+          from: sender,
+          to: vertex,
+          queue: new Ring<Msg>(),
+          limit: node.maxQueueLength,
+          end: 'open',
+          wanted: false,
+          shut: false,
+        })
     }
   }
   for (const vertex of byName.values()) {
@@ -92,9 +105,30 @@ export function createVertices(order: readonly string[], nodes: ReadonlyMap<stri
 }
 
 function createVertex(index: number, node: Node): Vertex {
-  const source: SourceState | undefined = isSourceNode(node) ? { node, held: undefined, batch: undefined, at: 0, waiting: false, end: 'open' } : undefined
+  const source: SourceState | undefined = isSourceNode(node)
+    ? { node, held: undefined, batch: undefined, at: 0, waiting: false, end: 'open' }
+    : undefined
   return {
-    index, node, source, inputs: [], outputs: [], maxParallelism: node.maxParallelism, tasks: new Ring<Task>(), ready: false, burst: 1, lastTick: -1n,
-    frontier: -1n, running: 0, operating: false, busySince: 0, busyMs: 0, completed: 0, skipped: 0, failed: 0, end: 'open', closeCalled: false, closing: undefined,
+    index,
+    node,
+    source,
+    inputs: [],
+    outputs: [],
+    maxParallelism: node.maxParallelism,
+    tasks: new Ring<Task>(),
+    ready: false,
+    burst: 1,
+    lastTick: -1n,
+    frontier: -1n,
+    running: 0,
+    operating: false,
+    busySince: 0,
+    busyMs: 0,
+    completed: 0,
+    skipped: 0,
+    failed: 0,
+    end: 'open',
+    closeCalled: false,
+    closing: undefined,
   }
 }

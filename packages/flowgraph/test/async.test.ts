@@ -10,14 +10,22 @@ interface Gate {
 
 /** An async operator whose promises are settled by hand. */
 function gated(name: string, gates: Gate[], maxParallelism: number): ReturnType<typeof pass> {
-  return pass(name, ([msg]) => new Promise((resolve) => gates.push({ tick: (msg as Value).value, open: () => resolve(msg) })), { maxParallelism })
+  return pass(name, ([msg]) => new Promise((resolve) => gates.push({ tick: (msg as Value).value, open: () => resolve(msg) })), {
+    maxParallelism,
+  })
 }
 
 describe('async operators', () => {
   test('at most maxParallelism ticks at once, results leave in the order of ticks', async () => {
     const gates: Gate[] = []
     const seen: string[] = []
-    const graph = graphOf([input('in', ticks(1, 2, 3, 4, 5)), gated('slow', gates, 3), collector('out', seen)], [['in', 'slow'], ['slow', 'out']])
+    const graph = graphOf(
+      [input('in', ticks(1, 2, 3, 4, 5)), gated('slow', gates, 3), collector('out', seen)],
+      [
+        ['in', 'slow'],
+        ['slow', 'out'],
+      ],
+    )
     graph.start()
     await until(() => gates.length === 3)
     expect(graph.states.numActiveTasks.get('slow')).toBe(3)
@@ -54,8 +62,18 @@ describe('async operators', () => {
   test('sync answers behind a pending one wait for it', async () => {
     const gates: Gate[] = []
     const seen: string[] = []
-    const mixed = pass('mixed', ([msg]) => (msg?.value === 1 ? new Promise((resolve) => gates.push({ tick: 1, open: () => resolve(msg) })) : msg), { maxParallelism: 8 })
-    const graph = graphOf([input('in', [...ticks(1, 2), { timeTick: 3n, skipThisTick: true }, ...ticks(4)]), mixed, collector('out', seen)], [['in', 'mixed'], ['mixed', 'out']])
+    const mixed = pass(
+      'mixed',
+      ([msg]) => (msg?.value === 1 ? new Promise((resolve) => gates.push({ tick: 1, open: () => resolve(msg) })) : msg),
+      { maxParallelism: 8 },
+    )
+    const graph = graphOf(
+      [input('in', [...ticks(1, 2), { timeTick: 3n, skipThisTick: true }, ...ticks(4)]), mixed, collector('out', seen)],
+      [
+        ['in', 'mixed'],
+        ['mixed', 'out'],
+      ],
+    )
     graph.start()
     await until(() => graph.states.nodes.get('mixed')?.completed === 2)
     expect(seen).toEqual([])
@@ -84,11 +102,28 @@ describe('backpressure', () => {
     feed.push(...ticks(...Array.from({ length: 100 }, (_, i) => i + 1)))
     feed.end()
     const seen: string[] = []
-    const graph = graphOf([input('in', feed), pass('a', undefined, { maxQueueLength: 2 }), pass('b', ([msg]) => new Promise((resolve) => gates.push({ tick: 0, open: () => resolve(msg) })), { maxQueueLength: 3 }), collector('out', seen)], [['in', 'a'], ['a', 'b'], ['b', 'out']])
+    const graph = graphOf(
+      [
+        input('in', feed),
+        pass('a', undefined, { maxQueueLength: 2 }),
+        pass('b', ([msg]) => new Promise((resolve) => gates.push({ tick: 0, open: () => resolve(msg) })), { maxQueueLength: 3 }),
+        collector('out', seen),
+      ],
+      [
+        ['in', 'a'],
+        ['a', 'b'],
+        ['b', 'out'],
+      ],
+    )
     graph.start()
     await until(() => graph.states.nodes.get('a')?.queueDepth === 2)
     for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
-    expect([...graph.states.nodes].map(([name, { queueDepth }]) => [name, queueDepth])).toEqual([['in', 0], ['a', 2], ['b', 3], ['out', 0]])
+    expect([...graph.states.nodes].map(([name, { queueDepth }]) => [name, queueDepth])).toEqual([
+      ['in', 0],
+      ['a', 2],
+      ['b', 3],
+      ['out', 0],
+    ])
     expect(graph.states.inFlight).toBe(6)
     expect(feed.asked).toBe(6)
     for (let i = 0; i < 100; i++) {
@@ -103,8 +138,18 @@ describe('backpressure', () => {
     const seen: string[] = []
     const slow = pass('slow', ([msg]) => Promise.resolve(msg), { maxQueueLength: 1 })
     const graph = graphOf(
-      [input('in', ticks(...Array.from({ length: 50 }, (_, i) => i + 1))), slow, pass('fast', undefined, { maxQueueLength: 1 }), collector('out', seen, { maxQueueLength: 1 })],
-      [['in', 'slow'], ['in', 'fast'], ['slow', 'out'], ['fast', 'out']],
+      [
+        input('in', ticks(...Array.from({ length: 50 }, (_, i) => i + 1))),
+        slow,
+        pass('fast', undefined, { maxQueueLength: 1 }),
+        collector('out', seen, { maxQueueLength: 1 }),
+      ],
+      [
+        ['in', 'slow'],
+        ['in', 'fast'],
+        ['slow', 'out'],
+        ['fast', 'out'],
+      ],
     )
     graph.start()
     expect(await graph.closed).toBe(undefined)
@@ -122,8 +167,17 @@ describe('fair slices', () => {
     yield* endless()
   }
 
-  test.each([['sync', endless], ['async', endlessAsync]])('an endless %s source lets timers run', async (_, source) => {
-    const graph = graphOf([new InputNode<Value>('in', source(), (msg) => msg), pass('a'), pass('out')], [['in', 'a'], ['a', 'out']])
+  test.each([
+    ['sync', endless],
+    ['async', endlessAsync],
+  ])('an endless %s source lets timers run', async (_, source) => {
+    const graph = graphOf(
+      [new InputNode<Value>('in', source(), (msg) => msg), pass('a'), pass('out')],
+      [
+        ['in', 'a'],
+        ['a', 'out'],
+      ],
+    )
     graph.start()
     let longest = 0
     for (let turn = 0; turn < 10; turn++) {
@@ -148,7 +202,10 @@ describe('fair slices', () => {
 
 test('toMsg may make several messages of an item, or none', async () => {
   const seen: string[] = []
-  const graph = graphOf([new InputNode<number>('in', [1, 2, 3], (n) => (n === 2 ? [] : ticks(n * 10, n * 10 + 1))), collector('out', seen)], [['in', 'out']])
+  const graph = graphOf(
+    [new InputNode<number>('in', [1, 2, 3], (n) => (n === 2 ? [] : ticks(n * 10, n * 10 + 1))), collector('out', seen)],
+    [['in', 'out']],
+  )
   graph.start()
   await graph.closed
   expect(seen).toEqual(['10:10', '11:11', '30:30', '31:31'])

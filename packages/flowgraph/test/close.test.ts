@@ -19,13 +19,25 @@ async function* throwingAsync(): AsyncIterable<never> {
 
 describe('failure', () => {
   test.each([
-    ['a throw', (): never => { throw boom }],
+    [
+      'a throw',
+      (): never => {
+        throw boom
+      },
+    ],
     ['a rejection', () => Promise.reject(boom)],
   ])('%s in operate stops the graph with node, tick, cause and the last whole tick', async (_, act) => {
     const closed: string[] = []
     const graph = graphOf(
-      [input('in', ticks(1, 2, 3, 4)), pass('bad', ([msg]) => (msg?.value === 3 ? act() : msg), { close: () => void closed.push('bad') }), pass('out', undefined, { close: () => void closed.push('out') })],
-      [['in', 'bad'], ['bad', 'out']],
+      [
+        input('in', ticks(1, 2, 3, 4)),
+        pass('bad', ([msg]) => (msg?.value === 3 ? act() : msg), { close: () => void closed.push('bad') }),
+        pass('out', undefined, { close: () => void closed.push('out') }),
+      ],
+      [
+        ['in', 'bad'],
+        ['bad', 'out'],
+      ],
     )
     graph.start()
     const error = await graph.closed
@@ -38,18 +50,44 @@ describe('failure', () => {
   })
 
   test('a throw of something that is no Error keeps it as the cause', async () => {
-    const graph = graphOf([input('in', ticks(1)), pass('bad', () => { throw 'text' })], [['in', 'bad']])
+    const graph = graphOf(
+      [
+        input('in', ticks(1)),
+        pass('bad', () => {
+          throw 'text'
+        }),
+      ],
+      [['in', 'bad']],
+    )
     graph.start()
     expect(await graph.closed).toMatchObject({ code: 'FLOW_OPERATOR_FAILED', cause: 'text' })
   })
 
   test('siblings are aborted and waited for', async () => {
     let aborted: unknown
-    const slow = pass('slow', (_, signal) => new Promise((resolve) => signal.addEventListener('abort', () => {
-      aborted = signal.reason
-      resolve(undefined)
-    })))
-    const graph = graphOf([input('in', ticks(1, 2)), slow, pass('bad', ([msg]) => { if (msg?.value === 2) throw boom })], [['in', 'slow'], ['in', 'bad']])
+    const slow = pass(
+      'slow',
+      (_, signal) =>
+        new Promise((resolve) =>
+          signal.addEventListener('abort', () => {
+            aborted = signal.reason
+            resolve(undefined)
+          }),
+        ),
+    )
+    const graph = graphOf(
+      [
+        input('in', ticks(1, 2)),
+        slow,
+        pass('bad', ([msg]) => {
+          if (msg?.value === 2) throw boom
+        }),
+      ],
+      [
+        ['in', 'slow'],
+        ['in', 'bad'],
+      ],
+    )
     graph.start()
     const error = await graph.closed
     expect(error).toMatchObject({ code: 'FLOW_OPERATOR_FAILED', cause: boom })
@@ -59,11 +97,46 @@ describe('failure', () => {
   test.each<[string, () => Node, string]>([
     ['a source that throws', () => new InputNode('in', throwing(), () => undefined), 'source "in" failed: boom'],
     ['a source that rejects', () => new InputNode('in', throwingAsync(), () => undefined), 'source "in" failed: boom'],
-    ['a toMsg that throws', () => new InputNode('in', [1], () => { throw boom }), 'source "in" failed: boom'],
-    ['an opener that throws', () => new InputNode('in', () => { throw boom }, () => undefined), 'source "in" failed: boom'],
-    ['an opener that gives no iterable', () => new InputNode('in', () => 7 as unknown as [], () => undefined), 'expected `source` to give an iterable, got 7'],
-    ['a message that is none', () => new InputNode('in', [7], (item) => item as never), 'expected source "in" to give messages with a timeTick >= 0n, got 7'],
-    ['a tick that is no bigint', () => new InputNode('in', [7], (item) => ({ timeTick: item as unknown as bigint })), 'got one with timeTick 7'],
+    [
+      'a toMsg that throws',
+      () =>
+        new InputNode('in', [1], () => {
+          throw boom
+        }),
+      'source "in" failed: boom',
+    ],
+    [
+      'an opener that throws',
+      () =>
+        new InputNode(
+          'in',
+          () => {
+            throw boom
+          },
+          () => undefined,
+        ),
+      'source "in" failed: boom',
+    ],
+    [
+      'an opener that gives no iterable',
+      () =>
+        new InputNode(
+          'in',
+          () => 7 as unknown as [],
+          () => undefined,
+        ),
+      'expected `source` to give an iterable, got 7',
+    ],
+    [
+      'a message that is none',
+      () => new InputNode('in', [7], (item) => item as never),
+      'expected source "in" to give messages with a timeTick >= 0n, got 7',
+    ],
+    [
+      'a tick that is no bigint',
+      () => new InputNode('in', [7], (item) => ({ timeTick: item as unknown as bigint })),
+      'got one with timeTick 7',
+    ],
     ['a negative tick', () => new InputNode('in', [-7n], (timeTick) => ({ timeTick })), 'got one with timeTick -7n'],
   ])('%s stops the graph', async (_, source, message) => {
     const graph = graphOf([source(), pass('out')], [['in', 'out']])
@@ -73,21 +146,42 @@ describe('failure', () => {
     expect(error?.message).toContain(message)
   })
 
-  test.each([['repeats', [1, 2, 2]], ['goes back', [1, 5, 4]]])('a source whose tick %s stops the graph', async (_, list) => {
+  test.each([
+    ['repeats', [1, 2, 2]],
+    ['goes back', [1, 5, 4]],
+  ])('a source whose tick %s stops the graph', async (_, list) => {
     const graph = graphOf([input('in', ticks(...list)), pass('out')], [['in', 'out']])
     graph.start()
     expect(await graph.closed).toMatchObject({ code: 'FLOW_TICK_NOT_RISING', details: { node: 'in' } })
   })
 
   test('a listener that throws stops the graph', async () => {
-    const graph = graphOf([input('in', ticks(1)), pass('out')], [['in', 'out']], { onFrontier: () => { throw boom } })
+    const graph = graphOf([input('in', ticks(1)), pass('out')], [['in', 'out']], {
+      onFrontier: () => {
+        throw boom
+      },
+    })
     graph.start()
     expect(await graph.closed).toMatchObject({ code: 'FLOW_LISTENER_FAILED', cause: boom })
   })
 
-  test.each([['throws', (): never => { throw boom }], ['rejects', () => Promise.reject(boom)]])('a node whose close %s is told, the others are closed', async (_, close) => {
+  test.each([
+    [
+      'throws',
+      (): never => {
+        throw boom
+      },
+    ],
+    ['rejects', () => Promise.reject(boom)],
+  ])('a node whose close %s is told, the others are closed', async (_, close) => {
     const closed: string[] = []
-    const graph = graphOf([input('in', ticks(1)), pass('a', undefined, { close }), pass('out', undefined, { close: () => void closed.push('out') })], [['in', 'a'], ['a', 'out']])
+    const graph = graphOf(
+      [input('in', ticks(1)), pass('a', undefined, { close }), pass('out', undefined, { close: () => void closed.push('out') })],
+      [
+        ['in', 'a'],
+        ['a', 'out'],
+      ],
+    )
     graph.start()
     expect(await graph.closed).toMatchObject({ code: 'FLOW_CLOSE_FAILED', cause: boom, details: { node: 'a' } })
     expect(closed).toEqual(['out'])
@@ -102,12 +196,23 @@ describe('close', () => {
     const seen: string[] = []
     let release = (): void => {}
     const held = new Promise<void>((resolve) => (release = resolve))
-    const slow = pass('slow', async ([msg]) => {
-      await held
-      seen.push(String(msg?.value))
-      return msg
-    }, { close: async () => void closed.push('slow') })
-    const graph = graphOf([input('in', feed), slow, pass('join', undefined, { close: () => void closed.push('join') })], [['in', 'slow'], ['in', 'join'], ['slow', 'join']])
+    const slow = pass(
+      'slow',
+      async ([msg]) => {
+        await held
+        seen.push(String(msg?.value))
+        return msg
+      },
+      { close: async () => void closed.push('slow') },
+    )
+    const graph = graphOf(
+      [input('in', feed), slow, pass('join', undefined, { close: () => void closed.push('join') })],
+      [
+        ['in', 'slow'],
+        ['in', 'join'],
+        ['slow', 'join'],
+      ],
+    )
     graph.start()
     await until(() => graph.states.nodes.get('slow')?.queueDepth === 2)
     const done = graph.close()
@@ -127,7 +232,13 @@ describe('close', () => {
     const seen: string[] = []
     x.push(...ticks(1, 2, 3, 4))
     y.push(...ticks(2))
-    const graph = graphOf([input('x', x), input('y', y), collector('out', seen)], [['x', 'out'], ['y', 'out']])
+    const graph = graphOf(
+      [input('x', x), input('y', y), collector('out', seen)],
+      [
+        ['x', 'out'],
+        ['y', 'out'],
+      ],
+    )
     graph.start()
     await until(() => graph.states.nodes.get('out')?.queueDepth === 2)
     await graph.close()
@@ -139,11 +250,23 @@ describe('close', () => {
   test('without draining what waits is dropped and operators are aborted', async () => {
     const seen: string[] = []
     let aborted = false
-    const slow = pass('slow', ([msg], signal) => new Promise((resolve) => signal.addEventListener('abort', () => {
-      aborted = true
-      resolve(msg)
-    })))
-    const graph = graphOf([input('in', ticks(1, 2, 3)), slow, collector('out', seen)], [['in', 'slow'], ['slow', 'out']])
+    const slow = pass(
+      'slow',
+      ([msg], signal) =>
+        new Promise((resolve) =>
+          signal.addEventListener('abort', () => {
+            aborted = true
+            resolve(msg)
+          }),
+        ),
+    )
+    const graph = graphOf(
+      [input('in', ticks(1, 2, 3)), slow, collector('out', seen)],
+      [
+        ['in', 'slow'],
+        ['slow', 'out'],
+      ],
+    )
     graph.start()
     await until(() => graph.states.nodes.get('slow')?.active === 1)
     await graph.close({ drain: false })
@@ -160,7 +283,10 @@ describe('close', () => {
 
   test('an operator that ignores its signal is left behind after the timeout, the nodes are closed', async () => {
     let closed = false
-    const graph = graphOf([input('in', ticks(1)), pass('stuck', () => new Promise(() => {}), { close: () => void (closed = true) })], [['in', 'stuck']])
+    const graph = graphOf(
+      [input('in', ticks(1)), pass('stuck', () => new Promise(() => {}), { close: () => void (closed = true) })],
+      [['in', 'stuck']],
+    )
     graph.start()
     await until(() => graph.states.nodes.get('stuck')?.active === 1)
     await graph.close({ drain: false, timeoutMs: 5 })
@@ -191,10 +317,20 @@ describe('close', () => {
 
   test('close from inside an operator', async () => {
     const seen: string[] = []
-    const graph = graphOf([input('in', ticks(1, 2, 3)), pass('a', ([msg]) => {
-      void graph.close({ drain: false })
-      return msg
-    }), collector('out', seen)], [['in', 'a'], ['a', 'out']])
+    const graph = graphOf(
+      [
+        input('in', ticks(1, 2, 3)),
+        pass('a', ([msg]) => {
+          void graph.close({ drain: false })
+          return msg
+        }),
+        collector('out', seen),
+      ],
+      [
+        ['in', 'a'],
+        ['a', 'out'],
+      ],
+    )
     graph.start()
     expect(await graph.closed).toBe(undefined)
     expect(seen).toEqual([])
@@ -202,10 +338,11 @@ describe('close', () => {
 
   test('a read that never settles does not hold up a drain whose source can be released', async () => {
     const seen: string[] = []
-    const source = (signal: AbortSignal): AsyncIterable<Value> => (async function* () {
-      yield* ticks(1)
-      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
-    })()
+    const source = (signal: AbortSignal): AsyncIterable<Value> =>
+      (async function* () {
+        yield* ticks(1)
+        await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()))
+      })()
     const graph = graphOf([new InputNode<Value>('in', source, (msg) => msg), collector('out', seen)], [['in', 'out']])
     graph.start()
     await until(() => seen.length === 1)

@@ -11,14 +11,26 @@ async function run(graph: ReturnType<typeof graphOf>): Promise<Error | undefined
 describe('time', () => {
   test('a chain passes every message in order', async () => {
     const seen: string[] = []
-    const graph = graphOf([input('in', ticks(1, 2, 3)), pass('a'), collector('out', seen)], [['in', 'a'], ['a', 'out']])
+    const graph = graphOf(
+      [input('in', ticks(1, 2, 3)), pass('a'), collector('out', seen)],
+      [
+        ['in', 'a'],
+        ['a', 'out'],
+      ],
+    )
     expect(await run(graph)).toBe(undefined)
     expect(seen).toEqual(['1:1', '2:2', '3:3'])
   })
 
   test('a join runs at the smallest head, inputs that jump take part with skip markers and lose nothing', async () => {
     const seen: string[] = []
-    const graph = graphOf([input('x', ticks(1, 2, 3, 10)), input('y', ticks(2, 7, 10)), collector('out', seen)], [['x', 'out'], ['y', 'out']])
+    const graph = graphOf(
+      [input('x', ticks(1, 2, 3, 10)), input('y', ticks(2, 7, 10)), collector('out', seen)],
+      [
+        ['x', 'out'],
+        ['y', 'out'],
+      ],
+    )
     expect(await run(graph)).toBe(undefined)
     expect(seen).toEqual(['1:1,-', '2:2,2', '3:3,-', '7:-,7', '10:10,10'])
   })
@@ -26,7 +38,13 @@ describe('time', () => {
   test('a join waits for the input whose next tick is not known', async () => {
     const seen: string[] = []
     const feed = new Feed<Value>()
-    const graph = graphOf([input('x', ticks(1, 5)), input('y', feed), collector('out', seen)], [['x', 'out'], ['y', 'out']])
+    const graph = graphOf(
+      [input('x', ticks(1, 5)), input('y', feed), collector('out', seen)],
+      [
+        ['x', 'out'],
+        ['y', 'out'],
+      ],
+    )
     graph.start()
     await until(() => graph.states.nodes.get('x')?.ended === true)
     expect(seen).toEqual([])
@@ -41,14 +59,28 @@ describe('time', () => {
   test('a skip on one branch of a diamond keeps the join in step', async () => {
     const seen: string[] = []
     const odd = pass('odd', ([msg]) => (msg !== undefined && msg.value % 2 === 1 ? msg : undefined))
-    const graph = graphOf([input('in', ticks(1, 2, 3, 4)), odd, pass('all'), collector('out', seen)], [['in', 'odd'], ['in', 'all'], ['odd', 'out'], ['all', 'out']])
+    const graph = graphOf(
+      [input('in', ticks(1, 2, 3, 4)), odd, pass('all'), collector('out', seen)],
+      [
+        ['in', 'odd'],
+        ['in', 'all'],
+        ['odd', 'out'],
+        ['all', 'out'],
+      ],
+    )
     expect(await run(graph)).toBe(undefined)
     expect(seen).toEqual(['1:1,1', '2:-,2', '3:3,3', '4:-,4'])
   })
 
   test('a tick that all inputs skip passes by without operate, and moves the frontier', async () => {
     const seen: string[] = []
-    const graph = graphOf([input('in', [...ticks(1), new SkipTickMsg(2n), { timeTick: 3n, skipThisTick: true }]), pass('a'), collector('out', seen)], [['in', 'a'], ['a', 'out']])
+    const graph = graphOf(
+      [input('in', [...ticks(1), new SkipTickMsg(2n), { timeTick: 3n, skipThisTick: true }]), pass('a'), collector('out', seen)],
+      [
+        ['in', 'a'],
+        ['a', 'out'],
+      ],
+    )
     await run(graph)
     expect(seen).toEqual(['1:1'])
     expect(graph.states.frontier).toBe(3n)
@@ -58,7 +90,14 @@ describe('time', () => {
   test('onFrontier tells each last whole tick, the least over the sinks', async () => {
     const rises: bigint[] = []
     const feed = new Feed<Value>()
-    const graph = graphOf([input('x', ticks(1, 2, 9)), input('y', feed), collector('p', []), collector('q', [])], [['x', 'p'], ['y', 'q']], { onFrontier: (tick) => void rises.push(tick) })
+    const graph = graphOf(
+      [input('x', ticks(1, 2, 9)), input('y', feed), collector('p', []), collector('q', [])],
+      [
+        ['x', 'p'],
+        ['y', 'q'],
+      ],
+      { onFrontier: (tick) => void rises.push(tick) },
+    )
     graph.start()
     await until(() => feed.asked === 1)
     expect(rises).toEqual([])
@@ -71,10 +110,19 @@ describe('time', () => {
 })
 
 describe('routing', () => {
-  const route = (result: (msg: Value) => ReturnType<Parameters<typeof pass>[1] & {}>): Promise<{ error: Error | undefined; p: string[]; q: string[] }> => {
+  const route = (
+    result: (msg: Value) => ReturnType<Parameters<typeof pass>[1] & {}>,
+  ): Promise<{ error: Error | undefined; p: string[]; q: string[] }> => {
     const p: string[] = []
     const q: string[] = []
-    const graph = graphOf([input('in', ticks(1, 2)), pass('r', ([msg]) => result(msg as Value)), collector('p', p), collector('q', q)], [['in', 'r'], ['r', 'p'], ['r', 'q']])
+    const graph = graphOf(
+      [input('in', ticks(1, 2)), pass('r', ([msg]) => result(msg as Value)), collector('p', p), collector('q', q)],
+      [
+        ['in', 'r'],
+        ['r', 'p'],
+        ['r', 'q'],
+      ],
+    )
     return run(graph).then((error) => ({ error, p, q }))
   }
 
@@ -96,8 +144,21 @@ describe('routing', () => {
   test('a route holds for one hop: who passes a message on as it came sends it to everyone', async () => {
     const p: string[] = []
     const q: string[] = []
-    const nodes = [input('in', ticks(1)), pass('r', ([msg]) => ({ ...(msg as Value), downStreamNodeIdx: 1 })), pass('left'), pass('right'), collector('p', p), collector('q', q)]
-    const graph = graphOf(nodes, [['in', 'r'], ['r', 'left'], ['r', 'right'], ['left', 'p'], ['right', 'q']])
+    const nodes = [
+      input('in', ticks(1)),
+      pass('r', ([msg]) => ({ ...(msg as Value), downStreamNodeIdx: 1 })),
+      pass('left'),
+      pass('right'),
+      collector('p', p),
+      collector('q', q),
+    ]
+    const graph = graphOf(nodes, [
+      ['in', 'r'],
+      ['r', 'left'],
+      ['r', 'right'],
+      ['left', 'p'],
+      ['right', 'q'],
+    ])
     expect(await run(graph)).toBe(undefined)
     expect([p, q]).toEqual([[], ['1:1']])
   })
@@ -105,7 +166,20 @@ describe('routing', () => {
   test('a source routes by its messages', async () => {
     const p: string[] = []
     const q: string[] = []
-    const graph = graphOf([input('in', ticks(1, 2).map((msg) => ({ ...msg, downStreamNodeIdx: msg.value - 1 }))), collector('p', p), collector('q', q)], [['in', 'p'], ['in', 'q']])
+    const graph = graphOf(
+      [
+        input(
+          'in',
+          ticks(1, 2).map((msg) => ({ ...msg, downStreamNodeIdx: msg.value - 1 })),
+        ),
+        collector('p', p),
+        collector('q', q),
+      ],
+      [
+        ['in', 'p'],
+        ['in', 'q'],
+      ],
+    )
     expect(await run(graph)).toBe(undefined)
     expect([p, q]).toEqual([['1:1'], ['2:2']])
   })
@@ -123,7 +197,11 @@ describe('routing', () => {
     expect(error?.message).toContain(message)
   })
 
-  test.each([['a string', 'x', '"x" (string)'], ['a number', 7, '7'], ['an empty object', {}, 'undefined']])('%s as result stops the graph', async (_, result, message) => {
+  test.each([
+    ['a string', 'x', '"x" (string)'],
+    ['a number', 7, '7'],
+    ['an empty object', {}, 'undefined'],
+  ])('%s as result stops the graph', async (_, result, message) => {
     const { error } = await route(() => result as unknown as Value)
     expect(error).toMatchObject({ code: 'FLOW_BAD_RESULT' })
     expect(error?.message).toContain(message)

@@ -24,7 +24,10 @@ describe('validation', () => {
     const graph = createTimeTickedFlowGraph()
     graph.setEdges('a', ['in'], [])
     expect(failure(() => graph.setEdges('a', [], []))).toMatchObject({ code: 'FLOW_DUPLICATE_EDGE' })
-    expect(failure(() => graph.setEdges('b', ['x', 'x'], []))).toMatchObject({ code: 'FLOW_DUPLICATE_EDGE', details: { nodes: ['b', 'x'] } })
+    expect(failure(() => graph.setEdges('b', ['x', 'x'], []))).toMatchObject({
+      code: 'FLOW_DUPLICATE_EDGE',
+      details: { nodes: ['b', 'x'] },
+    })
   })
 
   test('unknown names are named', () => {
@@ -46,14 +49,34 @@ describe('validation', () => {
   })
 
   test('a cycle is told with its path', () => {
-    const error = failure(() => graphOf([input('in', []), pass('a'), pass('b'), pass('c')], [['in', 'a'], ['a', 'b'], ['b', 'c'], ['c', 'a']]).start())
+    const error = failure(() =>
+      graphOf(
+        [input('in', []), pass('a'), pass('b'), pass('c')],
+        [
+          ['in', 'a'],
+          ['a', 'b'],
+          ['b', 'c'],
+          ['c', 'a'],
+        ],
+      ).start(),
+    )
     expect(error.code).toBe('FLOW_CYCLE')
     expect(error.message).toContain('"b" -> "c" -> "a" -> "b"')
     expect(error.details.nodes).toEqual(['b', 'c', 'a'])
   })
 
   test('a self loop is a cycle', () => {
-    expect(failure(() => graphOf([input('in', []), pass('a')], [['in', 'a'], ['a', 'a']]).start())).toMatchObject({ code: 'FLOW_CYCLE', details: { nodes: ['a'] } })
+    expect(
+      failure(() =>
+        graphOf(
+          [input('in', []), pass('a')],
+          [
+            ['in', 'a'],
+            ['a', 'a'],
+          ],
+        ).start(),
+      ),
+    ).toMatchObject({ code: 'FLOW_CYCLE', details: { nodes: ['a'] } })
   })
 
   test.each<[string, readonly Node[], readonly (readonly [string, string])[], string]>([
@@ -103,10 +126,14 @@ describe('bad arguments', () => {
   test('names are well-formed, not empty, not huge', () => {
     for (const name of ['', '\ud800', 'x'.repeat(257)]) expect(() => pass(name)).toThrow(RangeError)
     expect(() => pass(7 as unknown as string)).toThrow('expected `name` to be a well-formed string of 1..256 characters, got 7')
-    expect(() => createTimeTickedFlowGraph().setEdges('a', 'b' as unknown as string[], [])).toThrow('expected `inputs` to be an array of node names, got "b" (string)')
+    expect(() => createTimeTickedFlowGraph().setEdges('a', 'b' as unknown as string[], [])).toThrow(
+      'expected `inputs` to be an array of node names, got "b" (string)',
+    )
     expect(() => createTimeTickedFlowGraph().setEdges('a', [], [7 as unknown as string])).toThrow('expected `outputs[0]` to be')
     // Names that would trip a plain object are as good as others.
-    expect(graphOf([input('__proto__', []), pass('constructor')], [['__proto__', 'constructor']]).describe().edges).toEqual([{ from: '__proto__', to: 'constructor' }])
+    expect(graphOf([input('__proto__', []), pass('constructor')], [['__proto__', 'constructor']]).describe().edges).toEqual([
+      { from: '__proto__', to: 'constructor' },
+    ])
   })
 
   test('options are checked', async () => {
@@ -116,7 +143,9 @@ describe('bad arguments', () => {
     expect(() => createTimeTickedFlowGraph({ onFrontier: 7 as unknown as () => void })).toThrow(TypeError)
     expect(() => graphOf([input('in', [])], []).start({ signal: {} as AbortSignal })).toThrow(TypeError)
     expect(() => graphOf([input('in', [])], []).close({ timeoutMs: -1 })).toThrow(RangeError)
-    expect(() => new InputNode('in', 7 as unknown as [], (msg) => msg)).toThrow('expected `source` to be an iterable or a function that gives one, got 7')
+    expect(() => new InputNode('in', 7 as unknown as [], (msg) => msg)).toThrow(
+      'expected `source` to be an iterable or a function that gives one, got 7',
+    )
     expect(() => new InputNode('in', [], 7 as unknown as () => undefined)).toThrow(TypeError)
     expect(() => createNode('a', undefined as unknown as () => undefined)).toThrow(TypeError)
   })
@@ -138,15 +167,30 @@ test('BaseNode has the setters of the appendix and gets the states', async () =>
   expect(node.graphStates).toBe(graph.states)
   await graph.closed
   expect(graph.states.startTick).toBe(4n)
-  expect([...graph.states.numCompletedTasks]).toEqual([['in', 2], ['last', 2]])
-  expect([...graph.states.numActiveTasks]).toEqual([['in', 0], ['last', 0]])
+  expect([...graph.states.numCompletedTasks]).toEqual([
+    ['in', 2],
+    ['last', 2],
+  ])
+  expect([...graph.states.numActiveTasks]).toEqual([
+    ['in', 0],
+    ['last', 0],
+  ])
 })
 
 test('describe gives nodes, edges and Mermaid text, before and after start', () => {
-  const graph = graphOf([input('in', []), pass('a "quoted" one'), collector('out', [])], [['in', 'a "quoted" one'], ['a "quoted" one', 'out']])
+  const graph = graphOf(
+    [input('in', []), pass('a "quoted" one'), collector('out', [])],
+    [
+      ['in', 'a "quoted" one'],
+      ['a "quoted" one', 'out'],
+    ],
+  )
   const { nodes, edges, mermaid } = graph.describe()
   expect(nodes.map(({ name, kind }) => `${name}: ${kind}`)).toEqual(['in: source', 'a "quoted" one: operator', 'out: sink'])
-  expect(edges).toEqual([{ from: 'in', to: 'a "quoted" one' }, { from: 'a "quoted" one', to: 'out' }])
+  expect(edges).toEqual([
+    { from: 'in', to: 'a "quoted" one' },
+    { from: 'a "quoted" one', to: 'out' },
+  ])
   expect(mermaid).toBe('flowchart LR\n  n0(["in"])\n  n1["a #quot;quoted#quot; one"]\n  n2[["out"]]\n  n0 --> n1\n  n1 --> n2')
 })
 
@@ -156,5 +200,11 @@ test('errors are recognised across copies and go into JSON', () => {
   expect(isFlowGraphError({ name: 'FlowGraphError', code: 'FLOW_CLOSED' })).toBe(true)
   expect(isFlowGraphError(error, 'FLOW_CLOSED')).toBe(false)
   expect(isFlowGraphError(null)).toBe(false)
-  expect(JSON.parse(JSON.stringify(error))).toEqual({ name: 'FlowGraphError', code: 'FLOW_OPERATOR_FAILED', message: 'no', retryable: false, details: { node: 'a', timeTick: '7' } })
+  expect(JSON.parse(JSON.stringify(error))).toEqual({
+    name: 'FlowGraphError',
+    code: 'FLOW_OPERATOR_FAILED',
+    message: 'no',
+    retryable: false,
+    details: { node: 'a', timeTick: '7' },
+  })
 })

@@ -15,19 +15,35 @@ export function input(name: string, list: Iterable<Msg> | AsyncIterable<Msg>, op
 
 /** Remembers what it saw: `tick` or, for a skipped input, `-`. */
 export function collector(name: string, seen: string[], options?: { maxQueueLength?: number }): Node {
-  return createNode<Value>(name, (inputs) => void seen.push(`${inputs[0]?.timeTick}:${inputs.map((msg) => (msg.skipThisTick === true ? '-' : msg.value)).join(',')}`), options)
+  return createNode<Value>(
+    name,
+    (inputs) => void seen.push(`${inputs[0]?.timeTick}:${inputs.map((msg) => (msg.skipThisTick === true ? '-' : msg.value)).join(',')}`),
+    options,
+  )
 }
 
-export function pass(name: string, operate: (inputs: readonly Value[], signal: AbortSignal) => OperateResult | Promise<OperateResult> = ([msg]) => msg, options?: { maxQueueLength?: number; maxParallelism?: number; close?: () => void | Promise<void> }): Node {
+export function pass(
+  name: string,
+  operate: (inputs: readonly Value[], signal: AbortSignal) => OperateResult | Promise<OperateResult> = ([msg]) => msg,
+  options?: { maxQueueLength?: number; maxParallelism?: number; close?: () => void | Promise<void> },
+): Node {
   return createNode<Value>(name, operate, options)
 }
 
 /** A graph from nodes and `from -> to` pairs; the pairs' order is the order of inputs and outputs. */
-export function graphOf(nodes: readonly Node[], edges: readonly (readonly [string, string])[], options?: FlowGraphOptions): TimeTickedFlowGraph {
+export function graphOf(
+  nodes: readonly Node[],
+  edges: readonly (readonly [string, string])[],
+  options?: FlowGraphOptions,
+): TimeTickedFlowGraph {
   const graph = createTimeTickedFlowGraph(options)
   for (const node of nodes) graph.addNode(node)
   for (const { name } of nodes) {
-    graph.setEdges(name, edges.filter(([, to]) => to === name).map(([from]) => from), edges.filter(([from]) => from === name).map(([, to]) => to))
+    graph.setEdges(
+      name,
+      edges.filter(([, to]) => to === name).map(([from]) => from),
+      edges.filter(([from]) => from === name).map(([, to]) => to),
+    )
   }
   return graph
 }

@@ -14,7 +14,10 @@ function upTo(trace: Trace, tick: bigint): Map<string, string[]> {
 }
 
 function lastTick(graph: SampleGraph): bigint {
-  return graph.nodes.reduce((last, { messages }) => ((messages.at(-1)?.timeTick ?? -1n) > last ? (messages.at(-1)?.timeTick ?? -1n) : last), -1n)
+  return graph.nodes.reduce(
+    (last, { messages }) => ((messages.at(-1)?.timeTick ?? -1n) > last ? (messages.at(-1)?.timeTick ?? -1n) : last),
+    -1n,
+  )
 }
 
 /** Says which seed failed. */
@@ -38,7 +41,12 @@ test(`${GRAPHS} random graphs do what the model does, within their queues, and e
     expect(run.trace).toEqual(modelTrace(sample))
     expect(run.overflow()).toBeLessThanOrEqual(0)
     expect(run.graph.states).toMatchObject({ inFlight: 0, frontier: lastTick(sample) })
-    expect(run.closedNodes.toSorted()).toEqual(sample.nodes.filter(({ inputs }) => inputs.length > 0).map(({ name }) => name).toSorted())
+    expect(run.closedNodes.toSorted()).toEqual(
+      sample.nodes
+        .filter(({ inputs }) => inputs.length > 0)
+        .map(({ name }) => name)
+        .toSorted(),
+    )
     expect(time.timers).toBe(0)
   })
 })

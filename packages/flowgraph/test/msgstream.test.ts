@@ -24,7 +24,10 @@ class Stream extends Feed<Pack> {
 }
 
 function reader(stream: Stream, seen: string[], options?: { closeStream?: boolean }): ReturnType<typeof graphOf> {
-  const sink = createNode<MsgStreamMsg<Pack>>('out', ([msg]) => void seen.push(`${msg?.pack.beginTs}..${msg?.timeTick} ${msg?.pack.msgs.join(',')}`))
+  const sink = createNode<MsgStreamMsg<Pack>>(
+    'out',
+    ([msg]) => void seen.push(`${msg?.pack.beginTs}..${msg?.timeTick} ${msg?.pack.msgs.join(',')}`),
+  )
   return graphOf([new MsgStreamInputNode('in', stream, options), sink], [['in', 'out']])
 }
 

@@ -44,7 +44,11 @@ export interface ComponentHeartbeat {
 }
 
 /** A beat whose line is its JSON: `{"id":…,"status":…,"incarnation":…,"seq":…}`. */
-export function createHeartbeat(id: string, status: Status, more: { readonly incarnation?: number | undefined; readonly seq?: number | undefined } = {}): ComponentHeartbeat {
+export function createHeartbeat(
+  id: string,
+  status: Status,
+  more: { readonly incarnation?: number | undefined; readonly seq?: number | undefined } = {},
+): ComponentHeartbeat {
   const { incarnation, seq } = more
   return { id, status, incarnation, seq, serialize: () => JSON.stringify({ id, status, incarnation, seq }) }
 }

@@ -34,8 +34,24 @@ export interface ComponentRecord {
 
 export function createRecord(component: ActiveComponent, observed: number): ComponentRecord {
   return {
-    component, id: component.id, phase: 'starting', bornAt: observed, beatAt: undefined, status: undefined, incarnation: 0, seq: -1, beats: 0, staleBeats: 0, restarts: 0,
-    attempts: [], streak: 0, restartFailed: false, fault: undefined, dueAt: 0, healthySince: undefined, abort: undefined,
+    component,
+    id: component.id,
+    phase: 'starting',
+    bornAt: observed,
+    beatAt: undefined,
+    status: undefined,
+    incarnation: 0,
+    seq: -1,
+    beats: 0,
+    staleBeats: 0,
+    restarts: 0,
+    attempts: [],
+    streak: 0,
+    restartFailed: false,
+    fault: undefined,
+    dueAt: 0,
+    healthySince: undefined,
+    abort: undefined,
   }
 }
 

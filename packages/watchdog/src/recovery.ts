@@ -11,7 +11,14 @@ export interface RecoverySteps {
 }
 
 /** Resolves when the component has restarted; rejects with why it has not. Stops between the steps when `signal` aborts. */
-export async function recover(component: ActiveComponent, incarnation: number, settings: RestartSettings, clock: Clock, signal: AbortSignal, steps: RecoverySteps): Promise<void> {
+export async function recover(
+  component: ActiveComponent,
+  incarnation: number,
+  settings: RestartSettings,
+  clock: Clock,
+  signal: AbortSignal,
+  steps: RecoverySteps,
+): Promise<void> {
   try {
     await limit('clean', component.id, settings.cleanTimeoutMs, clock, signal, (inner) => component.clean({ signal: inner, incarnation }))
   } catch (error) {
@@ -21,11 +28,20 @@ export async function recover(component: ActiveComponent, incarnation: number, s
   }
   signal.throwIfAborted()
   steps.onRestarting()
-  await limit('restart', component.id, settings.restartTimeoutMs, clock, signal, (inner) => component.restart({ signal: inner, incarnation }))
+  await limit('restart', component.id, settings.restartTimeoutMs, clock, signal, (inner) =>
+    component.restart({ signal: inner, incarnation }),
+  )
 }
 
 /** Run one step. Whoever ignores its signal is left behind when the time is over; what it does later is nobody's concern. */
-async function limit(what: string, id: string, timeoutMs: number, clock: Clock, signal: AbortSignal, run: (signal: AbortSignal) => Status | void | Promise<Status | void>): Promise<void> {
+async function limit(
+  what: string,
+  id: string,
+  timeoutMs: number,
+  clock: Clock,
+  signal: AbortSignal,
+  run: (signal: AbortSignal) => Status | void | Promise<Status | void>,
+): Promise<void> {
   const inner = new AbortController()
   let fail: (reason: unknown) => void = () => {}
   const cut = new Promise<never>((_, reject) => (fail = reject))
@@ -35,7 +51,10 @@ async function limit(what: string, id: string, timeoutMs: number, clock: Clock, 
   }
   const onAbort = (): void => stop(signal.reason)
   signal.addEventListener('abort', onAbort, { once: true })
-  const cancel = clock.setTimer(() => stop(new WatchdogError('WATCHDOG_RECOVERY_TIMEOUT', `${what} of "${id}" took longer than ${timeoutMs} ms`)), timeoutMs)
+  const cancel = clock.setTimer(
+    () => stop(new WatchdogError('WATCHDOG_RECOVERY_TIMEOUT', `${what} of "${id}" took longer than ${timeoutMs} ms`)),
+    timeoutMs,
+  )
   try {
     const status = await Promise.race([start(run, inner.signal), cut])
     if (status === 'unhealthy') throw new WatchdogError('WATCHDOG_RECOVERY_FAILED', `${what} of "${id}" left it unhealthy`)

@@ -48,7 +48,8 @@ export function readSettings(options: WatchdogOptions): Settings {
 function readRestart(options: RestartOptions): RestartSettings {
   checkObject('restart', options)
   const onCleanFailure = options.onCleanFailure ?? 'restart'
-  if (onCleanFailure !== 'restart' && onCleanFailure !== 'give-up') throw new TypeError(`expected \`onCleanFailure\` to be 'restart' or 'give-up', got ${describeValue(onCleanFailure)}`)
+  if (onCleanFailure !== 'restart' && onCleanFailure !== 'give-up')
+    throw new TypeError(`expected \`onCleanFailure\` to be 'restart' or 'give-up', got ${describeValue(onCleanFailure)}`)
   return {
     maxRestarts: checkInteger('maxRestarts', options.maxRestarts ?? 5, 0, 1_000),
     withinMs: checkDuration('withinMs', options.withinMs ?? 600_000, 1),

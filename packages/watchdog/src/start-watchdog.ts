@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" />
-import { checkFunction, checkInteger, checkName, checkObject } from './arguments.ts'
-import { STATUSES } from './component.ts'
+import { checkInteger, checkName, checkObject } from './arguments.ts'
+import { checkComponent, isHeartbeat } from './component-checks.ts'
 import type { ActiveComponent, ComponentHeartbeat } from './component.ts'
 import { DumpHub } from './dump.ts'
 import { WatchdogError } from './errors.ts'
@@ -10,7 +10,16 @@ import type { ComponentRecord } from './record.ts'
 import { recover } from './recovery.ts'
 import { readSettings } from './settings.ts'
 import type { Settings } from './settings.ts'
-import type { ComponentStates, DumpOptions, Fault, HeartbeatDump, Watchdog, WatchdogEvent, WatchdogOptions, WatchdogStates } from './watchdog.ts'
+import type {
+  ComponentStates,
+  DumpOptions,
+  Fault,
+  HeartbeatDump,
+  Watchdog,
+  WatchdogEvent,
+  WatchdogOptions,
+  WatchdogStates,
+} from './watchdog.ts'
 
 /** Ids of unknown senders that are remembered, so that each is told of once. */
 const MAX_ORPHANS = 1_024
@@ -46,7 +55,8 @@ class Dog implements Watchdog {
     checkComponent(component)
     const { id } = component
     if (this.#records.has(id)) throw new WatchdogError('WATCHDOG_DUPLICATE_ID', `"${id}" is registered`, { details: { id } })
-    if (this.#records.size >= this.#settings.maxComponents) throw new WatchdogError('WATCHDOG_FULL', `${this.#records.size} components are registered`)
+    if (this.#records.size >= this.#settings.maxComponents)
+      throw new WatchdogError('WATCHDOG_FULL', `${this.#records.size} components are registered`)
     this.#orphans.delete(id)
     this.#records.set(id, createRecord(component, this.#observedNow()))
     this.#tell({ type: 'registered', id })
@@ -95,11 +105,22 @@ class Dog implements Watchdog {
 
   get states(): WatchdogStates {
     const observed = this.#observedNow()
-    const components = new Map([...this.#records].map(([id, record]): [string, ComponentStates] => {
-      const { phase, status, incarnation, beatAt, beats, staleBeats, restarts } = record
-      return [id, { phase, status, incarnation, silentMs: beatAt === undefined ? undefined : observed - beatAt, beats, staleBeats, restarts }]
-    }))
-    return { components, orphanBeats: this.#orphanBeats, invalidBeats: this.#invalidBeats, stalls: this.#stalls, handlerErrors: this.#handlerErrors }
+    const components = new Map(
+      [...this.#records].map(([id, record]): [string, ComponentStates] => {
+        const { phase, status, incarnation, beatAt, beats, staleBeats, restarts } = record
+        return [
+          id,
+          { phase, status, incarnation, silentMs: beatAt === undefined ? undefined : observed - beatAt, beats, staleBeats, restarts },
+        ]
+      }),
+    )
+    return {
+      components,
+      orphanBeats: this.#orphanBeats,
+      invalidBeats: this.#invalidBeats,
+      stalls: this.#stalls,
+      handlerErrors: this.#handlerErrors,
+    }
   }
 
   close(): Promise<void> {
@@ -157,7 +178,8 @@ class Dog implements Watchdog {
     record.phase = 'waiting'
     record.dueAt = now + delayMs
     this.#tell({ type: 'fault', id: record.id, fault, delayMs })
-    if (delayMs === 0 && record.phase === 'waiting' && this.#recoveries.size < this.#settings.restart.maxConcurrent) this.#recover(record, fault, now)
+    if (delayMs === 0 && record.phase === 'waiting' && this.#recoveries.size < this.#settings.restart.maxConcurrent)
+      this.#recover(record, fault, now)
   }
 
   #giveUp(record: ComponentRecord, fault: Fault): void {
@@ -187,10 +209,13 @@ class Dog implements Watchdog {
         beginLife(record, incarnation, this.#observedNow())
         this.#tell({ type: 'restarting', id: record.id, fault, incarnation })
       },
-    }).then(() => this.#restarted(record, abort.signal), (error: unknown) => {
-      if (mayRetry) this.#notRestarted(record, abort.signal, error)
-      else if (!abort.signal.aborted) this.#giveUp(record, fault)
-    })
+    }).then(
+      () => this.#restarted(record, abort.signal),
+      (error: unknown) => {
+        if (mayRetry) this.#notRestarted(record, abort.signal, error)
+        else if (!abort.signal.aborted) this.#giveUp(record, fault)
+      },
+    )
     this.#recoveries.add(recovery)
     void recovery.then(() => this.#recoveries.delete(recovery))
   }
@@ -211,7 +236,8 @@ class Dog implements Watchdog {
     record.restartFailed = true
     record.phase = 'up'
     this.#tell({ type: 'restart-failed', id: record.id, error })
-    if (this.#closing === undefined && this.#records.get(record.id) === record) this.#schedule(record, 'restart-failed', this.#settings.clock.monotonic())
+    if (this.#closing === undefined && this.#records.get(record.id) === record)
+      this.#schedule(record, 'restart-failed', this.#settings.clock.monotonic())
   }
 
   #putOrphan(id: string): void {
@@ -241,20 +267,4 @@ class Dog implements Watchdog {
     this.#dump.close()
     await Promise.all(this.#recoveries)
   }
-}
-
-function checkComponent(component: ActiveComponent): void {
-  checkObject('component', component)
-  checkName('component.id', component.id)
-  for (const method of ['status', 'clean', 'restart']) checkFunction(`component.${method}`, Reflect.get(component, method))
-}
-
-function isHeartbeat(beat: unknown): beat is ComponentHeartbeat {
-  if (typeof beat !== 'object' || beat === null) return false
-  const { id, status, incarnation, seq, serialize } = beat as Readonly<Record<string, unknown>>
-  return typeof id === 'string' && STATUSES.includes(status as ComponentHeartbeat['status']) && isCount(incarnation) && isCount(seq) && typeof serialize === 'function'
-}
-
-function isCount(value: unknown): boolean {
-  return value === undefined || (Number.isSafeInteger(value) && (value as number) >= 0)
 }

@@ -18,7 +18,8 @@
  * 10. Close Must stop checks first, then abort recoveries, then end the dumps; nothing is restarted afterwards.
  * 11. A dump Must give one line for each beat in the order of arrival; a slow reader loses the oldest lines, counted, and holds nobody up.
  *
- * Time until a fault is acted upon, at most: `timeoutMs` + `checkIntervalMs` from the last beat to the recovery, while the watchdog runs in time.
+ * Time until a fault is acted upon, at most: `timeoutMs` + `checkIntervalMs` from the last beat to the recovery, while the
+ * watchdog runs in time.
  */
 import type { Clock } from './clock.ts'
 import type { ActiveComponent, ComponentHeartbeat, Status } from './component.ts'

@@ -5,9 +5,24 @@ import { FakeComponent, rig } from './helpers.ts'
 
 test('bad options are refused', () => {
   const bad: unknown[] = [
-    null, 7, { checkIntervalMs: 0 }, { checkIntervalMs: '1' }, { timeoutMs: Number.NaN }, { timeoutMs: 2 ** 31 }, { checkIntervalMs: 100, timeoutMs: 50 }, { startupGraceMs: -1 },
-    { onEvent: 7 }, { random: 7 }, { maxComponents: 0 }, { restart: null }, { restart: { maxRestarts: 1.5 } }, { restart: { jitter: 2 } }, { restart: { jitter: '0' } },
-    { restart: { onCleanFailure: 'panic' } }, { restart: { maxConcurrent: 0 } }, { restart: { withinMs: 0 } },
+    null,
+    7,
+    { checkIntervalMs: 0 },
+    { checkIntervalMs: '1' },
+    { timeoutMs: Number.NaN },
+    { timeoutMs: 2 ** 31 },
+    { checkIntervalMs: 100, timeoutMs: 50 },
+    { startupGraceMs: -1 },
+    { onEvent: 7 },
+    { random: 7 },
+    { maxComponents: 0 },
+    { restart: null },
+    { restart: { maxRestarts: 1.5 } },
+    { restart: { jitter: 2 } },
+    { restart: { jitter: '0' } },
+    { restart: { onCleanFailure: 'panic' } },
+    { restart: { maxConcurrent: 0 } },
+    { restart: { withinMs: 0 } },
   ]
   for (const options of bad) expect(() => startWatchdog(options as WatchdogOptions), `${JSON.stringify(options)}`).toThrow(/^expected `/)
 })
@@ -30,7 +45,13 @@ test('errors are recognised across copies and go into JSON', () => {
   expect(isWatchdogError(error, 'WATCHDOG_FULL')).toBe(true)
   expect(isWatchdogError({ name: 'WatchdogError', code: 'WATCHDOG_CLOSED' })).toBe(true)
   expect(isWatchdogError(error, 'WATCHDOG_CLOSED')).toBe(false)
-  expect(JSON.parse(JSON.stringify(error))).toEqual({ name: 'WatchdogError', code: 'WATCHDOG_FULL', message: 'no', retryable: false, details: { id: 'a' } })
+  expect(JSON.parse(JSON.stringify(error))).toEqual({
+    name: 'WatchdogError',
+    code: 'WATCHDOG_FULL',
+    message: 'no',
+    retryable: false,
+    details: { id: 'a' },
+  })
 })
 
 test('with the system clock it runs and leaves nothing behind', async () => {

@@ -16,7 +16,11 @@ describe('rule 11: the dump', () => {
     beat('a', 'healthy', { seq: 1 })
     beat('b', 'unhealthy', { incarnation: 2 })
     await dog.close()
-    expect(await rest(iterator)).toEqual(['{"id":"a","status":"healthy","seq":1}', '{"id":"a","status":"healthy","seq":1}', '{"id":"b","status":"unhealthy","incarnation":2}'])
+    expect(await rest(iterator)).toEqual([
+      '{"id":"a","status":"healthy","seq":1}',
+      '{"id":"a","status":"healthy","seq":1}',
+      '{"id":"b","status":"unhealthy","incarnation":2}',
+    ])
   })
 
   test('a reader that waits gets lines as they come, and the end', async () => {
@@ -48,7 +52,13 @@ describe('rule 11: the dump', () => {
     const dump = dog.dumpHeartbeat()
     const iterator = dump[Symbol.asyncIterator]()
     const status = 'healthy' as const
-    dog.putHeartbeat({ id: 'a', status, serialize: () => { throw new Error('no') } })
+    dog.putHeartbeat({
+      id: 'a',
+      status,
+      serialize: () => {
+        throw new Error('no')
+      },
+    })
     dog.putHeartbeat({ id: 'a', status, serialize: () => 7 as unknown as string })
     dog.putHeartbeat({ id: 'a', status, serialize: () => 'x'.repeat(70_000) })
     dog.putHeartbeat({ id: 'a', status, serialize: () => 'one\r\ntwo' })

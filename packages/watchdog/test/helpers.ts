@@ -88,9 +88,21 @@ export function rig(options: WatchdogOptions = {}): Rig {
   const clock = new VirtualClock()
   const events: WatchdogEvent[] = []
   const dog = startWatchdog({
-    checkIntervalMs: 100, timeoutMs: 1000, startupGraceMs: 3000, clock, random: () => 0, onEvent: (event) => void events.push(event), ...options,
+    checkIntervalMs: 100,
+    timeoutMs: 1000,
+    startupGraceMs: 3000,
+    clock,
+    random: () => 0,
+    onEvent: (event) => void events.push(event),
+    ...options,
   })
-  return { clock, dog, events, types: () => events.map(({ type }) => type), beat: (id, status = 'healthy', more = {}) => dog.putHeartbeat(createHeartbeat(id, status, more)) }
+  return {
+    clock,
+    dog,
+    events,
+    types: () => events.map(({ type }) => type),
+    beat: (id, status = 'healthy', more = {}) => dog.putHeartbeat(createHeartbeat(id, status, more)),
+  }
 }
 
 /** A component that beats each `everyMs` for `ms`. */

@@ -22,9 +22,22 @@ describe('rule 2: putHeartbeat never blocks and never throws', () => {
   test('whatever it is given', () => {
     const { dog } = registered()
     const bad: unknown[] = [
-      null, undefined, 7, 'a', [], {}, { id: 'a' }, { id: 'a', status: 'fine', serialize: () => '' }, { id: 'a', status: 'healthy', serialize: 7 },
-      { id: 'a', status: 'healthy', seq: -1, serialize: () => '' }, { id: 'a', status: 'healthy', incarnation: 1.5, serialize: () => '' },
-      { get id(): string { throw new Error('no') } },
+      null,
+      undefined,
+      7,
+      'a',
+      [],
+      {},
+      { id: 'a' },
+      { id: 'a', status: 'fine', serialize: () => '' },
+      { id: 'a', status: 'healthy', serialize: 7 },
+      { id: 'a', status: 'healthy', seq: -1, serialize: () => '' },
+      { id: 'a', status: 'healthy', incarnation: 1.5, serialize: () => '' },
+      {
+        get id(): string {
+          throw new Error('no')
+        },
+      },
     ]
     for (const beat of bad) expect(dog.putHeartbeat(beat as never)).toBe(undefined)
     expect(dog.states.invalidBeats).toBe(bad.length)
@@ -138,7 +151,13 @@ describe('rule 6: unhealthy and silent are two faults', () => {
   })
 
   test('by status(), a throw of it included', async () => {
-    for (const status of [() => 'unhealthy' as const, () => { throw new Error('no') }, () => 'junk' as never]) {
+    for (const status of [
+      () => 'unhealthy' as const,
+      () => {
+        throw new Error('no')
+      },
+      () => 'junk' as never,
+    ]) {
       const { clock, beat, a, events } = registered()
       a.status = status
       beat('a')
@@ -173,7 +192,13 @@ describe('rule 7: clean, then restart, one at a time', () => {
   })
 
   test.each([
-    ['throws', (): never => { throw new Error('dirty') }, 'dirty'],
+    [
+      'throws',
+      (): never => {
+        throw new Error('dirty')
+      },
+      'dirty',
+    ],
     ['says unhealthy', () => 'unhealthy' as const, 'clean of "a" left it unhealthy'],
   ])('a clean that %s is told, the restart follows', async (_, clean, message) => {
     const { clock, beat, a, events } = registered()
@@ -196,10 +221,15 @@ describe('rule 7: clean, then restart, one at a time', () => {
   test('hanging steps are cut by their timeouts, with their signals aborted', async () => {
     const { clock, beat, a, events } = registered({ restart: { cleanTimeoutMs: 500, restartTimeoutMs: 700, backoffMs: 60_000 } })
     const aborted: string[] = []
-    const hang = (what: string) => ({ signal }: { signal: AbortSignal }) => new Promise<void>((_, reject) => signal.addEventListener('abort', () => {
-      aborted.push(what)
-      reject(new Error('late, and nobody listens'))
-    }))
+    const hang =
+      (what: string) =>
+      ({ signal }: { signal: AbortSignal }) =>
+        new Promise<void>((_, reject) =>
+          signal.addEventListener('abort', () => {
+            aborted.push(what)
+            reject(new Error('late, and nobody listens'))
+          }),
+        )
     a.onClean = hang('clean')
     a.onRestart = hang('restart')
     beat('a', 'unhealthy')
@@ -220,7 +250,9 @@ describe('rule 8: intensity', () => {
 
   test('attempts in a row wait exponentially longer; too many give the component up until reset', async () => {
     const { clock, beat, a, dog, events } = registered(failing)
-    a.onRestart = () => { throw new Error('no') }
+    a.onRestart = () => {
+      throw new Error('no')
+    }
     beat('a', 'unhealthy')
     await clock.advance(30_000)
     expect(events.flatMap((event) => (event.type === 'fault' ? [event.delayMs] : []))).toEqual([0, 1000, 2000, 3000])
@@ -293,7 +325,9 @@ describe('rule 9: beats and recovery', () => {
 
   test('a recovery that waits is called off when the component is well again', async () => {
     const { clock, beat, a, types } = registered({ restart: { backoffMs: 5000 } })
-    a.onRestart = () => { throw new Error('no') }
+    a.onRestart = () => {
+      throw new Error('no')
+    }
     beat('a', 'unhealthy')
     await clock.advance(1000)
     expect(a.calls.length).toBe(2)
@@ -347,10 +381,11 @@ describe('rule 10: close stops everything', () => {
     const { clock, dog, beat, a, types } = registered()
     let finish = (): void => {}
     let reason: unknown
-    a.onClean = ({ signal }) => new Promise((resolve) => {
-      finish = resolve
-      signal.addEventListener('abort', () => (reason = signal.reason))
-    })
+    a.onClean = ({ signal }) =>
+      new Promise((resolve) => {
+        finish = resolve
+        signal.addEventListener('abort', () => (reason = signal.reason))
+      })
     beat('a', 'unhealthy')
     await clock.advance(100)
     await dog[Symbol.asyncDispose]()

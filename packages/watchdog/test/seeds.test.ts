@@ -6,14 +6,20 @@ const TIMEOUT = 1000
 const CHECK = 100
 
 /** Some components beat, some die; the watchdog stalls now and then. W1: no healthy one is restarted, a dead one is found in time. */
-async function simulate(seed: number): Promise<{ restarted: string[]; dead: Map<string, number>; foundAt: Map<string, number>; stalledMs: number; stalls: number }> {
+async function simulate(
+  seed: number,
+): Promise<{ restarted: string[]; dead: Map<string, number>; foundAt: Map<string, number>; stalledMs: number; stalls: number }> {
   const random = seeded(seed)
   const { clock, dog, beat } = rig({ random, checkIntervalMs: CHECK, timeoutMs: TIMEOUT, onEvent: (event) => onEvent(event) })
   const foundAt = new Map<string, number>()
   const onEvent = (event: WatchdogEvent): void => {
     if (event.type === 'fault' && !foundAt.has(event.id)) foundAt.set(event.id, clock.monotonic())
   }
-  const components = Array.from({ length: 8 }, (_, i) => ({ id: `c${i}`, everyMs: 100 + Math.floor(random() * 600), dieAt: random() < 0.4 ? 2000 + random() * 10_000 : Number.POSITIVE_INFINITY }))
+  const components = Array.from({ length: 8 }, (_, i) => ({
+    id: `c${i}`,
+    everyMs: 100 + Math.floor(random() * 600),
+    dieAt: random() < 0.4 ? 2000 + random() * 10_000 : Number.POSITIVE_INFINITY,
+  }))
   for (const { id } of components) {
     dog.register(new FakeComponent(id))
     beat(id)
@@ -37,7 +43,9 @@ async function simulate(seed: number): Promise<{ restarted: string[]; dead: Map<
     }
   }
   await clock.advance(3 * TIMEOUT)
-  const restarted = components.filter(({ id, dieAt }) => dieAt === Number.POSITIVE_INFINITY && (foundAt.get(id) ?? Number.POSITIVE_INFINITY) <= 20_000).map(({ id }) => id)
+  const restarted = components
+    .filter(({ id, dieAt }) => dieAt === Number.POSITIVE_INFINITY && (foundAt.get(id) ?? Number.POSITIVE_INFINITY) <= 20_000)
+    .map(({ id }) => id)
   const dead = new Map(components.filter(({ dieAt }) => dieAt < 20_000).map(({ id, dieAt }) => [id, dieAt]))
   await dog.close()
   return { restarted, dead, foundAt, stalledMs, stalls }

@@ -9,7 +9,9 @@ export type Trace = ReadonlyMap<string, readonly string[]>
 /** Every call of `operate` in every node, if all sources are read to their ends. */
 export function modelTrace(graph: SampleGraph): Trace {
   const trace = new Map<string, string[]>(graph.nodes.map(({ name }) => [name, []]))
-  const ticks = [...new Set(graph.nodes.flatMap(({ messages }) => messages.map(({ timeTick }) => timeTick)))].toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0))
+  const ticks = [...new Set(graph.nodes.flatMap(({ messages }) => messages.map(({ timeTick }) => timeTick)))].toSorted((a, b) =>
+    a < b ? -1 : a > b ? 1 : 0,
+  )
   for (const tick of ticks) modelTick(graph, tick, trace)
   return trace
 }

@@ -65,7 +65,8 @@ function randomEdges(names: readonly string[], sources: number, pick: (from: num
   }
   // A source must lead somewhere.
   for (let from = 0; from < sources; from++) {
-    if (![...edges].some((edge) => edge.startsWith(`${names[from]} `))) edges.add(`${names[from]} ${names[pick(sources, names.length - 1)]}`)
+    if (![...edges].some((edge) => edge.startsWith(`${names[from]} `)))
+      edges.add(`${names[from]} ${names[pick(sources, names.length - 1)]}`)
   }
   return [...edges].map((edge) => edge.split(' ') as [string, string])
 }

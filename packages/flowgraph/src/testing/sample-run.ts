@@ -45,13 +45,20 @@ export function buildSample(sample: SampleGraph, options: SampleRunOptions): Sam
         overflow = Math.max(overflow, (graph.states.nodes.get(name)?.queueDepth ?? 0) - edges.length * maxQueueLength)
       }
     }
-    graph.addNode(node.inputs.length === 0 ? sampleSource(sample, node, options, step) : sampleOperator(sample, node, time, step, closedNodes))
+    graph.addNode(
+      node.inputs.length === 0 ? sampleSource(sample, node, options, step) : sampleOperator(sample, node, time, step, closedNodes),
+    )
     graph.setEdges(node.name, node.inputs, node.outputs)
   }
   return { graph, trace, overflow: () => overflow, closedNodes }
 }
 
-function sampleSource(sample: SampleGraph, node: SampleNode, { time, above = -1n }: SampleRunOptions, step: (inputs: readonly Msg[]) => void): Node {
+function sampleSource(
+  sample: SampleGraph,
+  node: SampleNode,
+  { time, above = -1n }: SampleRunOptions,
+  step: (inputs: readonly Msg[]) => void,
+): Node {
   const messages = node.messages.filter(({ timeTick }) => timeTick > above)
   const slowly = async function* (): AsyncIterable<Msg> {
     for (const msg of messages) {
@@ -67,7 +74,13 @@ function sampleSource(sample: SampleGraph, node: SampleNode, { time, above = -1n
   })(node.name, node.asyncPercent > 0 ? slowly : messages, (msg) => msg, node)
 }
 
-function sampleOperator(sample: SampleGraph, node: SampleNode, time: VirtualTime, step: (inputs: readonly Msg[]) => void, closedNodes: string[]): Node {
+function sampleOperator(
+  sample: SampleGraph,
+  node: SampleNode,
+  time: VirtualTime,
+  step: (inputs: readonly Msg[]) => void,
+  closedNodes: string[],
+): Node {
   const operate: Parameters<typeof createNode>[1] = (inputs) => {
     step(inputs)
     const result = answer(sample, node, inputs)
@@ -75,5 +88,9 @@ function sampleOperator(sample: SampleGraph, node: SampleNode, time: VirtualTime
     if (chance % 100 >= node.asyncPercent) return result
     return time.sleep(chance % 17).then(() => result)
   }
-  return createNode(node.name, operate, { maxQueueLength: node.maxQueueLength, maxParallelism: node.maxParallelism, close: () => void closedNodes.push(node.name) })
+  return createNode(node.name, operate, {
+    maxQueueLength: node.maxQueueLength,
+    maxParallelism: node.maxParallelism,
+    close: () => void closedNodes.push(node.name),
+  })
 }

@@ -1,7 +1,10 @@
 import type { Clock } from '../clock.ts'
 import type { Scheduler } from '../scheduler.ts'
 
-/** Rounds of settled promises before the next turn; without a turn, before time jumps to the next timer; without a timer, before a stall is told. */
+/**
+ * Rounds of settled promises before the next turn; without a turn, before time jumps to the next timer; without a timer,
+ * before a stall is told.
+ */
 const ROUNDS = 32
 const TIMER_ROUNDS = 256
 const STALL_ROUNDS = 20_000
