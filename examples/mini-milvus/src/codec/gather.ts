@@ -45,7 +45,7 @@ export function concatColumns(parts: readonly Column[]): Column {
     case 'int64':
       return { ...first, length, valid, values: concatArrays(parts as (typeof first)[], new BigInt64Array(length)) }
     case 'number':
-      return { ...first, length, valid, values: concatArrays(parts as NumberColumn[], sameNumbers(first.values, length)) as NumberColumn['values'] }
+      return { ...first, length, valid, values: concatArrays<NumberColumn['values'], NumberColumn['values']>(parts as NumberColumn[], sameNumbers(first.values, length)) }
     case 'string':
     case 'json':
       return { ...first, length, valid, ...concatBytes(parts as (StringColumn | JsonColumn)[], length) }

@@ -66,8 +66,15 @@ function evaluate(plan: Plan, source: ColumnSource, begin: number, end: number, 
   checkRange(source, begin, end, mask)
   const context = new Context(source, begin, end)
   plan.run(context, mask)
-  const { rows } = context
-  for (let i = 0; i < rows; i++) mask[i] = mask[i] === TRUE ? 1 : 0
+  onlyTrue(mask, context.rows)
+}
+
+/** Unknown (2) becomes 0, four rows at a time where the mask is aligned. */
+function onlyTrue(mask: Uint8Array, rows: number): void {
+  const words = mask.byteOffset % 4 === 0 ? rows >>> 2 : 0
+  const view = words === 0 ? new Uint32Array(0) : new Uint32Array(mask.buffer, mask.byteOffset, words)
+  for (let i = 0; i < words; i++) view[i] = (view[i] as number) & 0x0101_0101
+  for (let i = words * 4; i < rows; i++) mask[i] = (mask[i] as number) & TRUE
 }
 
 function checkRange(source: ColumnSource, begin: number, end: number, mask: Uint8Array): void {

@@ -69,8 +69,8 @@ function scanRange(words: Int32Array, base: number, n: number, from: bigint, to:
   const fromLow = lowWord(from) ^ -0x8000_0000
   const toLow = lowWord(to) ^ -0x8000_0000
   for (let i = 0, at = base * 2; i < n; i++, at += 2) {
-    const high = words[at + 1] ?? 0
-    const low = (words[at] ?? 0) ^ -0x8000_0000
+    const high = words[at + 1] as number
+    const low = (words[at] as number) ^ -0x8000_0000
     const above = high > fromHigh || (high === fromHigh && low >= fromLow)
     const below = high < toHigh || (high === toHigh && low <= toLow)
     out[i] = above && below ? inside : other
@@ -105,8 +105,8 @@ class WordPairSet {
     const pairs = this.#pairs
     const used = this.#used
     for (let i = 0, at = base * 2; i < n; i++, at += 2) {
-      const low = words[at] ?? 0
-      const high = words[at + 1] ?? 0
+      const low = words[at] as number
+      const high = words[at + 1] as number
       let place = hash(low, high) & mask
       let found = FALSE as number
       while (used[place] === 1) {

@@ -73,21 +73,21 @@ function scanNumbers(values: Numbers, base: number, n: number, low: number, high
 
 function scanUint8(values: Uint8Array, base: number, n: number, low: number, high: number, inside: number, other: number, out: Uint8Array): void {
   for (let i = 0; i < n; i++) {
-    const value = values[base + i] ?? 0
+    const value = values[base + i] as number
     out[i] = value >= low && value <= high ? inside : other
   }
 }
 
 function scanInt8(values: Int8Array, base: number, n: number, low: number, high: number, inside: number, other: number, out: Uint8Array): void {
   for (let i = 0; i < n; i++) {
-    const value = values[base + i] ?? 0
+    const value = values[base + i] as number
     out[i] = value >= low && value <= high ? inside : other
   }
 }
 
 function scanInt16(values: Int16Array, base: number, n: number, low: number, high: number, inside: number, other: number, out: Uint8Array): void {
   for (let i = 0; i < n; i++) {
-    const value = values[base + i] ?? 0
+    const value = values[base + i] as number
     out[i] = value >= low && value <= high ? inside : other
   }
 }
@@ -96,22 +96,22 @@ function scanInt32(values: Int32Array, base: number, n: number, low: number, hig
   if (high < -0x8000_0000 || low > 0x7fff_ffff || !(low <= high)) return void out.fill(other, 0, n)
   const from = Math.max(-0x8000_0000, Math.ceil(low)) | 0
   const to = Math.min(0x7fff_ffff, Math.floor(high)) | 0
-  for (let i = 0; i < n; i++) {
-    const value = values[base + i] ?? 0
-    out[i] = value >= from && value <= to ? inside : other
-  }
+  if (from > to) return void out.fill(other, 0, n)
+  // As unsigned numbers counted from `from`, one comparison is both.
+  const span = (to - from) >>> 0
+  for (let i = 0; i < n; i++) out[i] = ((values[base + i] as number) - from) >>> 0 <= span ? inside : other
 }
 
 function scanFloat32(values: Float32Array, base: number, n: number, low: number, high: number, inside: number, other: number, out: Uint8Array): void {
   for (let i = 0; i < n; i++) {
-    const value = values[base + i] ?? 0
+    const value = values[base + i] as number
     out[i] = value >= low && value <= high ? inside : other
   }
 }
 
 function scanFloat64(values: Float64Array, base: number, n: number, low: number, high: number, inside: number, other: number, out: Uint8Array): void {
   for (let i = 0; i < n; i++) {
-    const value = values[base + i] ?? 0
+    const value = values[base + i] as number
     out[i] = value >= low && value <= high ? inside : other
   }
 }

@@ -65,7 +65,7 @@ export function stringSetPlan(field: FieldSchema, values: readonly string[]): Pl
   const literals = [...new Set(values)].map((value) => encoder.encode(value))
   let places = 16
   while (places < literals.length * 2) places *= 2
-  const table: (Uint8Array | undefined)[] = new Array<undefined>(places).fill(undefined)
+  const table: (Uint8Array | undefined)[] = Array.from({ length: places })
   const lengths = new Set<number>()
   for (const literal of literals) {
     let place = hashBytes(literal, 0, literal.length) & (places - 1)

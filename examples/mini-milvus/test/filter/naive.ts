@@ -90,9 +90,9 @@ function compare(a: unknown, op: string, b: unknown): Bool3 {
 const cast = (field: string, value: unknown) => (field === 'f32' && (typeof value === 'number' || typeof value === 'bigint') ? Math.fround(Number(value)) : value)
 
 function like(value: string, pattern: string): boolean {
-  const chars = [...value]
+  const chars = Array.from(value)
   const tokens: { any?: true; run?: true; char?: string }[] = []
-  const p = [...pattern]
+  const p = Array.from(pattern)
   for (let i = 0; i < p.length; i++) {
     if (p[i] === '\\' && i + 1 < p.length) tokens.push({ char: p[++i] as string })
     else if (p[i] === '%') tokens.push({ run: true })

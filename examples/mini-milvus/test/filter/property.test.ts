@@ -81,7 +81,8 @@ test('hostile texts of 64 KB are answered soon', () => {
   for (const filter of texts) {
     const started = process.cpuUsage()
     expect(() => parseOrError(filter)).not.toThrow()
-    expect(process.cpuUsage(started).user / 1000, filter.slice(0, 40)).toBeLessThan(500)
+    const ms = process.cpuUsage(started).user / 1000
+    if (ms > 500) expect.fail(`${filter.slice(0, 40)}… took ${ms} ms`)
   }
 })
 
