@@ -123,3 +123,11 @@ export function seeded(seed: number): () => number {
     return ((t ^ (t >>> 14)) >>> 0) / 4294967296
   }
 }
+
+/** A rig with one component, `a`. */
+export function registered(options: WatchdogOptions = {}): Rig & { readonly a: FakeComponent } {
+  const parts = rig(options)
+  const a = new FakeComponent('a')
+  parts.dog.register(a)
+  return { ...parts, a }
+}
