@@ -65,6 +65,8 @@ export function watchTests(kit: Kit): void {
     const writing = Promise.all(Array.from({ length: 50 }, (_, index) => kv.save(`late${index}`, 'x')))
     const events = await kit.collect(watch, 56)
     await writing
+    await kv.save('end', 'x')
+    assert.deepEqual(brief(await kit.collect(watch, 1)), ['create end=x'], 'nothing is left over')
     assert.deepEqual(brief(events.slice(0, 6)), [4, 5, 6, 7, 8, 9].map((round) => `create k${round}=${round}`))
     assert.ok(events.every((event) => event.revision >= from))
     assert.ok(events.every((event, index) => index === 0 || event.revision >= (events[index - 1]?.revision ?? 0n)), 'in order')
@@ -148,7 +150,7 @@ export function watchTests(kit: Kit): void {
     const waiting = watch.next()
     await watch.return?.()
     assert.equal((await within(waiting, kit.waitMs, 'next after return')).done, true)
-    assert.equal((await watch.next()).done, true)
+    assert.equal((await within(watch.next(), kit.waitMs, 'next after return')).done, true)
     const controller = new AbortController()
     const aborted = kv.watch('k', { signal: controller.signal })
     const pending = aborted.next()
@@ -157,7 +159,7 @@ export function watchTests(kit: Kit): void {
     await assert.rejects(within(pending, kit.waitMs, 'next after abort'), (error) => error === reason)
     const late = kv.watch('k', { signal: controller.signal })
     await assert.rejects(late.ready, (error) => error === reason)
-    await assert.rejects(late.next(), (error) => error === reason)
+    await assert.rejects(within(late.next(), kit.waitMs, 'next of a dead watch'), (error) => error === reason)
   })
 }
 
@@ -178,7 +180,7 @@ export function boundedTests(kit: Kit): void {
     for (let round = 0; round < 100; round++) await kv.save('k', String(round))
     const watch = kv.watch('k', { from: first })
     await rejectsWith(within(watch.next(), kit.waitMs, 'the watch'), 'KV_COMPACTED')
-    assert.equal((await watch.next()).done, true, 'it has ended')
+    assert.equal((await within(watch.next(), kit.waitMs, 'next after the error')).done, true, 'it has ended')
     const { revision } = await kv.loadWithPrefix('')
     const again = kv.watch('k', { from: revision + 1n })
     await again.ready
