@@ -25,7 +25,10 @@ export interface Node {
    * A node that answers synchronously costs no promise and never runs twice at once.
    */
   operate(inputs: readonly Msg[], signal: AbortSignal): OperateResult | Promise<OperateResult>
-  /** Called once, after the last `operate` has settled: the inputs have ended, or the graph stopped. */
+  /**
+   * Called once, after the last `operate` has settled: the inputs have ended, or the graph stopped. A source's is called as soon as it
+   * shall be read no more, since that may release a read that waits.
+   */
   close?(): void | Promise<void>
 }
 
