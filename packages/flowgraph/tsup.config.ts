@@ -13,7 +13,8 @@ export default defineConfig({
   format: ['esm'],
   target: 'es2023',
   platform: 'node',
-  dts: true,
+  // The bundler drops reference directives; consumers whose lib lacks AsyncDisposable need this one.
+  dts: { banner: '/// <reference lib="esnext.disposable" />' },
   sourcemap: true,
   clean: true,
   splitting: true,
