@@ -1,6 +1,6 @@
 /** The visible values at one moment. Reads are a `Map.get`; a change makes a new snapshot when somebody holds this one. */
 import { compareKeys } from './check.ts'
-import type { Declared } from './declaration.ts'
+import type { Declared, ParamType } from './declaration.ts'
 import type { LayerKind } from './layers.ts'
 import type { ParamValue } from './parsers.ts'
 
@@ -11,6 +11,9 @@ export interface Resolved {
   /** The parsed value of a declared parameter. */
   readonly typed: ParamValue | undefined
   readonly declared: Declared | undefined
+  /** Of the declaration, one step nearer for the getters. */
+  readonly type: ParamType | undefined
+  readonly isImmutable: boolean
   readonly kind: LayerKind
 }
 

@@ -149,6 +149,7 @@ export class TableState {
     const declared = this.declared.get(id)
     // A text that does not parse is among the problems already; then nothing of this is used.
     const parsed = declared === undefined ? undefined : parseAs(declared.type, value, declared)
-    return { id, value, typed: parsed?.ok === true ? parsed.value : undefined, declared, kind: hit.layer.kind }
+    const typed = parsed?.ok === true ? parsed.value : undefined
+    return { id, value, typed, declared, type: declared?.type, isImmutable: declared?.immutable === true, kind: hit.layer.kind }
   }
 }

@@ -42,7 +42,7 @@ export class GlobalParamsTable {
   /** The text, or `undefined` where there is none. */
   load(key: string): string | undefined {
     const found = this.#state.snapshot.get(typeof key === 'string' ? key : normalizeKey(key))
-    if (found?.declared?.immutable === true) this.#state.pinned.add(found.id)
+    if (found?.isImmutable === true) this.#state.pinned.add(found.id)
     return found?.value
   }
 
@@ -203,9 +203,8 @@ export class GlobalParamsTable {
 
   #typed<T extends ParamValue>(key: string, type: ParamType, fallback: T | undefined): T {
     const found = this.#state.snapshot.get(typeof key === 'string' ? key : normalizeKey(key))
-    const declared = found?.declared
-    if (found !== undefined && declared !== undefined && declared.type === type) {
-      if (declared.immutable === true) this.#state.pinned.add(found.id)
+    if (found !== undefined && found.type === type) {
+      if (found.isImmutable) this.#state.pinned.add(found.id)
       return found.typed as T
     }
     return this.#typedSlowly(normalizeKey(key), type, found, fallback)

@@ -1,6 +1,6 @@
 /** Callers that wait for numbers, in order of arrival, with a limit; an aborted one gives its place up at once. */
 import { TsoError } from './errors.ts'
-import type { BigintRange } from './range.ts'
+import { BigintRange } from './range.ts'
 
 export class Waiter {
   /** 0 for `allocOne`, which gets a number instead of a range. */
@@ -23,8 +23,8 @@ export class Waiter {
 
   resolve(range: BigintRange, offset: number): void {
     this.done = true
-    const value = this.count === 0 ? range.first + BigInt(offset) : range.slice(offset, this.count)
-    this.#resolve(value as never)
+    const first = range.first + BigInt(offset)
+    this.#resolve((this.count === 0 ? first : new BigintRange(first, this.count)) as never)
   }
 
   reject(error: unknown): void {
