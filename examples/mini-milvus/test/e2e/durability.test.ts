@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { ConsistencyLevelEnum, MilvusClient } from '@zilliz/milvus2-sdk-node'
+import { MilvusClient } from '@zilliz/milvus2-sdk-node'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { seededRandom } from './support.ts'
 
@@ -41,7 +41,7 @@ describe('a node that is killed', () => {
         { name: 'vec', data_type: 101, dim: 4 },
       ],
       index_params: [{ field_name: 'vec', index_type: 'HNSW', metric_type: 'L2' }],
-      consistency_level: ConsistencyLevelEnum.Strong,
+      consistency_level: 'Strong',
     })
     await client.loadCollectionSync({ collection_name })
     for (let kill = 0; kill < KILLS; kill++) {

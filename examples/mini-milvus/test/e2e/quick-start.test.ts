@@ -57,7 +57,7 @@ describe('quick start of the Node SDK', () => {
         { name: 'more', data_type: DataType.JSON, nullable: true },
       ],
       index_params: [{ field_name: 'vec', index_type: 'HNSW', metric_type: 'COSINE', params: { M: 16, efConstruction: 200 } }],
-      consistency_level: ConsistencyLevelEnum.Strong,
+      consistency_level: 'Strong',
     })
     await client.loadCollectionSync({ collection_name })
     const data = Array.from({ length: 20 }, (_, i) => ({

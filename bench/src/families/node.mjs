@@ -1,0 +1,206 @@
+/** The node through the official client, beside a hollow server that answers the same client at once. All rows share one node with 100,000 vectors. */
+import * as grpc from '@grpc/grpc-js'
+import { ConsistencyLevelEnum } from '@zilliz/milvus2-sdk-node'
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { bruteForce, latentQueries, latentVectors, recallAt } from '../data.mjs'
+import { inFlight, load, loadName, median, percentile, timeOf } from '../measure.mjs'
+import { check, connect, createCollection, DIM, index, indexAndLoad, insertAll, rowsOf, SDK_BATCH, vectors100k } from '../node/collection.mjs'
+import { startHollow, startRecorder } from '../node/hollow.mjs'
+import { newFolder, removeFolder, startProgram } from '../node/program.mjs'
+import { encodeInserts, sendInserts } from '../node/raw-insert.mjs'
+
+export const isolation = 'family'
+
+const MAIN = 'bench'
+const QUERIES = 300
+const SEARCHES = 1500
+const INSERTED = 10_000
+const RAW_ROWS = 50_000
+const BUILD_ROWS = 25_000
+const repository = fileURLToPath(new URL('../../..', import.meta.url))
+
+export async function prepare() {
+  await loadName('mini-milvus', 'startMiniMilvus')
+  const folder = newFolder()
+  const program = await startProgram(folder)
+  const client = await connect(program.address)
+  const vectors = vectors100k()
+  const queries = latentQueries(QUERIES)
+  await createCollection(client, MAIN)
+  await insertAll(client, MAIN, vectors)
+  await indexAndLoad(client, MAIN)
+  const shared = { folder, program, client, vectors, queries, loadedRssMb: program.rssMb(), collections: 0 }
+  shared.hollow = await startHollow(await recordAnswers(shared))
+  shared.hollowClient = await connect(shared.hollow.address)
+  await checkRecall(shared)
+  return shared
+}
+
+export async function finish({ folder, program, client, hollow, hollowClient }) {
+  await client.closeConnection()
+  await hollowClient.closeConnection()
+  await hollow.stop()
+  await program.stop()
+  removeFolder(folder)
+}
+
+/** The answers that the hollow server will give: a real node's, to the very calls that are measured. */
+async function recordAnswers({ program, vectors, queries }) {
+  const recorder = await startRecorder(grpc, program.address)
+  const client = await connect(recorder.address)
+  await createCollection(client, 'recorded')
+  check(await client.insert({ collection_name: 'recorded', data: rowsOf(vectors, 0, SDK_BATCH) }))
+  await search(client, queries, 0)
+  await client.query({ collection_name: MAIN, filter: 'id == 7', output_fields: ['id', 'bucket'] })
+  await client.dropCollection({ collection_name: 'recorded' })
+  await client.closeConnection()
+  recorder.stop()
+  return recorder.answers
+}
+
+const queryOf = (queries, i) => Array.from(queries.subarray((i % QUERIES) * DIM, ((i % QUERIES) + 1) * DIM))
+
+async function search(client, queries, i, more = {}) {
+  const answer = await client.search({ collection_name: MAIN, data: queryOf(queries, i), anns_field: 'vec', limit: 10, output_fields: ['id'], consistency_level: ConsistencyLevelEnum.Eventually, ...more })
+  check(answer)
+  return answer.results.map((hit) => Number(hit.id))
+}
+
+async function checkRecall({ client, vectors, queries }) {
+  const found = []
+  for (let i = 0; i < QUERIES; i += 1) found.push(await search(client, queries, i))
+  const recall = recallAt(found, bruteForce(vectors, queries, { dim: DIM }))
+  if (recall < 0.95) throw new Error(`recall@10 is ${recall}: the rows would not count`)
+  console.log(`node: recall@10 ${recall.toFixed(4)}`)
+}
+
+const qps = (width) => async ({ queries }, client) => (await inFlight((i) => search(client, queries, i), { total: SEARCHES, width })).perSecond
+const searchRate = (width) => ({
+  measure: (_context, shared) => qps(width)(shared, shared.client),
+  reference: 'hollow server',
+  measureReference: (_context, shared) => qps(width)(shared, shared.hollowClient),
+})
+
+async function insertRate(shared, client, collection_name) {
+  const batches = Array.from({ length: INSERTED / SDK_BATCH }, (_, i) => rowsOf(shared.vectors, i * SDK_BATCH, SDK_BATCH))
+  const ms = await timeOf(async () => {
+    for (const data of batches) check(await client.insert({ collection_name, data }))
+  })
+  return (INSERTED * 1000) / ms
+}
+
+async function withCollection(shared, work) {
+  const name = `run_${(shared.collections += 1)}`
+  await createCollection(shared.client, name)
+  try {
+    return await work(name)
+  } finally {
+    await shared.client.dropCollection({ collection_name: name })
+  }
+}
+
+async function p50(total, call) {
+  return percentile((await inFlight(call, { total, width: 1 })).latencies, 0.5)
+}
+
+async function startByNpm(folder) {
+  const begin = performance.now()
+  const child = spawn('npm', ['start', '--', '--port', '0', '--metrics-port', '0', '--data-dir', folder, '--log-format', 'json'], { cwd: repository, stdio: ['ignore', 'pipe', 'ignore'] })
+  const ended = new Promise((resolve) => child.once('exit', resolve))
+  await new Promise((resolve, reject) => {
+    child.stdout.on('data', (chunk) => String(chunk).includes('"event":"ready"') && resolve())
+    child.once('exit', (code) => reject(new Error(`npm start ended with ${code}`)))
+  })
+  const elapsed = performance.now() - begin
+  child.kill('SIGTERM')
+  await ended
+  return elapsed / 1000
+}
+
+async function strongSearch(shared, i) {
+  const { client, vectors, queries } = shared
+  const first = 1_000_000 + i * 10
+  const data = rowsOf(vectors, 0, 10).map((row, at) => ({ ...row, id: first + at }))
+  check(await client.insert({ collection_name: MAIN, data }))
+  const begin = performance.now()
+  const filter = `id in [${data.map(({ id }) => id).join(',')}]`
+  const found = await search(client, queries, i, { filter, consistency_level: ConsistencyLevelEnum.Strong })
+  const elapsed = performance.now() - begin
+  if (found.length !== 10) throw new Error(`a strong search saw ${found.length} of 10 rows`)
+  return elapsed
+}
+
+async function buildSeconds(shared) {
+  return withCollection(shared, async (name) => {
+    await insertAll(shared.client, name, shared.vectors.subarray(0, BUILD_ROWS * DIM))
+    check(await shared.client.createIndex({ collection_name: name, ...index }))
+    return timeOf(() => indexAndLoad(shared.client, name)).then((ms) => ms / 1000)
+  })
+}
+
+async function usearchSeconds({ vectors }) {
+  const { Index, MetricKind, ScalarKind } = (await load('usearch')).default
+  const built = new Index({ metric: MetricKind.L2sq, connectivity: 16, expansion_add: 200, dimensions: DIM, quantization: ScalarKind.BF16 })
+  const keys = BigUint64Array.from({ length: BUILD_ROWS }, (_, i) => BigInt(i))
+  return (await timeOf(() => built.add(keys, vectors.subarray(0, BUILD_ROWS * DIM), 2))) / 1000
+}
+
+export const rows = [
+  { id: 'node.memory', work: 'RSS after 100,000 x 128 are loaded', unit: 'MB', goal: { op: '<=', value: 400, moonshot: 250 }, measure: (_context, { loadedRssMb }) => loadedRssMb, warmups: 0 },
+  { id: 'node.search.sdk8', work: 'searches k=10, 8 in flight', unit: '/s', goal: { op: '>=', value: 0.5, moonshot: 0.8 }, ...searchRate(8) },
+  { id: 'node.search.sdk1', work: 'searches k=10, 1 in flight', unit: '/s', goal: { op: '>=', value: 0.5, moonshot: 0.7 }, ...searchRate(1) },
+  {
+    id: 'node.search.p99', work: 'search latency p99, 8 in flight', unit: 'ms', goal: { op: '<=', value: 25, moonshot: 8 },
+    measure: async (_context, { client, queries }) => percentile((await inFlight((i) => search(client, queries, i), { total: SEARCHES, width: 8 })).latencies, 0.99),
+  },
+  { id: 'node.search.filter1', work: 'search with a filter that keeps 1 %, p50', unit: 'ms', goal: { op: '<=', value: 2.8, moonshot: 1.5 }, measure: (_context, { client, queries }) => p50(300, (i) => search(client, queries, i, { filter: 'bucket == 7' })) },
+  { id: 'node.search.filter50', work: 'search with a filter that keeps 50 %, p50', unit: 'ms', goal: { op: '<=', value: 2.8, moonshot: 1.5 }, measure: (_context, { client, queries }) => p50(300, (i) => search(client, queries, i, { filter: 'bucket < 50' })) },
+  {
+    id: 'node.query.pk', work: 'query by primary key, p50', unit: 'ms', goal: { op: '<=', value: 1.5, of: 'value' }, reference: 'hollow server',
+    measure: (_context, { client }) => p50(500, (i) => byKey(client, i)),
+    measureReference: (_context, { hollowClient }) => p50(500, (i) => byKey(hollowClient, i)),
+  },
+  { id: 'node.strong', work: 'a strong search after an insert of 10 rows was answered, p50', unit: 'ms', goal: { op: '<=', value: 10, moonshot: 3 }, measure: (context, shared) => strongRun(shared) },
+  {
+    id: 'node.insert.sdk', work: `${INSERTED.toLocaleString('en')} x 128 by the Node SDK, durable`, unit: 'rows/s', goal: { op: '>=', value: 0.8, moonshot: 0.95 }, reference: 'hollow server',
+    measure: (_context, shared) => withCollection(shared, (name) => insertRate(shared, shared.client, name)),
+    measureReference: (_context, shared) => insertRate(shared, shared.hollowClient, 'recorded'),
+  },
+  {
+    id: 'node.insert.raw', work: `${RAW_ROWS.toLocaleString('en')} x 128 in encoded requests of 5,000 rows, durable`, unit: 'rows/s', goal: { op: '>=', value: 60_000, moonshot: 150_000 },
+    measure: (_context, shared) => withCollection(shared, (name) => sendInserts(shared.program.address, encodeInserts(name, shared.vectors.subarray(0, RAW_ROWS * DIM), 5000), 5000)),
+  },
+  {
+    id: 'node.build', work: `${BUILD_ROWS.toLocaleString('en')} x 128, sealed to indexed and loaded`, unit: 's', goal: { op: '<=', value: 1.3, moonshot: 1.05 }, reference: 'usearch alone, two threads, bf16',
+    measure: (_context, shared) => buildSeconds(shared),
+    measureReference: (_context, shared) => usearchSeconds(shared),
+    warmups: 0,
+  },
+  {
+    id: 'node.start', work: 'warm npm start to serving', unit: 's', goal: { op: '<=', value: 3, moonshot: 1 },
+    open: () => newFolder(), measure: (folder) => startByNpm(folder), close: (folder) => removeFolder(folder),
+  },
+  {
+    id: 'node.start.memory', work: 'startMiniMilvus in memory to serving', unit: 's', goal: { op: '<=', value: 0.5, moonshot: 0.1 },
+    async measure() {
+      const startMiniMilvus = await loadName('mini-milvus', 'startMiniMilvus')
+      let node
+      const ms = await timeOf(async () => (node = await startMiniMilvus({ inMemory: true, port: 0 })))
+      await node.close()
+      return ms / 1000
+    },
+  },
+]
+
+const byKey = async (client, i) => {
+  const { data } = check(await client.query({ collection_name: MAIN, filter: `id == ${(i * 7919) % 100_000}`, output_fields: ['id', 'bucket'], consistency_level: ConsistencyLevelEnum.Eventually }))
+  if (data.length !== 1) throw new Error(`a query by key gave ${data.length} rows`)
+}
+
+let strongRuns = 0
+async function strongRun(shared) {
+  const times = []
+  for (let i = 0; i < 40; i += 1) times.push(await strongSearch(shared, (strongRuns += 1)))
+  return median(times)
+}

@@ -1,0 +1,39 @@
+/** The node as users run it: the built program in a process of its own. */
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Skip } from '../measure.mjs'
+
+const program = fileURLToPath(new URL('../../../examples/mini-milvus/dist/cli.js', import.meta.url))
+
+export const newFolder = () => mkdtempSync(path.join(tmpdir(), 'timetick-bench-'))
+export const removeFolder = (folder) => rmSync(folder, { recursive: true, force: true })
+
+/** Starts it on a folder: `{ address, startMs, rssMb(), stop() }`, times from spawn to the ready line. */
+export async function startProgram(folder, flags = []) {
+  if (!existsSync(program)) throw new Skip('mini-milvus is not built')
+  const begin = performance.now()
+  const child = spawn(process.execPath, [program, '--port', '0', '--metrics-port', '0', '--data-dir', folder, '--log-format', 'json', '--log-level', 'warn', ...flags], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = new Promise((resolve) => child.once('exit', resolve))
+  const ready = await new Promise((resolve, reject) => {
+    let text = ''
+    child.stdout.on('data', (chunk) => {
+      text += chunk
+      const end = text.indexOf('\n')
+      if (end >= 0) resolve(JSON.parse(text.slice(0, end)))
+    })
+    child.once('exit', (code) => reject(new Error(`the node ended with ${code} before it served`)))
+  })
+  return {
+    address: ready.address,
+    startMs: performance.now() - begin,
+    pid: child.pid,
+    rssMb: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) / 1024,
+    async stop() {
+      child.kill('SIGTERM')
+      await ended
+    },
+  }
+}
