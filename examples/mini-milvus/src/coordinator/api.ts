@@ -58,6 +58,8 @@ export interface CatalogWriter {
   alterCollection(dbName: string, name: string, set: Readonly<Record<string, string>>, remove: readonly string[]): Promise<void>
   alterField(dbName: string, name: string, fieldName: string, set: Readonly<Record<string, string>>, remove: readonly string[]): Promise<void>
   addField(dbName: string, name: string, field: FieldSchema): Promise<void>
+  /** All or none; ids are assigned in this order. */
+  addFields(dbName: string, name: string, fields: readonly FieldSchema[]): Promise<void>
   truncateCollection(dbName: string, name: string, atTs: bigint): Promise<void>
   createPartition(dbName: string, name: string, partition: string): Promise<void>
   dropPartition(dbName: string, name: string, partition: string): Promise<void>

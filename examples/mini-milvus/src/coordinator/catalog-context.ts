@@ -18,13 +18,13 @@ export interface CatalogContext {
   readonly limits: CatalogLimits
   /** Log channels that shards are spread over. */
   readonly pchannels: readonly string[]
-  nextId(): Promise<bigint>
-  nextTs(): Promise<bigint>
+  readonly nextId: () => Promise<bigint>
+  readonly nextTs: () => Promise<bigint>
   /**
    * Runs `plan` alone (no other change runs beside it), writes its records in one transaction, applies and announces
    * them. An empty plan writes nothing.
    */
-  change(plan: () => readonly CatalogRecord[] | Promise<readonly CatalogRecord[]>): Promise<void>
+  readonly change: (plan: () => readonly CatalogRecord[] | Promise<readonly CatalogRecord[]>) => Promise<void>
 }
 
 /** A failure that Milvus reports as an unexpected error: its own code is 65535. */

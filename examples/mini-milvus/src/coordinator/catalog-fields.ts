@@ -3,15 +3,25 @@ import { DataType, dataTypeName, type FieldSchema } from '../model/schema.ts'
 import { invalid } from '../server/status.ts'
 import { alterRecord, type CatalogContext } from './catalog-context.ts'
 
-export async function addField({ state, nextTs, change }: CatalogContext, dbName: string, name: string, field: FieldSchema): Promise<void> {
+export async function addFields({ state, nextTs, change }: CatalogContext, dbName: string, name: string, added: readonly FieldSchema[]): Promise<void> {
   await change(async () => {
     const before = state.collection(dbName, name)
     const { schema } = before
-    if (schema.fields.some((existing) => existing.name === field.name)) throw invalid(`duplicated field name: ${field.name}`)
+    if (added.length === 0) return []
+    const names = new Set(schema.fields.map((existing) => existing.name))
+    for (const field of added) {
+      if (names.has(field.name)) throw invalid(`duplicated field name: ${field.name}`)
+      names.add(field.name)
+    }
     const own = schema.fields.filter((existing) => !existing.isDynamic)
     const dynamic = schema.fields.filter((existing) => existing.isDynamic)
-    const fields = [...own, { ...field, id: before.nextFieldId }, ...dynamic]
-    const value = { ...before, schema: { ...schema, fields }, nextFieldId: before.nextFieldId + 1, updateTs: await nextTs() }
+    const numbered = added.map((field, i) => ({ ...field, id: before.nextFieldId + i }))
+    const value = {
+      ...before,
+      schema: { ...schema, fields: [...own, ...numbered, ...dynamic] },
+      nextFieldId: before.nextFieldId + added.length,
+      updateTs: await nextTs(),
+    }
     return [{ kind: 'collection', id: before.id, value }]
   })
 }

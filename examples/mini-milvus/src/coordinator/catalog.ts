@@ -181,7 +181,10 @@ class KVCatalog extends CatalogState implements Catalog {
     return fields.alterField(this.#context, dbName, name, fieldName, set, remove)
   }
   addField(dbName: string, name: string, field: FieldSchema): Promise<void> {
-    return fields.addField(this.#context, dbName, name, field)
+    return fields.addFields(this.#context, dbName, name, [field])
+  }
+  addFields(dbName: string, name: string, added: readonly FieldSchema[]): Promise<void> {
+    return fields.addFields(this.#context, dbName, name, added)
   }
 
   createPartition(dbName: string, name: string, partition: string): Promise<void> {

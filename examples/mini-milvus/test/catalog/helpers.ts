@@ -38,7 +38,7 @@ export interface Fixture {
   readonly kv: KVBase
   readonly catalog: Catalog
   /** A new catalog from what is stored. */
-  reopen(): Promise<Catalog>
+  readonly reopen: () => Promise<Catalog>
 }
 
 export async function openFixture(options: Partial<CatalogOptions> = {}): Promise<Fixture> {

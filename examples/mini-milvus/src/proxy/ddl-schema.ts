@@ -1,0 +1,102 @@
+/** A collection's schema, from the wire to the model and back. */
+import { type CollectionSchema, DataType, DYNAMIC_FIELD_NAME, type FieldSchema, FIRST_FIELD_ID, isVectorType } from '../model/schema.ts'
+import { Code, invalid, MilvusError } from '../server/status.ts'
+import type { CollectionSchema as WireSchema, FieldSchema as WireField, Init } from '../wire/index.ts'
+import { fieldFromWire } from './ddl-fields.ts'
+import { defaultToWire, toPairs } from './rpc-values.ts'
+
+const MAX_FIELDS = 64
+const MAX_VECTOR_FIELDS = 10
+
+/** @param name of the collection: the request's, which wins over the schema's own */
+export function schemaFromWire(wire: WireSchema, name: string): CollectionSchema {
+  if (wire.functions.length > 0) throw new MilvusError(Code.Unimplemented, 'functions are not served by mini-milvus yet')
+  if (wire.struct_array_fields.length > 0) throw new MilvusError(Code.Unimplemented, 'arrays of structs are not served by mini-milvus yet')
+  if (wire.fields.length > MAX_FIELDS) throw invalid(`maximum field's number should be limited to ${MAX_FIELDS}`)
+  // The schema's own autoID is an older way to say it of the primary key.
+  const given = wire.fields.map((field) => (wire.autoID && field.is_primary_key ? { ...field, autoID: true } : field))
+  const fields = given.map((field, i) => fieldFromWire(field, FIRST_FIELD_ID + i, name))
+  checkTogether(fields)
+  if (wire.enable_dynamic_field) fields.push(dynamicMeta(FIRST_FIELD_ID + fields.length))
+  return { name, description: wire.description, fields, enableDynamicField: wire.enable_dynamic_field }
+}
+
+function checkTogether(fields: readonly FieldSchema[]): void {
+  const names = new Set<string>()
+  for (const { name } of fields) {
+    if (names.has(name)) throw invalid(`duplicated field name: ${name}`)
+    names.add(name)
+  }
+  const atMostOne = (what: string, found: readonly FieldSchema[]): void => {
+    if (found.length > 1) throw invalid(`there are more than one ${what}, field name = ${found[0]?.name}, ${found[1]?.name}`)
+  }
+  const primary = fields.filter((field) => field.isPrimary)
+  if (primary.length === 0) throw invalid('primary key is not specified')
+  atMostOne('primary key', primary)
+  atMostOne('partition key', fields.filter((field) => field.isPartitionKey))
+  atMostOne('clustering key', fields.filter((field) => field.isClusteringKey))
+  const vectors = fields.filter((field) => isVectorType(field.type))
+  if (vectors.length === 0) throw invalid('schema does not contain vector field')
+  if (vectors.length > MAX_VECTOR_FIELDS) throw invalid(`maximum vector field's number should be limited to ${MAX_VECTOR_FIELDS}`)
+}
+
+function dynamicMeta(id: number): FieldSchema {
+  return {
+    id,
+    name: DYNAMIC_FIELD_NAME,
+    description: 'dynamic schema',
+    type: DataType.JSON,
+    isPrimary: false,
+    autoId: false,
+    isPartitionKey: false,
+    isClusteringKey: false,
+    isDynamic: true,
+    nullable: false,
+    typeParams: {},
+    indexParams: {},
+  }
+}
+
+/** A field for a collection that has rows already: those must have something to show. */
+export function addedFieldFromWire(wire: WireField, schema: CollectionSchema): FieldSchema {
+  const field = fieldFromWire(wire, 0, schema.name)
+  if (schema.fields.filter((existing) => !existing.isDynamic).length >= MAX_FIELDS) throw invalid(`The number of fields has reached the maximum value ${MAX_FIELDS}`)
+  if (field.isPrimary) throw invalid(`not support to add pk field, field name = ${field.name}`)
+  if (field.isPartitionKey) throw invalid(`not support to add partition key field, field name  = ${field.name}`)
+  if (field.isClusteringKey && schema.fields.some((existing) => existing.isClusteringKey)) {
+    throw invalid(`already has another clutering key field, field name: ${field.name}`)
+  }
+  if (isVectorType(field.type)) throw invalid(`not support to add vector field, field name = ${field.name}`)
+  if (!field.nullable) throw invalid(`added field must be nullable, please check it, field name = ${field.name}`)
+  return field
+}
+
+/** As describe shows it: `$meta` is hidden. */
+export function schemaToWire(schema: CollectionSchema): Init<WireSchema> {
+  const fields = schema.fields.filter((field) => !field.isDynamic)
+  return {
+    name: schema.name,
+    description: schema.description,
+    autoID: fields.some((field) => field.isPrimary && field.autoId),
+    fields: fields.map(fieldToWire),
+    enable_dynamic_field: schema.enableDynamicField,
+  }
+}
+
+function fieldToWire(field: FieldSchema): Init<WireField> {
+  return {
+    fieldID: BigInt(field.id),
+    name: field.name,
+    is_primary_key: field.isPrimary,
+    description: field.description,
+    data_type: field.type,
+    type_params: toPairs(field.typeParams),
+    index_params: toPairs(field.indexParams),
+    autoID: field.autoId,
+    element_type: field.elementType ?? 0,
+    default_value: defaultToWire(field),
+    is_partition_key: field.isPartitionKey,
+    is_clustering_key: field.isClusteringKey,
+    nullable: field.nullable,
+  }
+}
