@@ -40,18 +40,27 @@ export interface TsMsg {
   setTs(ts: Timestamp): void
 }
 
-/** A place in a channel together with the tick up to which everything before it has been delivered. */
+/**
+ * A place in a channel together with the tick up to which everything before it has been delivered.
+ *
+ * The two streams mean the id differently, as in Milvus: positions of a `TtMsgStream` name the first frame to read (the first
+ * one held back, else the tick), those of a `MsgStream` the last frame delivered. Give a stream positions of its own kind.
+ */
 export interface MsgPosition {
   readonly channel: string
-  /** Read on from here, inclusive. `undefined`: from the channel's first frame. */
+  /** Aligned: read on from here, inclusive. Plain: read on behind it. `undefined`: from the channel's first frame. */
   readonly msgId: MessageId | undefined
-  /** Data with a timestamp <= this was delivered before: skip it when reading on. */
+  /**
+   * Aligned: data at or below this was delivered before; it is skipped when reading on, until the channel's first tick at or
+   * above it (what comes behind that is late data). Plain: the last message's time, for information.
+   * In `TsMsg.position` 0n: reading on from a message skips nothing.
+   */
   readonly timestamp: Timestamp
 }
 
 /**
  * What came in one step of time: messages with `beginTs < ts <= endTs` (late data aside), grouped by channel, in each
- * channel's order. An empty pack is progress. Positions are full vectors: one per channel of the stream, always.
+ * channel's order; a message's `ts` is its `endTs`. An empty pack is progress. Positions are full vectors: one per channel of the stream, always.
  * Reading on from `endPositions` gives what follows this pack; from `startPositions`, this pack again.
  */
 export interface MsgPack {

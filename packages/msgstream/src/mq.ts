@@ -38,7 +38,9 @@ export interface MqProducer extends AsyncDisposable {
   /**
    * Append frames, in order, contiguous. Resolves when they are as durable as `features.durability` says.
    * Must keep the order of calls, also of calls that were not awaited. Must assign ids in that order.
+   * Must not see what the caller does to the frames after the call.
    * A failure says `outcome`; after 'unknown' this producer is failed for good.
+   * An abort after the frames were taken over rejects too; whether they become durable is then unknown.
    */
   send(frames: readonly Uint8Array[], options?: CallOptions): Promise<MessageId[]>
   /**
@@ -47,6 +49,7 @@ export interface MqProducer extends AsyncDisposable {
    * Must not be delivered before frames whose `send` was called earlier; is delivered once those are durable.
    */
   sendTransient(frame: Uint8Array): void
+  /** Must wait for sends under way. Idempotent; later sends are `MSG_CLOSED`. */
   close(): Promise<void>
 }
 
@@ -54,12 +57,13 @@ export interface MqReader extends AsyncDisposable {
   readonly channel: string
   /**
    * The next frames, at least one, at most `maxMessages` and about `maxBytes`; waits for the first one.
-   * `undefined` when the reader was closed. One call at a time.
+   * `undefined` when the reader was closed. One call at a time: Must refuse a second one with `MSG_BUSY`.
+   * A reader far behind may miss transient frames, the oldest first: they are progress, not data.
    * Must deliver every durable frame once, in order, and nothing that is not yet durable.
    * Must reject with `MSG_POSITION_EXPIRED` (details: `first`, `latest`) when retention took the frame it stands before.
    */
   read(options?: CallOptions & { readonly maxMessages?: number | undefined; readonly maxBytes?: number | undefined }): Promise<MqBatch | undefined>
-  /** Move. Frames already handed out stay handed out; the next `read` starts here. */
+  /** Move. Frames already handed out stay handed out; the next `read`, or one that waits, starts here. */
   seek(position: StartPosition): Promise<void>
   close(): Promise<void>
 }
@@ -73,7 +77,11 @@ export interface Mq extends AsyncDisposable {
   listChannels(options?: CallOptions): Promise<string[]>
   /** Makes the channel if missing. */
   openProducer(channel: string, options?: CallOptions): Promise<MqProducer>
-  /** The channel must exist (`MSG_CHANNEL_NOT_FOUND`). `latest` is fixed at this call, not at the first read. */
+  /**
+   * The channel must exist (`MSG_CHANNEL_NOT_FOUND`). `latest` is fixed at this call, not at the first read.
+   * An id may be the place of the next frame (a transient frame's id). One beyond that is `MSG_POSITION_AHEAD` where the
+   * backend can tell; one that retention took is found out by the first `read`.
+   */
   openReader(channel: string, start: StartPosition, options?: CallOptions): Promise<MqReader>
   /** Ids of the first kept and the last durable frame, `undefined` each when the channel is empty. */
   bounds(channel: string, options?: CallOptions): Promise<{ readonly first: MessageId | undefined; readonly last: MessageId | undefined }>

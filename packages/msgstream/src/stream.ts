@@ -29,8 +29,9 @@ export type ProducedIds = ReadonlyMap<string, readonly MessageId[]>
 
 export interface MsgStream extends AsyncDisposable, AsyncIterable<MsgPack> {
   readonly mq: Mq
-  /** Channels to write to, in order: a hash key's remainder indexes them. Duplicates are a `TypeError`. */
+  /** Channels to write to, in order: a hash key's remainder indexes them. Duplicates, and a second call, are a `TypeError`. */
   asProducer(channels: readonly string[], options?: CallOptions): Promise<void>
+  /** Channels to read; each must exist (`MSG_CHANNEL_NOT_FOUND`). A second call is a `TypeError`. */
   asConsumer(channels: readonly string[], options?: ConsumerOptions): Promise<void>
   setRepackFunc(repack: RepackFunc): void
   /**
@@ -40,9 +41,15 @@ export interface MsgStream extends AsyncDisposable, AsyncIterable<MsgPack> {
   produce(pack: Pick<MsgPack, 'msgs'>, options?: CallOptions): Promise<ProducedIds>
   /** Write every message to every channel. */
   broadcast(pack: Pick<MsgPack, 'msgs'>, options?: CallOptions): Promise<ProducedIds>
-  /** The next pack, or `undefined` after close. Iteration is the same, pack by pack. */
+  /**
+   * The next pack, or `undefined` after close. Iteration is the same, pack by pack; leaving the loop does not close the stream.
+   * A failed reader or an undecodable frame rejects, behind the packs that came before it; `seek` begins anew.
+   */
   consume(options?: CallOptions): Promise<MsgPack | undefined>
-  /** Before the first consume, or between two of them. */
+  /**
+   * Before the first consume, or between two of them. Channels that are not named stay where they are. `inclusive` says how
+   * the ids are meant: default false for a `MsgStream`, true for a `TtMsgStream`, which takes nothing else.
+   */
   seek(positions: readonly MsgPosition[], options?: CallOptions & { readonly inclusive?: boolean | undefined }): Promise<void>
   /** The last durable message of a channel, or `undefined` when it is empty. */
   getLatestMsgId(channel: string, options?: CallOptions): Promise<MessageId | undefined>
@@ -56,7 +63,7 @@ export interface TtMsgStreamOptions extends MsgStreamOptions {
   readonly align?: 'frontier' | 'equal' | undefined
   /** Data at or below an emitted tick. @default 'deliver' (with `late: true`) */
   readonly late?: 'deliver' | 'drop' | 'fail' | undefined
-  /** Emit no pack for an interval without messages. @default false: empty packs are progress */
+  /** Emit no pack for an interval without messages; it is joined to the next one. @default false: empty packs are progress */
   readonly skipEmpty?: boolean | undefined
 }
 
@@ -93,10 +100,16 @@ export interface StampedAppend {
 export interface TimeTickProducer extends AsyncDisposable {
   /**
    * Allocate one timestamp, let `build` make the messages for it (synchronously), append them all, resolve when durable.
-   * Order per channel is the order of the timestamps.
+   * Order per channel is the order of the timestamps. `build` names channels of the call only; its messages get the timestamp
+   * (`setTs`). If it throws, nothing was written. Failures: `MSG_PRODUCE_FAILED` with the outcome of each channel;
+   * after an unknown one `MSG_PRODUCER_FAILED` for good, and no more ticks on that channel. An abort before the write's turn
+   * writes nothing; later it leaves the outcome open and the write goes on.
    */
   write(build: (ts: Timestamp) => readonly StampedAppend[], channels: readonly string[], options?: CallOptions): Promise<{ readonly timestamp: Timestamp; readonly ids: ProducedIds }>
-  /** Ask for a tick >= ts on these channels without waiting for the period. */
+  /**
+   * Ask for a tick >= ts on these channels without waiting for the period. Comes at once where ts was allocated here before,
+   * else with one allocation for all who ask in one turn; where a write holds it back, as soon as that is acknowledged.
+   */
   requestTick(channels: readonly string[], atLeast: Timestamp): void
   /** The last tick written to a channel, 0n before the first. */
   lastTick(channel: string): Timestamp
