@@ -1,0 +1,222 @@
+/// <reference lib="esnext.disposable" />
+import { availableParallelism } from 'node:os'
+import { Worker } from 'node:worker_threads'
+import { vectorBytes, type DataType } from '../model/schema.ts'
+import { runBuilder } from './builder.ts'
+import { EngineError } from './errors.ts'
+import type { FileSum } from './index-file.edge.ts'
+import { checkVectorSet, type Metric, type VectorSet } from './metric.ts'
+import { canIndex, type Quantization } from './native.ts'
+import { WorkerPool } from './pool.ts'
+import type { SearchItem } from './protocol.ts'
+import { type SearchQuery, type SearchResult, searchSet } from './search.ts'
+import { resolveWorkerUrl } from './worker-url.edge.ts'
+
+export interface EngineOptions {
+  /** Search workers, and threads of a build. Default: one per processor, at most 4. */
+  readonly threads?: number | undefined
+  /** Searches that may wait for a worker before new ones are refused. Default: 4096. */
+  readonly maxQueued?: number | undefined
+}
+
+export interface AddSetOptions extends Omit<VectorSet, 'metric'> {
+  readonly id: string
+  readonly metric: string
+}
+
+export interface SearchRequest extends SearchQuery {
+  readonly setId: string
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface BuildIndexOptions {
+  readonly vectors: Uint8Array
+  readonly rows: number
+  readonly dim: number
+  readonly type: DataType
+  readonly metric: string
+  /** M: links of a row in each layer, 16 unless given. efConstruction: effort, 128 unless given. */
+  readonly params?: { readonly M?: number | undefined; readonly efConstruction?: number | undefined } | undefined
+  /** How vectors are kept in the index; hits are ranked by the exact ones anyway. Default: `bf16`, half the memory and time. */
+  readonly quantization?: Quantization | undefined
+  /** A file that does not exist. It is durable when the promise resolves, and gone when it rejects. */
+  readonly path: string
+  readonly threads?: number | undefined
+  readonly onProgress?: ((rows: number) => void) | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface AttachIndexOptions {
+  readonly setId: string
+  readonly path: string
+  /** What `buildIndex` gave: a file with another sum is refused before the library sees it. */
+  readonly crc32: number
+  readonly quantization?: Quantization | undefined
+}
+
+/** Vector search and index building, in worker threads. */
+export interface Engine extends AsyncDisposable {
+  /** Makes vectors known under an id, or replaces them (and drops their index). Bytes off a SharedArrayBuffer are copied once. */
+  addSet(options: AddSetOptions): void
+  /** Unknown ids are no failure. */
+  dropSet(id: string): void
+  /** Checks and opens an index of a set. Until then, and where it cannot be opened, searches scan. */
+  attachIndex(options: AttachIndexOptions): Promise<void>
+  detachIndex(setId: string): void
+  search(request: SearchRequest): Promise<SearchResult>
+  /** Several sets at once: a message per worker instead of one per set. Results are in order of the requests. */
+  searchMany(requests: readonly Omit<SearchRequest, 'signal'>[], options?: { readonly signal?: AbortSignal | undefined }): Promise<SearchResult[]>
+  /** Builds run one after the other. */
+  buildIndex(options: BuildIndexOptions): Promise<FileSum>
+  close(): Promise<void>
+}
+
+/** Multiply-adds that are done at once in the caller's thread: less than it costs to ask another. About 30 us. */
+const INLINE_OPERATIONS = 32_768
+
+export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
+  const threads = options.threads ?? Math.min(4, availableParallelism())
+  const maxQueued = options.maxQueued ?? 4096
+  for (const [name, value, max] of [['threads', threads, 64], ['maxQueued', maxQueued, 1_000_000]] as const) {
+    if (!Number.isInteger(value) || value < 1 || value > max) throw new RangeError(`expected \`${name}\` to be an integer in 1..${max}, got ${String(value)}`)
+  }
+  return new WorkerEngine(threads, maxQueued, await resolveWorkerUrl())
+}
+
+class WorkerEngine implements Engine {
+  readonly #pool: WorkerPool
+  readonly #threads: number
+  readonly #url: URL
+  readonly #closing = new AbortController()
+  #builds: Promise<unknown> = Promise.resolve()
+
+  constructor(threads: number, maxQueued: number, url: URL) {
+    this.#threads = threads
+    this.#url = url
+    this.#pool = new WorkerPool(threads, maxQueued, () => new Worker(url, { workerData: { role: 'search' } }))
+  }
+
+  addSet({ id, vectors, rows, dim, type, metric }: AddSetOptions): void {
+    const set: VectorSet = { vectors, rows, dim, type, metric: metric as Metric }
+    checkVectorSet(set)
+    this.#checkOpen()
+    this.#pool.sets.set(id, { set: { ...set, vectors: toShared(vectors.subarray(0, rows * vectorBytes(type, dim))) }, index: undefined })
+  }
+
+  dropSet(id: string): void {
+    this.#pool.forget(id)
+  }
+
+  async attachIndex({ setId, path, crc32, quantization = 'bf16' }: AttachIndexOptions): Promise<void> {
+    this.#checkOpen()
+    await this.#pool.attach(setId, { path, crc32, quantization })
+  }
+
+  detachIndex(setId: string): void {
+    const known = this.#pool.sets.get(setId)
+    if (known !== undefined) this.#pool.sets.set(setId, { ...known, index: undefined })
+  }
+
+  async search({ signal, ...request }: SearchRequest): Promise<SearchResult> {
+    const [result] = await this.searchMany([request], { signal })
+    if (result === undefined) throw new EngineError('ENGINE_WORKER_FAILED', 'a worker gave no result')
+    return result
+  }
+
+  async searchMany(requests: readonly Omit<SearchRequest, 'signal'>[], options: { readonly signal?: AbortSignal | undefined } = {}): Promise<SearchResult[]> {
+    options.signal?.throwIfAborted()
+    this.#checkOpen()
+    const results: SearchResult[] = []
+    const items: SearchItem[] = []
+    const costs: number[] = []
+    const places: number[] = []
+    for (const [i, { setId, ...query }] of requests.entries()) {
+      const known = this.#pool.sets.get(setId)
+      if (known === undefined) throw new EngineError('ENGINE_UNKNOWN_SET', `no vectors are known as ${setId}`)
+      checkQuery(query, known.set)
+      const cost = costOf(query, known.set)
+      if (cost <= INLINE_OPERATIONS) {
+        results[i] = searchSet(known.set, undefined, query)
+        continue
+      }
+      items.push({ id: setId, query: { ...query, queries: toSendable(query.queries), mask: query.mask === undefined ? undefined : toSendable(query.mask) } })
+      costs.push(cost)
+      places.push(i)
+    }
+    const found = items.length === 0 ? [] : await this.#pool.search(items, costs, options.signal)
+    for (const [n, result] of found.entries()) results[places[n] ?? 0] = result
+    return results
+  }
+
+  async buildIndex(options: BuildIndexOptions): Promise<FileSum> {
+    const { vectors, rows, dim, type, metric, path, signal } = options
+    const set: VectorSet = { vectors, rows, dim, type, metric: metric as Metric }
+    checkVectorSet(set)
+    if (!canIndex(type)) throw new RangeError(`expected vectors that can be indexed, got type ${type}`)
+    const connectivity = positive('M', options.params?.M ?? 16, 2, 2048)
+    const effort = positive('efConstruction', options.params?.efConstruction ?? 128, 1, 1_000_000)
+    const threads = positive('threads', options.threads ?? this.#threads, 1, 256)
+    const before = this.#builds
+    const signals = [this.#closing.signal, ...(signal === undefined ? [] : [signal])]
+    const run = async () => {
+      await before
+      this.#checkOpen()
+      signal?.throwIfAborted()
+      const shared = toShared(vectors.subarray(0, rows * vectorBytes(type, dim)))
+      const cancel = new Int32Array(new SharedArrayBuffer(4))
+      const job = { set: { ...set, vectors: shared }, connectivity, effort, quantization: options.quantization ?? 'bf16', threads, path, cancel }
+      return runBuilder(new Worker(this.#url, { workerData: { role: 'build', job } }), job, options.onProgress, signals)
+    }
+    const result = run()
+    this.#builds = result.catch(() => undefined)
+    return result
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new EngineError('ENGINE_CLOSED', 'the engine was closed'))
+    await Promise.all([this.#pool.close(), this.#builds])
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #checkOpen(): void {
+    this.#closing.signal.throwIfAborted()
+  }
+}
+
+function checkQuery(query: SearchQuery, set: VectorSet): void {
+  positive('nq', query.nq, 1, 16_384)
+  positive('k', query.k, 1, 0xffffffff)
+  if (query.ef !== undefined) positive('ef', query.ef, 1, 0xffffffff)
+  const bytes = query.nq * vectorBytes(set.type, set.dim)
+  if (!(query.queries instanceof Uint8Array) || query.queries.length !== bytes) {
+    throw new RangeError(`expected \`queries\` to have ${bytes} bytes, got ${query.queries?.length}`)
+  }
+  const rows = Math.min(query.rows ?? set.rows, set.rows)
+  if (query.mask !== undefined && query.mask.length < rows) throw new RangeError(`expected \`mask\` to have ${rows} bytes, got ${query.mask.length}`)
+}
+
+/** Multiply-adds of a scan: an upper bound of what a search costs. */
+function costOf(query: SearchQuery, set: VectorSet): number {
+  const rows = Math.min(query.rows ?? set.rows, set.rows)
+  return query.nq * set.dim * Math.min(rows, query.maskCount ?? rows) + (query.mask === undefined ? 0 : rows)
+}
+
+function positive(name: string, value: number, min: number, max: number): number {
+  if (!Number.isInteger(value) || value < min || value > max) throw new RangeError(`expected \`${name}\` to be an integer in ${min}..${max}, got ${String(value)}`)
+  return value
+}
+
+function toShared(bytes: Uint8Array): Uint8Array {
+  if (bytes.buffer instanceof SharedArrayBuffer) return bytes
+  const shared = new Uint8Array(new SharedArrayBuffer(bytes.length))
+  shared.set(bytes)
+  return shared
+}
+
+/** Sending a view sends all that lies under it. */
+function toSendable(bytes: Uint8Array): Uint8Array {
+  return bytes.buffer instanceof SharedArrayBuffer || bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice()
+}

@@ -1,0 +1,36 @@
+import { DataType, dataTypeName, vectorBytes } from '../model/schema.ts'
+
+/** Milvus's metrics of dense vectors. L2 is the squared distance. */
+export type Metric = 'L2' | 'IP' | 'COSINE' | 'HAMMING' | 'JACCARD'
+
+/** True where the best score is the highest. */
+export function isDescending(metric: Metric): boolean {
+  return metric === 'IP' || metric === 'COSINE'
+}
+
+export function isBinaryMetric(metric: Metric): boolean {
+  return metric === 'HAMMING' || metric === 'JACCARD'
+}
+
+/** Packed vectors of one field of one segment. */
+export interface VectorSet {
+  /** Row i at `i * bytesPerRow`, little-endian, as Milvus sends it. On a SharedArrayBuffer, so that workers see it. */
+  readonly vectors: Uint8Array
+  readonly rows: number
+  readonly dim: number
+  readonly type: DataType
+  readonly metric: Metric
+}
+
+/** Throws unless type, metric, dimensions and bytes go together. */
+export function checkVectorSet(set: VectorSet): void {
+  if (!(set.vectors instanceof Uint8Array)) throw new TypeError(`expected \`vectors\` to be a Uint8Array, got ${typeof set.vectors}`)
+  if (!Number.isInteger(set.dim) || set.dim < 1 || set.dim > 262_144) throw new RangeError(`expected \`dim\` to be an integer in 1..262144, got ${set.dim}`)
+  if (!Number.isInteger(set.rows) || set.rows < 0 || set.rows > 0xffffffff) throw new RangeError(`expected \`rows\` to be an integer from 0, got ${set.rows}`)
+  if (!['L2', 'IP', 'COSINE', 'HAMMING', 'JACCARD'].includes(set.metric)) throw new RangeError(`expected \`metric\` to be one of L2, IP, COSINE, HAMMING, JACCARD, got ${String(set.metric)}`)
+  if (isBinaryMetric(set.metric) !== (set.type === DataType.BinaryVector)) {
+    throw new RangeError(`expected a \`metric\` for ${dataTypeName(set.type)}, got ${set.metric}`)
+  }
+  const needed = set.rows * vectorBytes(set.type, set.dim)
+  if (set.vectors.length < needed) throw new RangeError(`expected \`vectors\` to have ${needed} bytes, got ${set.vectors.length}`)
+}

@@ -1,0 +1,50 @@
+/** The native index library, loaded when it is first needed: nodes without it scan. */
+import type { Index } from 'usearch'
+import { DataType } from '../model/schema.ts'
+import { EngineError } from './errors.ts'
+import type { Metric } from './metric.ts'
+
+export type Quantization = 'bf16' | 'f32'
+
+export interface IndexShape {
+  readonly dim: number
+  readonly metric: Metric
+  readonly quantization: Quantization
+}
+
+type Library = typeof import('usearch')['default']
+let library: Promise<Library> | undefined
+
+async function load(): Promise<Library> {
+  library ??= import('usearch').then((module) => module.default)
+  try {
+    return await library
+  } catch (error) {
+    library = undefined
+    throw new EngineError('ENGINE_INDEX_UNAVAILABLE', 'usearch cannot be loaded', { cause: error })
+  }
+}
+
+export function canIndex(type: DataType): boolean {
+  return type !== DataType.BinaryVector && type !== DataType.SparseFloatVector
+}
+
+/**
+ * An empty index. COSINE is inner product of vectors that the caller has scaled to length 1, so that zero vectors are defined.
+ * The search effort is 1: the library takes the larger of it and of the number wanted, so `search(query, ef)` sets it anew each
+ * time and no file need be opened twice.
+ */
+export async function createIndex(shape: IndexShape, connectivity = 16, effort = 128): Promise<Index> {
+  const { Index, MetricKind, ScalarKind } = await load()
+  return new Index({
+    dimensions: shape.dim,
+    metric: shape.metric === 'L2' ? MetricKind.L2sq : MetricKind.IP,
+    quantization: shape.quantization === 'f32' ? ScalarKind.F32 : ScalarKind.BF16,
+    connectivity,
+    expansion_add: effort,
+    expansion_search: 1,
+    multi: false,
+  })
+}
+
+export type { Index }

@@ -1,0 +1,160 @@
+/** One search over one set: synchronous, in a worker or, where it is tiny, in the caller's thread. */
+import { vectorBytes } from '../model/schema.ts'
+import { isDescending, type VectorSet } from './metric.ts'
+import type { Index } from './native.ts'
+import { candidatesFor, scanIsCheaper } from './plan.ts'
+import { decodeQuery, type KeyRange, keysOf, lengthOf, scan } from './scan.ts'
+import { TopK } from './top-k.ts'
+
+export interface SearchQuery {
+  /** `nq` packed vectors of the set's type. */
+  readonly queries: Uint8Array
+  readonly nq: number
+  readonly k: number
+  /** Only the first rows of the set (a growing set is registered with its capacity); all unless given. */
+  readonly rows?: number | undefined
+  /** Breadth of the search in the graph; at least `k`. Default: 128, or 1.5 k. */
+  readonly ef?: number | undefined
+  /** False: scan even where there is an index. */
+  readonly useIndex?: boolean | undefined
+  /** A byte per row: 1 where the row may be returned. On a SharedArrayBuffer it is not copied. */
+  readonly mask?: Uint8Array | undefined
+  /** How many 1 the mask has; counted where it is not given. */
+  readonly maskCount?: number | undefined
+  /** Milvus's bounds: `rangeFilter <= score < radius` for distances, `radius < score <= rangeFilter` for IP and COSINE. */
+  readonly radius?: number | undefined
+  readonly rangeFilter?: number | undefined
+}
+
+/** Hits of all queries one after the other; query i has `counts[i]` of them, best first, equal scores by row. */
+export interface SearchResult {
+  readonly counts: Uint32Array
+  readonly rows: Uint32Array
+  readonly scores: Float32Array
+}
+
+const top = new TopK()
+
+export function searchSet(set: VectorSet, index: Index | undefined, query: SearchQuery): SearchResult {
+  const rows = Math.min(query.rows ?? set.rows, set.rows)
+  const { nq, k, mask } = query
+  const counts = new Uint32Array(nq)
+  let allowed = rows
+  if (mask !== undefined) allowed = query.maskCount ?? countOnes(mask, rows)
+  const limit = Math.min(k, allowed)
+  const hits = { keys: new Float32Array(nq * limit), rows: new Uint32Array(nq * limit), size: 0 }
+  if (limit > 0) {
+    const width = vectorBytes(set.type, set.dim)
+    const range = keyRange(set, query)
+    const run: Run = { set, index, rows, allowed, limit, query, range, only: undefined }
+    for (let i = 0; i < nq; i++) {
+      const vector = decodeQuery(set, query.queries.subarray(i * width, (i + 1) * width))
+      searchOne(run, vector)
+      counts[i] = top.drain(hits.keys, hits.rows, hits.size)
+      hits.size += counts[i] ?? 0
+    }
+  }
+  const scores = hits.keys.length === hits.size ? hits.keys : hits.keys.slice(0, hits.size)
+  if (isDescending(set.metric)) for (let i = 0; i < scores.length; i++) scores[i] = 0 - (scores[i] ?? 0)
+  return { counts, rows: hits.rows.length === hits.size ? hits.rows : hits.rows.slice(0, hits.size), scores }
+}
+
+interface Run {
+  readonly set: VectorSet
+  readonly index: Index | undefined
+  readonly rows: number
+  readonly allowed: number
+  readonly limit: number
+  readonly query: SearchQuery
+  readonly range: KeyRange | undefined
+  /** Rows of the mask, listed when the first scan needs them. */
+  only: Uint32Array | undefined
+}
+
+function searchOne(run: Run, vector: Float32Array | Uint8Array): void {
+  const { set, index, rows, allowed, limit, query } = run
+  if (index !== undefined && vector instanceof Float32Array && query.useIndex !== false) {
+    const probe = set.metric === 'COSINE' ? toUnitLength(vector) : vector
+    let candidates = candidatesFor(limit, query.ef, rows, allowed)
+    while (!scanIsCheaper(candidates, allowed)) {
+      if (searchGraph(run, index, vector, probe, candidates)) return
+      candidates *= 4
+    }
+  }
+  const { mask } = query
+  if (mask !== undefined && allowed < rows) run.only ??= listOnes(mask, rows, allowed)
+  top.reset(limit)
+  scan(set, vector, rows, run.only, run.range, top)
+}
+
+/**
+ * Fills `top` from the graph's candidates, ranked anew by the exact vectors. False when the candidates may not hold all that
+ * was asked for: the filter or the range took too many, or the last hit is so near the end of the list that others may lie
+ * just beyond it.
+ */
+function searchGraph(run: Run, index: Index, vector: Float32Array, probe: Float32Array, candidates: number): boolean {
+  const { set, rows, limit, range } = run
+  const { mask, radius } = run.query
+  const { keys } = index.search(probe, candidates, 1)
+  // Keys are rows, below 2^32: the low words of little-endian 64 bit numbers.
+  const found = new Uint32Array(keys.buffer, keys.byteOffset, keys.length * 2)
+  const exact = keysOf(set, vector)
+  // The graph's order is that of rounded vectors: look a little further than is wanted.
+  const enough = range === undefined ? limit + Math.max(16, limit) : Infinity
+  top.reset(limit)
+  let kept = 0
+  let position = 0
+  let filled = keys.length
+  for (; position < keys.length && kept < enough; position++) {
+    const row = found[position * 2] ?? 0
+    if (row >= rows) continue
+    if (mask !== undefined && mask[row] !== 1) continue
+    const key = exact(row)
+    if (range !== undefined && !range.contains(key)) continue
+    kept++
+    if (kept === limit) filled = position
+    top.offer(key, row)
+  }
+  if (kept >= limit) return filled < candidates * 0.9 || mask === undefined
+  if (mask !== undefined || radius === undefined || keys.length === 0) return false
+  // Nothing is missing when the list reaches beyond the radius: the rest is further away still.
+  const last = exact(found[(keys.length - 1) * 2] ?? 0)
+  const bound = isDescending(set.metric) ? -radius : radius
+  return last > bound + Math.abs(bound) * 0.05
+}
+
+function keyRange(set: VectorSet, query: SearchQuery): KeyRange | undefined {
+  const { radius, rangeFilter } = query
+  if (radius === undefined && rangeFilter === undefined) return undefined
+  const sign = isDescending(set.metric) ? -1 : 1
+  const below = radius === undefined ? Infinity : Math.fround(sign * radius)
+  const from = rangeFilter === undefined ? -Infinity : Math.fround(sign * rangeFilter)
+  return { contains: (key) => key >= from && key < below }
+}
+
+function toUnitLength(vector: Float32Array): Float32Array {
+  const length = lengthOf(vector, 0, vector.length)
+  return length === 0 ? vector : vector.map((value) => value / length)
+}
+
+export function countOnes(mask: Uint8Array, rows: number): number {
+  let count = 0
+  for (let i = 0; i < rows; i++) count += mask[i] ?? 0
+  return count
+}
+
+function listOnes(mask: Uint8Array, rows: number, count: number): Uint32Array {
+  const list = new Uint32Array(count)
+  let at = 0
+  let row = 0
+  if (mask.byteOffset % 4 === 0) {
+    const words = new Uint32Array(mask.buffer, mask.byteOffset, rows >>> 2)
+    for (let w = 0; w < words.length; w++) {
+      if (words[w] === 0) continue
+      for (row = w * 4; row < w * 4 + 4; row++) if (mask[row] === 1) list[at++] = row
+    }
+    row = words.length * 4
+  }
+  for (; row < rows; row++) if (mask[row] === 1) list[at++] = row
+  return at === count ? list : list.subarray(0, at)
+}
