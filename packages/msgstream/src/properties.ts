@@ -20,7 +20,7 @@ export function copyProperties(properties: unknown): Properties {
   let count = 0
   for (const [key, value] of Object.entries(properties) as [string, unknown][]) {
     if (typeof value !== 'string') throw new TypeError(`expected \`properties.${key}\` to be a string, got ${show(value)}`)
-    if (/\p{Surrogate}/u.test(key) || /\p{Surrogate}/u.test(value)) throw new TypeError('expected `properties` without lone surrogates')
+    if (/\p{Surrogate}/u.test(key) || /\p{Surrogate}/u.test(value)) throw new TypeError(`expected \`properties\` without lone surrogates, got ${show(key)}: ${show(value)}`)
     copy[key] = value
     count++
   }
