@@ -12,9 +12,9 @@ import { systemClock } from './edge.ts'
 import { createEngineKV } from './engine-kv.ts'
 import type { KVFeatures } from './features.ts'
 import type { KVBase } from './kv.ts'
-import { openDatabase } from './lmdb/database.ts'
+import { openDatabase, opening } from './lmdb/database.ts'
 import { LmdbEngine } from './lmdb/engine.ts'
-import { lockFolder, prepareFolder, syncFolder } from './lmdb/folder.edge.ts'
+import { checkDataFile, lockFolder, prepareFolder, syncFolder } from './lmdb/folder.edge.ts'
 
 export interface LmdbKVOptions {
   /** The folder; made when it is not there. */
@@ -46,9 +46,10 @@ export interface LmdbKVOptions {
  */
 export async function openLmdbKV(options: LmdbKVOptions): Promise<KVBase> {
   const { path, root, sync, ...limits } = checkOptions(options)
-  const folder = await prepareFolder(path)
-  const lock = await lockFolder(folder)
+  const folder = await opening(() => prepareFolder(path))
+  const lock = await opening(() => lockFolder(folder))
   try {
+    await opening(() => checkDataFile(folder))
     const { db, storeId } = await openDatabase({ folder, token: lock.token, sync, mapSizeBytes: limits.mapSizeBytes })
     const engine = new LmdbEngine({
       ...limits,

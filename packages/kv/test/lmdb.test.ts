@@ -45,9 +45,10 @@ describe('openLmdbKV', () => {
 
   it('refuses what is not a store, and leaves no lock behind', async () => {
     const garbage = await fresh()
-    await writeFile(join(garbage, 'data.mdb'), Buffer.alloc(20_000, 7))
-    await expect(openLmdbKV({ path: garbage })).rejects.toSatisfy((error) => isKVError(error))
-    await expect(openLmdbKV({ path: garbage })).rejects.not.toSatisfy(code('KV_LOCKED'))
+    for (const size of [100, 8192, 200_000]) {
+      await writeFile(join(garbage, 'data.mdb'), Buffer.alloc(size, 7))
+      await expect(openLmdbKV({ path: garbage })).rejects.toSatisfy(code('KV_CORRUPT'))
+    }
     const foreign = await fresh()
     const other = open({ path: foreign, noSubdir: false })
     await other.put('a', 1)
@@ -55,7 +56,17 @@ describe('openLmdbKV', () => {
     await expect(openLmdbKV({ path: foreign })).rejects.toSatisfy(code('KV_CORRUPT'))
     const file = join(await fresh(), 'file')
     await writeFile(file, '')
-    await expect(openLmdbKV({ path: file })).rejects.toThrow()
+    await expect(openLmdbKV({ path: file })).rejects.toSatisfy(code('KV_STORAGE_FAILED'))
+  })
+
+  it('opens what a crash during the first creation left', async () => {
+    const path = await fresh()
+    for (const size of [0, 512, 8192]) {
+      await writeFile(join(path, 'data.mdb'), Buffer.alloc(size))
+      const kv = await openLmdbKV({ path })
+      await kv.save('a', '1')
+      await kv.close()
+    }
   })
 
   it('refuses a newer format', async () => {

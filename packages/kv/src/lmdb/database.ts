@@ -88,7 +88,8 @@ function checkFormat(record: string | undefined, names: number): string | undefi
   return storeId
 }
 
-async function opening<T>(action: () => Promise<T>): Promise<T> {
+/** Names what went wrong while opening, whoever it came from. */
+export async function opening<T>(action: () => Promise<T>): Promise<T> {
   try {
     return await action()
   } catch (cause) {

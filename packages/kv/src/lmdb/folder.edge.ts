@@ -3,11 +3,12 @@
  * process, so a connection proves a live holder and a refusal a dead one. A lock file alone would be wrong both ways.
  */
 import { createHash, randomUUID } from 'node:crypto'
-import { type FileHandle, mkdir, open, readFile, realpath, unlink, writeFile } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readFile, realpath, stat, unlink, writeFile } from 'node:fs/promises'
 import { connect, createServer, type Server } from 'node:net'
-import { tmpdir } from 'node:os'
+import { endianness, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { KVError } from '../errors.ts'
+import { corrupt } from './format.ts'
 
 const SOCKET = 'writer.sock'
 const PID = 'writer.pid'
@@ -34,6 +35,37 @@ export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r')
   try {
     await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Where LMDB keeps its magic number in the first page, in the machine's byte order. */
+const MAGIC_AT = 24
+const MAGIC = 0xbeefc0de
+
+/**
+ * Looks at the data file before the driver does, whose library ends the process on one that is not its own. A file cut off
+ * or still zeros from an interrupted creation never held an acknowledged write: it is removed.
+ */
+export async function checkDataFile(folder: string): Promise<void> {
+  const path = join(folder, 'data.mdb')
+  const size = await stat(path).then((info) => info.size, () => 0)
+  if (size === 0) return
+  const small = size <= 2 * 65_536
+  const head = await readHead(path, small ? size : 4096)
+  const isOurs = head.length >= MAGIC_AT + 4 && new DataView(head.buffer, head.byteOffset).getUint32(MAGIC_AT, endianness() === 'LE') === MAGIC
+  if (isOurs && size >= 2 * 4096) return
+  const isUnfinished = small && (isOurs || head.every((byte) => byte === 0))
+  if (!isUnfinished) throw corrupt(`${path} is not an LMDB data file`)
+  await unlink(path)
+}
+
+async function readHead(path: string, length: number): Promise<Buffer> {
+  const handle = await open(path, 'r')
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, 0)
+    return buffer.subarray(0, bytesRead)
   } finally {
     await handle.close()
   }
