@@ -60,7 +60,7 @@ export function buildReason(key, workspaces) {
 function runTurbo(names) {
   const turbo = path.join(repoRoot, 'node_modules/.bin/turbo')
   const env = { ...process.env, TURBO_TELEMETRY_DISABLED: '1', TURBO_NO_UPDATE_NOTIFIER: '1', DO_NOT_TRACK: '1', TURBO_PRINT_VERSION_DISABLED: '1', PATH: `${path.join(repoRoot, 'node_modules/.bin')}${path.delimiter}${process.env.PATH}` }
-  const args = ['run', 'build', '--output-logs=errors-only', '--log-prefix=task', ...names.map((name) => `--filter=${name}`)]
+  const args = ['run', 'build', '--output-logs=errors-only', '--log-prefix=task', '--continue', ...names.map((name) => `--filter=${name}`)]
   return spawnSync(turbo, args, { cwd: repoRoot, env, stdio: ['ignore', 2, 2], shell: process.platform === 'win32' })
 }
 
