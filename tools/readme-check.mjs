@@ -11,9 +11,9 @@ import { exec } from './lib/exec.mjs'
 import { listPackages, repoRoot } from './lib/repo.mjs'
 
 const MAX_LINES = 150
-/** What a package's README says, in this order; the headings that may stand for it. Backends only where there are some. */
+/** What a package's README says, in this order; the headings that may stand for it. When not to use it may be said above the first heading; backends only where there are some. */
 const SECTIONS = [
-  { name: 'when not to use it', pattern: /when not|not for/i },
+  { name: 'when not to use it', pattern: /when not|not for/i, isInIntroduction: true },
   { name: 'install', pattern: /install/i },
   { name: 'a first example', pattern: /start|example|use|usage|first|lines/i },
   { name: 'backends', pattern: /backends?\b/i, isOptional: true },
@@ -47,8 +47,10 @@ export function formProblems(markdown, isPackage) {
   if (lines > MAX_LINES) problems.push(`${lines} lines, more than ${MAX_LINES}`)
   if (!isPackage) return problems
   const headings = headingsOf(markdown)
+  const introduction = markdown.split(/^## /m)[0]
   let at = -1
-  for (const { name, pattern, isOptional } of SECTIONS) {
+  for (const { name, pattern, isOptional, isInIntroduction } of SECTIONS) {
+    if (isInIntroduction && pattern.test(introduction)) continue
     const found = headings.findIndex((heading) => pattern.test(heading))
     if (found < 0) {
       if (!isOptional) problems.push(`no section about ${name}`)

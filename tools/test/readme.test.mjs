@@ -49,6 +49,8 @@ const page = (sections) => `# name\n\nOne sentence.\n\n${sections.map((name) => 
 test('sections come in order and nothing is missing', () => {
   assert.deepEqual(formProblems(page(SECTIONS), true), [])
   assert.deepEqual(formProblems(page(SECTIONS.filter((name) => name !== 'Backends')), true), [])
+  assert.deepEqual(formProblems(page(SECTIONS.slice(1)).replace('One sentence.', 'One sentence.\n\nNot for you if it rains.'), true), [])
+  assert.match(formProblems(page(SECTIONS.slice(1)), true).join(), /when not to use it/)
   assert.match(formProblems(page(SECTIONS.filter((name) => name !== 'Errors')), true).join(), /no section about errors/)
   assert.match(formProblems(page(['Install', 'When not to use it', ...SECTIONS.slice(2)]), true).join(), /install comes too early/)
   assert.match(formProblems(`${page(SECTIONS)}${'\nline'.repeat(150)}`, true).join(), /more than 150/)
