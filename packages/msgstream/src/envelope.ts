@@ -65,11 +65,11 @@ export function encodeEnvelopes(msgs: readonly TsMsg[], options?: EncodeOptions)
   for (let i = 0; i < msgs.length; i++) total += envelopeBytes(msgs[i] as TsMsg)
   const target = new Uint8Array(total)
   const view = new DataView(target.buffer)
-  const frames = new Array<Uint8Array>(msgs.length)
+  const frames: Uint8Array[] = []
   let at = 0
   for (let i = 0; i < msgs.length; i++) {
     const end = encodeEnvelopeInto(msgs[i] as TsMsg, target, view, at, options)
-    frames[i] = target.subarray(at, end)
+    frames.push(target.subarray(at, end))
     at = end
   }
   return frames

@@ -80,6 +80,6 @@ export function startSend(producer: MqProducer, frames: readonly Uint8Array[], o
   try {
     return { channel: producer.channel, count: frames.length, done: producer.send(frames, options) }
   } catch (error) {
-    return { channel: producer.channel, count: frames.length, done: Promise.reject(error as Error) }
+    return { channel: producer.channel, count: frames.length, done: Promise.reject(error) }
   }
 }

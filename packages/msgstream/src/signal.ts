@@ -47,6 +47,6 @@ export function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefine
     const onAbort = (): void => reject(signal.reason as Error)
     signal.addEventListener('abort', onAbort, { once: true })
     const done = (): void => signal.removeEventListener('abort', onAbort)
-    promise.then((value) => (done(), resolve(value)), (error: unknown) => (done(), reject(error as Error)))
+    void promise.then(resolve, reject).finally(done)
   })
 }

@@ -74,7 +74,7 @@ export class StreamImpl implements MsgStream {
     if (this.#consuming) throw new TypeError('expected `asConsumer` to be called once, it was called before')
     this.#consuming = true
     try {
-      const places = await Promise.all(channels.map((channel) => given.get(channel) ?? this.#place(channel, from, options)))
+      const places = await Promise.all(channels.map(async (channel) => given.get(channel) ?? this.#place(channel, from, options)))
       const atLatest = channels.map((channel) => from === 'latest' && !given.has(channel))
       await this.#begin(places, atLatest, channels.map(() => this.#parts.inclusive), options)
     } catch (error) {

@@ -70,10 +70,10 @@ export function createTsMsg(init: TsMsgInit): TsMsg {
 function copyKeys(keys: readonly number[]): readonly number[] {
   if (keys === noKeys) return noKeys
   if (!Array.isArray(keys) || keys.length > 0xffff) throw new TypeError(`expected \`hashKeys\` to be at most 65,535 numbers, got ${show(keys)}`)
-  for (const key of keys as unknown[]) {
+  for (const key of keys as readonly unknown[]) {
     if (typeof key !== 'number' || key >>> 0 !== key) throw new RangeError(`expected \`hashKeys\` to be integers in 0..4294967295, got ${show(key)}`)
   }
-  return keys.slice()
+  return [...(keys as readonly number[])]
 }
 
 /** A time tick: everything at or below `ts` came before it in its channel. */

@@ -114,7 +114,7 @@ export class FaultyFs implements FileSystem {
     this.#step()
     if (!this.#names.has(from)) throw error('ENOENT')
     this.#change(to, (names) => {
-      for (const [name, node] of [...names]) {
+      for (const [name, node] of new Map(names)) {
         if (name !== from && !name.startsWith(`${from}/`)) continue
         names.delete(name)
         names.set(to + name.slice(from.length), node)
@@ -160,6 +160,23 @@ export class FaultyFs implements FileSystem {
       if (node !== 'folder' && copy !== 'folder') copies.set(node, copy)
       image.#names.set(name, copy)
       image.#durableNames.set(name, copy)
+    }
+    return image
+  }
+
+  /** The disk as it goes on when only the process was killed: what was not synced is still under way. */
+  killed(): FaultyFs {
+    const image = new FaultyFs()
+    const copies = new Map<Inode, Inode>()
+    const copy = (node: Node): Node => {
+      if (node === 'folder') return node
+      const known = copies.get(node) ?? { live: Buffer.from(node.live), durable: Buffer.from(node.durable), pending: [...node.pending] }
+      copies.set(node, known)
+      return known
+    }
+    for (const [name, node] of this.#names) {
+      image.#names.set(name, copy(node))
+      image.#durableNames.set(name, copy(node))
     }
     return image
   }

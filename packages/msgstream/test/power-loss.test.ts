@@ -24,7 +24,7 @@ async function contents(mq: FileMq, channel: string): Promise<{ first: number; f
 }
 
 /** Random sends on two channels, some awaited, some cut short; loses power at one operation. */
-async function workload(fs: FaultyFs, random: () => number, crashAt: number) {
+async function workload(fs: FaultyFs, random: () => number, crashAt: number, kill = false) {
   const acked = { a: 0, b: 0 }
   const truncated = { a: 0, b: 0 }
   let image: FaultyFs | undefined
@@ -32,7 +32,7 @@ async function workload(fs: FaultyFs, random: () => number, crashAt: number) {
   fs.onOperation = (count) => {
     if (count !== crashAt || image !== undefined) return
     atCrash = { acked: { ...acked }, truncated: { ...truncated } }
-    image = fs.powerLoss(random)
+    image = kill ? fs.killed() : fs.powerLoss(random)
   }
   const mq = await open(fs)
   const producers = { a: await mq.openProducer('a'), b: await mq.openProducer('b') }
@@ -104,6 +104,24 @@ describe('power loss', () => {
         current = next ?? disk.powerLoss(random)
       }
       await check(current, acked, truncatedLater, seed)
+    }
+  })
+
+  it('what a reader saw after a kill stays, also when power goes then', async () => {
+    for (let seed = 1; seed <= 200; seed++) {
+      const random = seeded(seed * 104_729)
+      const { image } = await workload(new FaultyFs(), random, 10 + Math.floor(random() * 80), true)
+      const mq = await open(image)
+      const channels = await mq.listChannels()
+      const seen = await Promise.all(channels.map((channel) => contents(mq, channel)))
+      const again = await open(image.powerLoss(random))
+      for (const [i, channel] of channels.entries()) {
+        const { first, frames } = seen[i] as { first: number; frames: string[] }
+        if (frames.length === 0) continue
+        const kept = await contents(again, channel)
+        expect(kept.first + kept.frames.length, `seed ${seed}`).toBeGreaterThanOrEqual(first + frames.length)
+      }
+      await Promise.all([mq.close(), again.close()])
     }
   })
 
