@@ -104,7 +104,7 @@ export class ChannelBuffers {
   /** A collection is gone, and so is what was buffered of it. */
   drop(collectionId: bigint): void {
     for (const [name, buffer] of this.#buffers) if (buffer.key.collectionId === collectionId) this.#buffers.delete(name)
-    for (const { key } of [...this.#wishes.values()]) if (key.collectionId === collectionId) this.#settle(key, () => true)
+    for (const { key } of this.#wishes.values()) if (key.collectionId === collectionId) this.#settle(key, () => true)
   }
 
   dropPartition(collectionId: bigint, partitionId: bigint): void {

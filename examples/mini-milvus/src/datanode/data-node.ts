@@ -31,7 +31,7 @@ export interface DataNodeOptions extends SealPolicy {
   readonly onWarning: (message: string, error: unknown) => void
 }
 
-const CHECKPOINT_MS = 10_000
+const CHECKPOINT_MS = 1_000
 
 interface Channel {
   readonly name: string
@@ -42,6 +42,8 @@ interface Channel {
   /** Flushes of the channel, one after the other. */
   tail: Promise<void>
   saved: MsgPosition | undefined
+  /** The log before the saved position is gone. */
+  cut: boolean
 }
 
 export async function startDataNode(options: DataNodeOptions): Promise<DataNode> {
@@ -62,7 +64,7 @@ export class DataNode {
     this.#channels = new Map(
       options.pchannels.map((name) => {
         const buffers = new ChannelBuffers(options.meta, options)
-        return [name, { name, buffers, read: new ServiceTime(), graph: undefined, tail: Promise.resolve(), saved: options.checkpoint(name) }]
+        return [name, { name, buffers, read: new ServiceTime(), graph: undefined, tail: Promise.resolve(), saved: options.checkpoint(name), cut: false }]
       }),
     )
   }
@@ -88,7 +90,7 @@ export class DataNode {
     this.#unsubscribe?.()
     this.#cancelTimer?.()
     const channels = [...this.#channels.values()]
-    await Promise.all(channels.map((channel) => channel.graph?.close()))
+    await Promise.all(channels.map(async (channel) => channel.graph?.close()))
     await Promise.all(channels.map((channel) => channel.tail))
     for (const { buffers } of channels) buffers.fail(new Error('the data node was closed'))
   }
@@ -177,13 +179,21 @@ export class DataNode {
   /** Saves how far the channel need not be read again, and lets the log go before that. Idle channels cost nothing. */
   async #saveCheckpoint(channel: Channel): Promise<void> {
     const position = channel.buffers.checkpoint()
-    if (position === undefined || (channel.saved !== undefined && sameId(position, channel.saved))) return
-    await this.#options.segments.saveCheckpoint(channel.name, JSON.stringify(positionToJson(position)))
-    channel.saved = position
-    const oldest = this.#options.oldestReader(channel.name)
-    if (position.msgId !== undefined && (oldest === undefined || oldest >= position.timestamp)) {
-      await this.#options.mq.truncate(channel.name, position.msgId)
+    if (position !== undefined && (channel.saved === undefined || !sameId(position, channel.saved))) {
+      await this.#options.segments.saveCheckpoint(channel.name, JSON.stringify(positionToJson(position)))
+      channel.saved = position
+      channel.cut = false
     }
+    if (!channel.cut) await this.#cutLog(channel)
+  }
+
+  /** Only behind all readers: one that lags is waited for until the next time. */
+  async #cutLog(channel: Channel): Promise<void> {
+    const { saved, name } = channel
+    const oldest = this.#options.oldestReader(name)
+    if (saved?.msgId === undefined || (oldest !== undefined && oldest < saved.timestamp)) return
+    await this.#options.mq.truncate(name, saved.msgId)
+    channel.cut = true
   }
 }
 

@@ -111,7 +111,7 @@ async function writeRows(buffer: SealedBuffer, partitionId: bigint, rows: Stampe
 async function writeDeletes(buffer: SealedBuffer, partitionId: bigint, deletes: readonly BufferedDelete[], context: FlushContext): Promise<SegmentMeta> {
   const { storage, collection, startTs, allocateId } = context
   const id = await allocateId()
-  const keys = concatColumns(deletes.map((record) => record.keys)) as PrimaryKeys
+  const keys = concatColumns<PrimaryKeys>(deletes.map((record) => record.keys))
   const timestamps = new BigUint64Array(keys.length)
   let at = 0
   for (const record of deletes) {

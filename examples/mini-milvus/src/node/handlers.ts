@@ -28,7 +28,6 @@ export function createHandlers(options: HandlersOptions): Pick<ServerOptions, 'h
   const { catalog, roles, time, ticks, parameters, clock, logger } = options
   const now = (): Promise<bigint> => time.timestamps.allocOne()
   const queryNode = currentQueryNode(roles)
-  const flushShard = roles.flushShard
   const handlers: HandlerTable = {
     ...createDdlHandlers({
       meta: catalog,
@@ -41,7 +40,7 @@ export function createHandlers(options: HandlersOptions): Pick<ServerOptions, 'h
     }),
     ...createDmlHandlers({ meta: catalog, writer: createDmlWriter(ticks), queryNode, ids: time.ids, now }),
     ...createDqlHandlers({ meta: catalog, queryNode, now, gracefulTimeMs: parameters.getDurationMs('common.gracefulTime') }),
-    ...createFlushHandlers({ meta: catalog, now, flushShard, wallClock: () => clock.now() }),
+    ...createFlushHandlers({ meta: catalog, now, flushShard: (key, ts) => roles.flushShard(key, ts), wallClock: () => clock.now() }),
     ...createSegmentHandlers({ meta: catalog, queryNode }),
   }
   return { handlers, http: createRestHandler({ handlers, logger }) }

@@ -15,16 +15,16 @@ function templateValue(name: string, value: TemplateValue): FilterValue {
   if (value.float_val !== undefined) return value.float_val
   if (value.string_val !== undefined) return value.string_val
   if (value.bytes_val !== undefined) return decoder.decode(value.bytes_val)
-  if (value.array_val !== undefined) return arrayValue(name, value.array_val)
+  if (value.array_val !== undefined) return arrayValue(value.array_val)
   throw new MilvusError(1100, `template ${name} has no value`)
 }
 
-function arrayValue(name: string, array: TemplateArrayValue): FilterValue {
+function arrayValue(array: TemplateArrayValue): FilterValue {
   if (array.bool_data !== undefined) return array.bool_data.data
   if (array.long_data !== undefined) return array.long_data.data
   if (array.double_data !== undefined) return array.double_data.data
   if (array.string_data !== undefined) return array.string_data.data
-  if (array.array_data !== undefined) return array.array_data.data.map((item) => arrayValue(name, item))
+  if (array.array_data !== undefined) return array.array_data.data.map((item) => arrayValue(item))
   if (array.json_data !== undefined) return array.json_data.data.map((item) => JSON.parse(decoder.decode(item)) as FilterValue)
   return []
 }

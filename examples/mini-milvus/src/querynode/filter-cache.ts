@@ -13,7 +13,7 @@ export class FilterCache {
     if (text.trim() === '') return undefined
     if (templates.size > 0 || text.length > MAX_TEXT) return compileFilter(text, schema, templates)
     let known = this.#bySchema.get(schema)
-    if (known === undefined) this.#bySchema.set(schema, (known = new Map()))
+    if (known === undefined) this.#bySchema.set(schema, (known = new Map<string, CompiledFilter>()))
     let compiled = known.get(text)
     if (compiled === undefined) {
       compiled = compileFilter(text, schema, templates)

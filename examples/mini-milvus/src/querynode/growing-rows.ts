@@ -52,7 +52,7 @@ export class GrowingRows {
   }
 
   release(): void {
-    for (const partitionId of [...this.#partitions.keys()]) this.dropPartition(partitionId)
+    for (const partitionId of this.#partitions.keys()) this.dropPartition(partitionId)
   }
 
   #openChunk(partitionId: bigint, schema: CollectionSchema): GrowingChunk {
@@ -102,7 +102,7 @@ function copyRows(from: GrowingChunk, to: GrowingChunk, start: number, end: numb
     if (column !== undefined) columns.set(field.id, gatherColumn(column, rows))
   }
   const first = to.length
-  to.append({ length: rows.length, columns }, gatherColumn(from.keys, rows) as PrimaryKeys, ts)
+  to.append({ length: rows.length, columns }, gatherColumn<PrimaryKeys>(from.keys, rows), ts)
   for (let index = 0; index < rows.length; index++) {
     if (!from.tombstones.isAlive(start + index)) to.tombstones.kill(first + index)
   }

@@ -35,6 +35,10 @@ export class LoadedShard {
   readonly #growing: GrowingRows
   readonly #sealed = new Map<bigint, SealedSegment>()
   #recentDeletes: DeleteRecord[] = []
+  /** Delta segments whose deletes all sealed segments here have seen. */
+  readonly #appliedDeltas = new Set<bigint>()
+  /** Deletes above this came, or will come, through the log. */
+  readonly #logFromTs: bigint
   #handedOverTs: bigint
   #reconciling: Promise<void> | undefined
   #stale = false
@@ -43,6 +47,7 @@ export class LoadedShard {
     this.#options = options
     this.#growing = new GrowingRows({ name: options.shard.vchannel, engine: options.engine, vectorFields: options.vectorFields })
     this.#handedOverTs = options.meta.flushedTs(options.collectionId, options.shard.vchannel)
+    this.#logFromTs = options.serviceTime.ts
   }
 
   get shard(): ShardMeta {
@@ -97,7 +102,7 @@ export class LoadedShard {
 
   release(): void {
     this.#growing.release()
-    for (const id of [...this.#sealed.keys()]) this.#drop(id)
+    for (const id of this.#sealed.keys()) this.#drop(id)
     this.#recentDeletes = []
   }
 
@@ -115,12 +120,16 @@ export class LoadedShard {
     const flushedTs = meta.flushedTs(collectionId, shard.vchannel)
     const mine = meta.segments(collectionId).filter((segment) => segment.vchannel === shard.vchannel && (segment.partitionId === 0n || isLoadedPartition(segment.partitionId)))
     const wanted = mine.filter((segment) => segment.level === 'L1')
+    const deltas = mine.filter((segment) => segment.level === 'L0')
     const fresh: SealedSegment[] = []
     try {
+      const missed = await this.#missedDeletes(deltas, collection)
       for (const segment of wanted) {
-        if (!this.#sealed.has(segment.id)) fresh.push(await this.#open(segment, collection, mine))
+        if (!this.#sealed.has(segment.id)) fresh.push(await this.#open(segment, collection, deltas))
         signal.throwIfAborted()
       }
+      for (const segment of this.#sealed.values()) for (const record of missed) applyDelete(segment, record)
+      for (const { id } of deltas) this.#appliedDeltas.add(id)
       // Rows of a flush may be ahead of the log as it was applied here: wait, or they would show without the deletes beside them.
       await serviceTime.wait(flushedTs, signal)
     } catch (error) {
@@ -131,14 +140,21 @@ export class LoadedShard {
     await this.#attachIndexes(wanted)
   }
 
-  async #open(segment: SegmentMeta, collection: CollectionMeta, all: readonly SegmentMeta[]): Promise<SealedSegment> {
+  /** Deletes from before this shard was loaded that were flushed only after its segments had been opened. */
+  async #missedDeletes(deltas: readonly SegmentMeta[], { schema }: CollectionMeta): Promise<DeleteRecord[]> {
+    if (this.#sealed.size === 0) return []
+    const missed = deltas.filter(({ id, startTs }) => startTs < this.#logFromTs && !this.#appliedDeltas.has(id))
+    return (await Promise.all(missed.map((delta) => this.#options.loader.deletes(delta, schema)))).flat()
+  }
+
+  async #open(segment: SegmentMeta, collection: CollectionMeta, deltas: readonly SegmentMeta[]): Promise<SealedSegment> {
     const { loader, engine, vectorFields } = this.#options
     const rows = await loader.rows(segment, collection.schema)
     const keys = rows.columns.get(primaryField(collection.schema).id)
     if (!isPrimaryKeyColumn(keys)) throw new Error(`segment ${segment.id} has no primary keys`)
     const sealed = new SealedSegment(segment, rows, keys satisfies PrimaryKeys, vectorFields.values(), engine)
-    for (const delta of all) {
-      if (delta.level !== 'L0' || delta.endTs <= segment.startTs) continue
+    for (const delta of deltas) {
+      if (delta.endTs <= segment.startTs) continue
       for (const record of await loader.deletes(delta, collection.schema)) applyDelete(sealed, record)
     }
     return sealed
@@ -149,7 +165,7 @@ export class LoadedShard {
       for (const record of this.#recentDeletes) applyDelete(segment, record)
       this.#sealed.set(segment.id, segment)
     }
-    for (const id of [...this.#sealed.keys()]) if (!wanted.has(id)) this.#drop(id)
+    for (const id of this.#sealed.keys()) if (!wanted.has(id)) this.#drop(id)
     this.#growing.dropThrough(flushedTs)
     this.#recentDeletes = this.#recentDeletes.filter((record) => record.ts > flushedTs)
     if (flushedTs > this.#handedOverTs) this.#handedOverTs = flushedTs

@@ -77,7 +77,7 @@ export class QueryNode implements QueryNodeApi {
     this.#closed = true
     this.#unsubscribe?.()
     await Promise.all(this.#graphs.map((graph) => graph.close()))
-    for (const id of [...this.#collections.keys()]) this.#release(id)
+    for (const id of this.#collections.keys()) this.#release(id)
   }
 
   async search(request: SearchRequest): Promise<SearchResult> {

@@ -79,7 +79,7 @@ function insertParts(shards: readonly ShardMeta[], { partitionId, rows, keys }: 
 function deleteParts(shards: readonly ShardMeta[], { partitionId, keys }: PartitionKeys): Part[] {
   if (keys.length === 0) return []
   return byShard(shards, keys).map(({ shard, picked }) => {
-    const mine = picked === undefined ? keys : (gatherColumn(keys, picked) as PrimaryKeys)
+    const mine = picked === undefined ? keys : gatherColumn<PrimaryKeys>(keys, picked)
     return { shard, partitionId, kind: 'delete' as const, body: encodeKeys(mine) }
   })
 }
