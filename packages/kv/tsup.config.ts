@@ -13,7 +13,8 @@ export default defineConfig({
   format: ['esm'],
   target: 'es2023',
   platform: 'node',
-  dts: true,
+  // Declarations name AsyncDisposable: consumers may compile with an older lib.
+  dts: { banner: '/// <reference lib="esnext.disposable" />' },
   sourcemap: true,
   clean: true,
   splitting: true,

@@ -104,7 +104,10 @@ export function decodeRow(bytes: Bytes): Row {
 }
 
 function readValue(bytes: Bytes, start: number, end: number, flags: number): Stored {
-  if ((flags & TEXT) !== 0) return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('utf8')
+  if ((flags & TEXT) !== 0) {
+    const buffer = bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    return buffer.toString('utf8', start, end)
+  }
   return Uint8Array.prototype.slice.call(bytes, start, end)
 }
 

@@ -22,3 +22,9 @@ export async function eventually(condition: () => Promise<boolean>, limitMs: num
     })
   }
 }
+
+/** Gives the ms since it was started. */
+export function stopwatch(): () => number {
+  const start = performance.now()
+  return () => performance.now() - start
+}
