@@ -11,7 +11,7 @@ const DEFAULT_EF = 128
 export function candidatesFor(k: number, ef: number | undefined, rows: number, allowed: number): number {
   const base = Math.max(k, ef ?? Math.max(DEFAULT_EF, Math.ceil(k * 1.5)))
   if (allowed === 0) return base
-  return Math.ceil(base + 1.25 * k * (rows / allowed - 1))
+  return Math.ceil(base + 2 * k * (rows / allowed - 1))
 }
 
 /** True where reading every allowed row is cheaper than the graph, and exact besides. */

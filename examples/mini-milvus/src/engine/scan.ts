@@ -28,7 +28,7 @@ export function scan(set: VectorSet, query: Float32Array | Uint8Array, rows: num
     scanWith(binaryKeys(set, query), rows, only, range, top)
   } else if (set.type === DataType.FloatVector && set.vectors.byteOffset % 4 === 0) {
     const values = decodeRows(set.vectors, set.type, set.dim, 0, rows)
-    if (only === undefined && range === undefined && set.metric === 'L2') scanL2(values, query, set.dim, rows, top)
+    if (range === undefined && set.metric === 'L2') scanL2(values, query, set.dim, rows, only, top)
     else scanWith(floatKeys(values, query, set.dim, set.metric, 0), rows, only, range, top)
   } else if (only !== undefined) {
     scanWith(keysOf(set, query), rows, only, range, top)
@@ -65,10 +65,13 @@ function offerInRange(key: number, row: number, range: KeyRange | undefined, top
   if (range === undefined || range.contains(key)) top.offer(key, row)
 }
 
-/** All rows; a row is given up as soon as its sum is beyond the worst that is kept. */
-function scanL2(values: Float32Array, query: Float32Array, dim: number, rows: number, top: TopK): void {
+/** A row is given up as soon as its sum is beyond the worst that is kept. */
+function scanL2(values: Float32Array, query: Float32Array, dim: number, rows: number, only: Uint32Array | undefined, top: TopK): void {
   const blocks = dim & ~15
-  for (let row = 0, base = 0; row < rows; row++, base += dim) {
+  const count = only === undefined ? rows : only.length
+  for (let i = 0; i < count; i++) {
+    const row = only === undefined ? i : (only[i] as number)
+    const base = row * dim
     const worst = top.worst
     let sum = 0
     let at = 0

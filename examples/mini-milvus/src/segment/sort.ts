@@ -1,5 +1,9 @@
-import type { Column, Int64Column, RowBatch, StringColumn } from '../model/column.ts'
-import { takeColumn } from './take.ts'
+import type { Column, Int64Column, RowBatch, StringColumn, VectorColumn } from '../model/column.ts'
+import { yieldToLoop } from './edge.ts'
+import { takeColumn, takeValid, takeVectorRows } from './take.ts'
+
+/** Rows of vectors moved between two pauses: some megabytes. */
+const STEP_BYTES = 4 * 1024 * 1024
 
 export interface SortedRows {
   readonly batch: RowBatch
@@ -14,9 +18,36 @@ export function sortByPrimaryKey(batch: RowBatch, timestamps: BigUint64Array, pr
   if (order === undefined) return { batch, timestamps: timestamps.subarray(0, batch.length), order }
   const columns = new Map<number, Column>()
   for (const [id, column] of batch.columns) columns.set(id, takeColumn(column, order))
+  return { batch: { length: batch.length, columns }, timestamps: takeTimestamps(timestamps, order), order }
+}
+
+/** As {@link sortByPrimaryKey}, letting the event loop run every few milliseconds: for whole segments. */
+export async function sortSegment(batch: RowBatch, timestamps: BigUint64Array, primaryFieldId: number, pause: () => Promise<void> = yieldToLoop): Promise<SortedRows> {
+  const order = primaryKeyOrder(batch.columns.get(primaryFieldId), batch.length)
+  if (order === undefined) return { batch, timestamps: timestamps.subarray(0, batch.length), order }
+  const columns = new Map<number, Column>()
+  for (const [id, column] of batch.columns) {
+    await pause()
+    columns.set(id, column.kind === 'vector' ? await takeVectors(column, order, pause) : takeColumn(column, order))
+  }
+  await pause()
+  return { batch: { length: batch.length, columns }, timestamps: takeTimestamps(timestamps, order), order }
+}
+
+async function takeVectors(column: VectorColumn, order: Uint32Array, pause: () => Promise<void>): Promise<VectorColumn> {
+  const data = new Uint8Array(order.length * column.bytesPerRow)
+  const step = Math.max(1, Math.floor(STEP_BYTES / column.bytesPerRow))
+  for (let begin = 0; begin < order.length; begin += step) {
+    takeVectorRows(column, order.subarray(begin, begin + step), data.subarray(begin * column.bytesPerRow))
+    await pause()
+  }
+  return { ...column, length: order.length, valid: takeValid(column.valid, order), data }
+}
+
+function takeTimestamps(timestamps: BigUint64Array, order: Uint32Array): BigUint64Array {
   const sorted = new BigUint64Array(order.length)
   for (let i = 0; i < order.length; i++) sorted[i] = timestamps[order[i] ?? 0] ?? 0n
-  return { batch: { length: batch.length, columns }, timestamps: sorted, order }
+  return sorted
 }
 
 /** The permutation that sorts, stable; undefined when there is nothing to do. */
@@ -42,7 +73,9 @@ function int64Order({ values }: Int64Column, length: number): Uint32Array | unde
     const packed = new Float64Array(length)
     for (let i = 0; i < length; i++) packed[i] = Number((values[i] ?? 0n) - min) * length + i
     packed.sort()
-    return Uint32Array.from(packed, (key) => key % length)
+    const order = new Uint32Array(length)
+    for (let i = 0; i < length; i++) order[i] = (packed[i] ?? 0) % length
+    return order
   }
   return rowsOf(length).sort((a, b) => {
     const left = values[a] ?? 0n

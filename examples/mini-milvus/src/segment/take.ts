@@ -1,4 +1,4 @@
-import type { BoolColumn, Column, Int64Column, NumberColumn, StringColumn } from '../model/column.ts'
+import type { BoolColumn, Column, Int64Column, NumberColumn, StringColumn, VectorColumn } from '../model/column.ts'
 
 /** A new column whose row i is row `order[i]` of `column`. */
 export function takeColumn(column: Column, order: Uint32Array): Column {
@@ -38,15 +38,25 @@ function takeFlat<C extends BoolColumn | NumberColumn | Int64Column | StringColu
   return { ...column, length, valid, values: new Values(bytes.buffer, 0, length) }
 }
 
-function takeValid(valid: Uint8Array | undefined, order: Uint32Array): Uint8Array | undefined {
+export function takeValid(valid: Uint8Array | undefined, order: Uint32Array): Uint8Array | undefined {
   return valid === undefined ? undefined : takeFixed(valid, 1, order)
+}
+
+/** Copies the rows `order` of a column to `target`, one after the other. */
+export function takeVectorRows(column: VectorColumn, order: Uint32Array, target: Uint8Array): void {
+  copyFixed(column.data, column.bytesPerRow, order, target)
 }
 
 function takeFixed(source: Uint8Array, width: number, order: Uint32Array): Uint8Array {
   const target = new Uint8Array(order.length * width)
+  copyFixed(source, width, order, target)
+  return target
+}
+
+function copyFixed(source: Uint8Array, width: number, order: Uint32Array, target: Uint8Array): void {
   if (width === 1) {
     for (let i = 0; i < order.length; i++) target[i] = source[order[i] ?? 0] ?? 0
-  } else if (width % 8 === 0 && source.byteOffset % 8 === 0) {
+  } else if (width % 8 === 0 && source.byteOffset % 8 === 0 && target.byteOffset % 8 === 0) {
     takeWords(source, width >>> 3, order, target)
   } else {
     for (let i = 0; i < order.length; i++) {
@@ -54,13 +64,12 @@ function takeFixed(source: Uint8Array, width: number, order: Uint32Array): Uint8
       for (let b = 0; b < width; b++) target[i * width + b] = source[from + b] ?? 0
     }
   }
-  return target
 }
 
 /** In words of 32 bits: doubles would carry more at once, but a NaN may lose its payload. */
 function takeWords(source: Uint8Array, words: number, order: Uint32Array, target: Uint8Array): void {
   const from = new Uint32Array(source.buffer, source.byteOffset, source.byteLength >>> 2)
-  const to = new Uint32Array(target.buffer)
+  const to = new Uint32Array(target.buffer, target.byteOffset, target.byteLength >>> 2)
   const step = words * 2
   let at = 0
   for (let i = 0; i < order.length; i++) {

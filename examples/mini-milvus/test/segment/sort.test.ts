@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { DataType } from '../../src/model/schema.ts'
-import { sortByPrimaryKey } from '../../src/segment/index.ts'
+import { sortByPrimaryKey, sortSegment } from '../../src/segment/index.ts'
 import { batchOf, rowsOf, strings } from './samples.ts'
 
 describe('sortByPrimaryKey', () => {
-  test('whole rows move, rows of equal keys keep their order', () => {
+  test('whole rows move, rows of equal keys keep their order', async () => {
     const { batch, timestamps } = batchOf(50, (i) => BigInt((i * 7) % 11) - 5n)
     const sorted = sortByPrimaryKey(batch, timestamps, 100)
     const keyOf = (i: number) => ((i * 7) % 11) - 5
@@ -13,12 +13,30 @@ describe('sortByPrimaryKey', () => {
     expect([...(sorted.order ?? [])]).toEqual(order)
     const before = rowsOf(batch, timestamps)
     expect(rowsOf(sorted.batch, sorted.timestamps)).toEqual(order.map((i) => before[i]))
+    expect(await sortSegment(batch, timestamps, 100)).toEqual(sorted)
   })
 
   test('rows in order are not copied', () => {
     const { batch, timestamps } = batchOf(10)
     expect(sortByPrimaryKey(batch, timestamps, 100)).toMatchObject({ order: undefined, batch })
     expect(sortByPrimaryKey(batchOf(0).batch, timestamps, 100).order).toBeUndefined()
+  })
+
+  test('vectors that take several steps move whole, with pauses between', async () => {
+    const rows = 3000
+    const dim = 512
+    const data = new Uint8Array(new Float32Array(rows * dim).map((_, i) => Math.floor(i / dim)).buffer)
+    const columns = new Map([
+      [100, { kind: 'int64', type: DataType.Int64, length: rows, valid: undefined, values: BigInt64Array.from({ length: rows }, (_, i) => BigInt(rows - i)) }],
+      [101, { kind: 'vector', type: DataType.FloatVector, length: rows, valid: undefined, dim, bytesPerRow: dim * 4, data }],
+    ] as const)
+    let pauses = 0
+    const sorted = await sortSegment({ length: rows, columns }, new BigUint64Array(rows), 100, async () => void pauses++)
+    const column = sorted.batch.columns.get(101)
+    const moved = column?.kind === 'vector' ? new Float32Array(column.data.buffer) : new Float32Array()
+    expect(moved.length).toBe(rows * dim)
+    expect(moved.every((value, i) => value === rows - 1 - Math.floor(i / dim))).toBe(true)
+    expect(pauses).toBeGreaterThanOrEqual(4)
   })
 
   test('numbers of the whole range sort by value', () => {
