@@ -173,7 +173,7 @@ class PayloadReader {
 
   #aligned(length: number, size: number): Uint8Array {
     const bytes = this.bytes(length * size)
-    return bytes.byteOffset % size === 0 ? bytes : bytes.slice()
+    return bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes)
   }
 }
 

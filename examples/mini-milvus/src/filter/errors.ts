@@ -29,5 +29,5 @@ function render(reason: string, text: string, offset: number, hint: string | und
   const after = to < lineEnd ? '…' : ''
   const line = before + text.slice(from, to).replace(/[\t\r]/g, ' ') + after
   const caret = ' '.repeat(before.length + offset - from) + '^'
-  return `cannot parse expression: ${reason}, at column ${offset - lineStart + 1}\n  ${line}\n  ${caret}${hint === undefined ? '' : ` ${hint}`}`
+  return `${reason}, at column ${offset - lineStart + 1}\n  ${line}\n  ${caret}${hint === undefined ? '' : ` ${hint}`}`
 }

@@ -60,12 +60,11 @@ describe('precedence', () => {
 describe('errors', () => {
   test('carry a caret under the column, what was expected and a hint', () => {
     expect(errorOf('i32 = 1').message).toBe(
-      'cannot parse expression: expected an operator or the end of the filter but found `=`, at column 5\n  i32 = 1\n      ^ did you mean `==`?',
+      'expected an operator or the end of the filter but found `=`, at column 5\n  i32 = 1\n      ^ did you mean `==`?',
     )
     expect(errorOf('i32 <> 1').message).toContain('did you mean `!=`?')
     expect(errorOf('i32 == null').message).toContain('is null')
     expect(errorOf('name == 1\n and i32 = 2').message).toContain('\n   and i32 = 2\n           ^ did')
-    expect(errorOf('i32 == 1 AND And').message).toContain('cannot parse')
   })
 
   test('name the two nearest fields', () => {
