@@ -5,7 +5,8 @@ export function decodeRows(bytes: Uint8Array, type: DataType, dim: number, begin
   const count = (end - begin) * dim
   if (type === DataType.FloatVector) {
     if (bytes.byteOffset % 4 === 0) return new Float32Array(bytes.buffer, bytes.byteOffset + begin * dim * 4, count)
-    return new Float32Array(bytes.slice(begin * dim * 4, end * dim * 4).buffer)
+    // Not `slice`: of a Buffer that would be a view.
+    return new Float32Array(new Uint8Array(bytes.subarray(begin * dim * 4, end * dim * 4)).buffer)
   }
   const target = new Float32Array(count)
   if (type === DataType.Int8Vector) {

@@ -218,5 +218,5 @@ function toShared(bytes: Uint8Array): Uint8Array {
 
 /** Sending a view sends all that lies under it. */
 function toSendable(bytes: Uint8Array): Uint8Array {
-  return bytes.buffer instanceof SharedArrayBuffer || bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice()
+  return bytes.buffer instanceof SharedArrayBuffer || bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes)
 }

@@ -100,6 +100,6 @@ export function toBitmap(bytes: Uint8Array, rows: number): Uint8Array {
 
 function floats(bytes: Uint8Array, length: number): Float32Array {
   if (bytes.byteOffset % 4 === 0) return new Float32Array(bytes.buffer, bytes.byteOffset, length)
-  return new Float32Array(bytes.slice(0, length * 4).buffer)
+  return new Float32Array(new Uint8Array(bytes.subarray(0, length * 4)).buffer)
 }
 

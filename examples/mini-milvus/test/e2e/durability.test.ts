@@ -132,7 +132,7 @@ async function startProgram(folder: string): Promise<Running> {
 }
 
 async function connect({ address }: Running): Promise<MilvusClient> {
-  const client = new MilvusClient({ address, maxRetries: 0, timeout: 10_000 })
+  const client = new MilvusClient({ address, maxRetries: 0, timeout: 10_000, logLevel: 'error' })
   await client.connectPromise
   return client
 }

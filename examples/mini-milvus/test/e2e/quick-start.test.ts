@@ -13,7 +13,7 @@ describe('quick start of the Node SDK', () => {
   it('creates a collection by dimension, inserts, searches, queries, upserts, deletes, drops', async () => {
     const { client } = test
     const collection_name = 'quick_start'
-    expect(await client.createCollection({ collection_name, dimension: 4 })).toMatchObject({ error_code: 'Success' })
+    expect(await client.createCollection({ collection_name, dimension: 4, consistency_level: 'Strong' })).toMatchObject({ error_code: 'Success' })
     const data = Array.from({ length: 10 }, (_, id) => ({ id, vector: [id, id, id, id + 1], color: id % 2 === 0 ? 'red' : 'blue' }))
     const inserted = await client.insert({ collection_name, data })
     expect(inserted.status.error_code).toBe('Success')
@@ -30,7 +30,7 @@ describe('quick start of the Node SDK', () => {
 
     await client.upsert({ collection_name, data: [{ id: 3, vector: [9, 9, 9, 9], color: 'green' }] })
     const [row] = (await client.get({ ...query, ids: [3], output_fields: ['*'] })).data
-    expect(row).toMatchObject({ id: '3', color: 'green', vector: [9, 9, 9, 9] })
+    expect(row).toMatchObject({ id: '3', $meta: { color: 'green' }, vector: [9, 9, 9, 9] })
 
     await client.delete({ collection_name, ids: [0, 1] })
     const count = await client.count({ ...query })

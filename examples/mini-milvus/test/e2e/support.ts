@@ -10,7 +10,7 @@ export interface TestNode {
 
 export async function startTestNode(options: MiniMilvusOptions = { inMemory: true }): Promise<TestNode> {
   const node = await startMiniMilvus({ port: 0, ...options })
-  const client = new MilvusClient({ address: node.address })
+  const client = new MilvusClient({ address: node.address, logLevel: 'error' })
   await client.connectPromise
   return {
     node,

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { openCatalog, type Catalog } from '../../src/coordinator/catalog.ts'
 import { systemClock } from '../../src/edge/system.ts'
 import { openEngine } from '../../src/engine/index.ts'
-import type { RowBatch } from '../../src/model/column.ts'
+import type { Column, RowBatch } from '../../src/model/column.ts'
 import type { CollectionMeta } from '../../src/model/meta.ts'
 import { primaryKeyColumn, primaryKeyList, type PrimaryKey } from '../../src/model/primary-keys.ts'
 import { DataType, type CollectionSchema, type FieldSchema } from '../../src/model/schema.ts'
@@ -67,7 +67,7 @@ async function startOn(stores: Stores, shardsNum: number, settings: Record<strin
 function rows(ids: readonly number[], version: number): { rows: RowBatch; keys: ReturnType<typeof primaryKeyColumn> } {
   const keys = primaryKeyColumn(DataType.Int64, ids.map(BigInt))
   const vectors = Float32Array.from(ids.flatMap((id) => [id, version]))
-  const columns = new Map([
+  const columns = new Map<number, Column>([
     [100, keys],
     [101, primaryKeyColumn(DataType.Int64, ids.map(() => BigInt(version)))],
     [102, { kind: 'vector' as const, type: DataType.FloatVector, dim: 2, bytesPerRow: 8, length: ids.length, valid: undefined, data: new Uint8Array(vectors.buffer) }],
