@@ -85,7 +85,9 @@ function readColumn(reader: PayloadReader, view: DataView, at: number, length: n
     }
     case 'array': {
       const offsets = reader.offsets(length)
-      return { ...base, kind, elementType, offsets, elements: readElements(reader, elementType, view.getUint32(at + 8, true)) }
+      const count = view.getUint32(at + 8, true)
+      if ((offsets[length] as number) > count) throw new Error('a row message has arrays that end behind their elements')
+      return { ...base, kind, elementType, offsets, elements: readElements(reader, elementType, count) }
     }
     case 'vector': {
       const bytesPerRow = view.getUint32(at + 12, true)
@@ -164,10 +166,12 @@ class PayloadReader {
         const bytes = this.#aligned(length, 8)
         return new Float64Array(bytes.buffer, bytes.byteOffset, length)
       }
-      default: {
+      case DataType.Int32: {
         const bytes = this.#aligned(length, 4)
         return new Int32Array(bytes.buffer, bytes.byteOffset, length)
       }
+      default:
+        throw new Error(`a row message has numbers of type ${type}`)
     }
   }
 

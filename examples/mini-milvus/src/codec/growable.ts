@@ -2,10 +2,10 @@
  * Columns that rows are appended to: capacity doubles, so an append costs what its rows cost. A column taken before an append
  * stays right for its own length: bytes once written never change, larger capacity is a copy.
  */
-import type { ArrayColumn, Column, ColumnSource, NumberColumn, RowBatch } from '../model/column.ts'
+import type { ArrayColumn, Column, ColumnSource, JsonColumn, NumberColumn, RowBatch, StringColumn } from '../model/column.ts'
 import { isVectorType, type CollectionSchema, type FieldSchema } from '../model/schema.ts'
 import { emptyColumn, fillColumn } from './fill.ts'
-import { concatColumns, sameNumbers } from './gather.ts'
+import { gatherColumn, sameNumbers } from './gather.ts'
 
 export interface GrowableColumns extends ColumnSource {
   /** Rows that lack a column of the schema get the field's default or null. */
@@ -60,8 +60,10 @@ function growerOf(field: FieldSchema, shared: boolean): Grower {
     case 'string':
     case 'json':
       return new TextGrower(empty)
-    default:
+    case 'array':
       return new ArrayGrower(empty)
+    case 'vector':
+      throw new TypeError(`field ${field.name} is of a type without growing columns`)
   }
 }
 
@@ -113,16 +115,16 @@ class FixedGrower implements Grower {
     } else throw mismatch(own, column)
   }
 
-  column(): Column {
+  column(): FixedColumn {
     return this.#column
   }
 }
 
-class TextGrower implements Grower {
+class TextGrower<C extends StringColumn | JsonColumn = StringColumn> implements Grower {
   readonly #valid = new ValidBytes()
-  #column: Extract<Column, { kind: 'string' | 'json' }>
+  #column: C
 
-  constructor(empty: Extract<Column, { kind: 'string' | 'json' }>) {
+  constructor(empty: C) {
     this.#column = empty
   }
 
@@ -142,30 +144,46 @@ class TextGrower implements Grower {
     this.#column = { ...own, length, valid: this.#valid.view(length), offsets, data }
   }
 
+  column(): C {
+    return this.#column
+  }
+}
+
+class ArrayGrower implements Grower {
+  readonly #valid = new ValidBytes()
+  readonly #elements: FixedGrower | TextGrower
+  #column: ArrayColumn
+
+  constructor(empty: ArrayColumn) {
+    this.#column = empty
+    this.#elements = empty.elements.kind === 'string' ? new TextGrower(empty.elements) : new FixedGrower(empty.elements)
+  }
+
+  append(column: Column): void {
+    const own = this.#column
+    if (column.kind !== 'array' || column.elementType !== own.elementType) throw mismatch(own, column)
+    const { length: first } = own
+    const length = first + column.length
+    this.#valid.append(column, first)
+    const used = own.offsets[first] as number
+    const start = column.offsets[0] as number
+    this.#elements.append(sliceElements(column))
+    const offsets = grown(own.offsets, first + 1, length + 1, (size) => new Uint32Array(size))
+    for (let row = 1; row <= column.length; row++) offsets[first + row] = used + (column.offsets[row] as number) - start
+    this.#column = { ...own, length, valid: this.#valid.view(length), offsets, elements: this.#elements.column() }
+  }
+
   column(): Column {
     return this.#column
   }
 }
 
-/** Arrays are joined when they are read: they are rare, and their elements are columns themselves. */
-class ArrayGrower implements Grower {
-  #parts: ArrayColumn[]
-
-  constructor(empty: Column) {
-    this.#parts = [empty as ArrayColumn]
-  }
-
-  append(column: Column): void {
-    const [first] = this.#parts
-    if (column.kind !== 'array' || first === undefined) throw mismatch(first ?? column, column)
-    this.#parts.push(column)
-  }
-
-  column(): Column {
-    const joined = concatColumns(this.#parts)
-    this.#parts = [joined]
-    return joined
-  }
+/** The elements that the rows use, and no others. */
+function sliceElements({ offsets, length, elements }: ArrayColumn): ArrayColumn['elements'] {
+  const start = offsets[0] as number
+  const end = offsets[length] as number
+  if (start === 0 && end === elements.length) return elements
+  return gatherColumn(elements, Uint32Array.from({ length: end - start }, (_, i) => start + i))
 }
 
 class VectorGrower implements Grower {
