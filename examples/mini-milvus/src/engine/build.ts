@@ -1,9 +1,11 @@
 /** Builds one index, in a thread of its own. */
+import { DataType } from '../model/schema.ts'
 import { decodeRows } from './decode.ts'
 import { EngineError } from './errors.ts'
 import { type FileSum, removeFile, sumFile } from './index-file.edge.ts'
 import type { VectorSet } from './metric.ts'
 import { createIndex } from './native.ts'
+import { localOrder } from './order.ts'
 import type { BuildJob } from './protocol.ts'
 import { lengthOf } from './scan.ts'
 
@@ -13,13 +15,15 @@ const CHUNK_ROWS = 2048
 /** Writes the index to `job.path`, durably; undefined when it was cancelled, and then there is no file. */
 export async function build(job: BuildJob, onProgress: (rows: number) => void): Promise<FileSum | undefined> {
   const { set, path, cancel } = job
+  const isCancelled = () => Atomics.load(cancel, 0) !== 0
   const index = await createIndex({ dim: set.dim, metric: set.metric, quantization: job.quantization }, job.connectivity, job.effort)
+  const order = orderOf(set, isCancelled)
   for (let begin = 0; begin < set.rows; begin += CHUNK_ROWS) {
-    if (Atomics.load(cancel, 0) !== 0) return undefined
+    if (isCancelled()) return undefined
     const end = Math.min(set.rows, begin + CHUNK_ROWS)
     const keys = new BigUint64Array(end - begin)
-    for (let i = 0; i < keys.length; i++) keys[i] = BigInt(begin + i)
-    index.add(keys, chunkOf(set, begin, end), job.threads)
+    for (let i = 0; i < keys.length; i++) keys[i] = BigInt(order?.[begin + i] ?? begin + i)
+    index.add(keys, chunkOf(set, order, begin, end), job.threads)
     onProgress(end)
   }
   try {
@@ -27,17 +31,34 @@ export async function build(job: BuildJob, onProgress: (rows: number) => void): 
     return await sumFile(path, true)
   } catch (error) {
     await removeFile(path).catch(() => undefined)
-    throw new EngineError('ENGINE_INDEX_FAILED', `cannot save the index: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new EngineError('ENGINE_INDEX_FAILED', `cannot save the index: ${reason}`, { cause: error })
   }
 }
 
-function chunkOf(set: VectorSet, begin: number, end: number): Float32Array {
-  const rows = decodeRows(set.vectors, set.type, set.dim, begin, end)
-  if (set.metric !== 'COSINE') return rows
-  const units = rows.slice()
+/** Only of float32: others would have to be decoded as a whole. */
+function orderOf(set: VectorSet, isCancelled: () => boolean): Uint32Array | undefined {
+  if (set.type !== DataType.FloatVector) return undefined
+  return localOrder(decodeRows(set.vectors, set.type, set.dim, 0, set.rows), set.dim, set.rows, isCancelled)
+}
+
+function chunkOf(set: VectorSet, order: Uint32Array | undefined, begin: number, end: number): Float32Array {
+  const chunk = order === undefined ? decodeRows(set.vectors, set.type, set.dim, begin, end) : gather(set, order.subarray(begin, end))
+  if (set.metric !== 'COSINE') return chunk
+  const units = order === undefined ? chunk.slice() : chunk
   for (let base = 0; base < units.length; base += set.dim) {
     const length = lengthOf(units, base, set.dim)
     if (length > 0) for (let i = base; i < base + set.dim; i++) units[i] = (units[i] ?? 0) / length
   }
   return units
+}
+
+function gather(set: VectorSet, rows: Uint32Array): Float32Array {
+  const values = decodeRows(set.vectors, set.type, set.dim, 0, set.rows)
+  const target = new Float32Array(rows.length * set.dim)
+  for (let i = 0; i < rows.length; i++) {
+    const base = (rows[i] ?? 0) * set.dim
+    for (let d = 0; d < set.dim; d++) target[i * set.dim + d] = values[base + d] as number
+  }
+  return target
 }

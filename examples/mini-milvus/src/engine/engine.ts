@@ -209,8 +209,9 @@ function positive(name: string, value: number, min: number, max: number): number
   return value
 }
 
+/** On shared memory and at a multiple of four, so that float32 can be read where they lie. */
 function toShared(bytes: Uint8Array): Uint8Array {
-  if (bytes.buffer instanceof SharedArrayBuffer) return bytes
+  if (bytes.buffer instanceof SharedArrayBuffer && bytes.byteOffset % 4 === 0) return bytes
   const shared = new Uint8Array(new SharedArrayBuffer(bytes.length))
   shared.set(bytes)
   return shared

@@ -1,4 +1,5 @@
 /** The native index library, loaded when it is first needed: nodes without it scan. */
+import type usearch from 'usearch'
 import type { Index } from 'usearch'
 import { DataType } from '../model/schema.ts'
 import { EngineError } from './errors.ts'
@@ -12,7 +13,7 @@ export interface IndexShape {
   readonly quantization: Quantization
 }
 
-type Library = typeof import('usearch')['default']
+type Library = typeof usearch
 let library: Promise<Library> | undefined
 
 async function load(): Promise<Library> {

@@ -76,7 +76,7 @@ describe.each(kinds)('%s storage', (_, open) => {
   test('refuses keys that leave the root or that a file system cannot hold', async () => {
     const storage = await open()
     for (const key of ['', '/etc/passwd', '../x', 'a/../b', 'a//b', 'a/', '.tmp/x', 'a\0b', 'a\\b', 'C:x', '\ud800', 'x'.repeat(2000)]) {
-      await expect(storage.put(key, Uint8Array.of(1)), JSON.stringify(key)).rejects.toBeInstanceOf(RangeError)
+      await expect(storage.put(key, Uint8Array.of(1))).rejects.toBeInstanceOf(RangeError)
       await expect(storage.get(key)).rejects.toBeInstanceOf(RangeError)
     }
     for (const prefix of ['/', '../', 'a//b', '.tmp']) await expect(storage.list(prefix)).rejects.toBeInstanceOf(RangeError)
