@@ -99,7 +99,12 @@ const SCALARS = { bool: 'boolean', string: 'string', bytes: 'Uint8Array', double
 
 /** TypeScript name per full name: the last parts, and the package's name before it where two packages share one. */
 function typeNames(objects) {
-  const short = (full) => full.slice(PREFIX.length + 1).split('.').slice(1).join('_')
+  const short = (full) =>
+    full
+      .slice(PREFIX.length + 1)
+      .split('.')
+      .slice(1)
+      .join('_')
   const count = new Map()
   for (const full of objects.keys()) count.set(short(full), (count.get(short(full)) ?? 0) + 1)
   return new Map(

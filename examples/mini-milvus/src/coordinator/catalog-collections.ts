@@ -25,7 +25,10 @@ export async function createCollection(context: CatalogContext, request: CreateC
     }
     const ownLimit = Number(database.properties['database.max.collections'] ?? limits.maxCollections)
     if (state.collections().length >= limits.maxCollections || state.collections(dbName).length >= ownLimit) {
-      throw new MilvusError(Code.CollectionLimit, `exceeded the limit number of collections[limit=${Math.min(ownLimit, limits.maxCollections)}]`)
+      throw new MilvusError(
+        Code.CollectionLimit,
+        `exceeded the limit number of collections[limit=${Math.min(ownLimit, limits.maxCollections)}]`,
+      )
     }
     const created = await newCollection(context, request)
     result = created
@@ -36,8 +39,13 @@ export async function createCollection(context: CatalogContext, request: CreateC
 }
 
 function isSame(existing: CollectionMeta, request: CreateCollectionRequest): boolean {
-  const facts = (schema: CollectionMeta['schema'], shards: number, level: number, properties: Properties, partitions: number | undefined): string =>
-    encodeMeta([schema, shards, level, Object.entries(properties).sort(([a], [b]) => (a < b ? -1 : 1)), partitions ?? 0])
+  const facts = (
+    schema: CollectionMeta['schema'],
+    shards: number,
+    level: number,
+    properties: Properties,
+    partitions: number | undefined,
+  ): string => encodeMeta([schema, shards, level, Object.entries(properties).sort(([a], [b]) => (a < b ? -1 : 1)), partitions ?? 0])
   return (
     facts(existing.schema, existing.shards.length, existing.consistencyLevel, existing.properties, existing.numPartitions) ===
     facts(request.schema, request.shardsNum, request.consistencyLevel, request.properties, request.numPartitions)
@@ -86,7 +94,8 @@ export async function dropCollection({ state, change }: CatalogContext, dbName: 
   await change(() => {
     state.database(dbName)
     const collection = state.findByName(dbName, name)
-    if (collection === undefined && state.findAlias(dbName, name) !== undefined) throw refused(`cannot drop the collection via alias = ${name}`)
+    if (collection === undefined && state.findAlias(dbName, name) !== undefined)
+      throw refused(`cannot drop the collection via alias = ${name}`)
     if (collection === undefined) return []
     const { id } = collection
     const records: CatalogRecord[] = state.aliases(id).map(({ alias }) => ({ kind: 'alias', dbName, alias, value: undefined }))
@@ -98,7 +107,13 @@ export async function dropCollection({ state, change }: CatalogContext, dbName: 
   })
 }
 
-export async function renameCollection({ state, change }: CatalogContext, dbName: string, name: string, newDbName: string, newName: string): Promise<void> {
+export async function renameCollection(
+  { state, change }: CatalogContext,
+  dbName: string,
+  name: string,
+  newDbName: string,
+  newName: string,
+): Promise<void> {
   await change(() => {
     state.database(dbName)
     state.database(newDbName)
@@ -114,7 +129,13 @@ export async function renameCollection({ state, change }: CatalogContext, dbName
     if (dbName !== newDbName && state.aliases(collection.id).length > 0) {
       throw refused('fail to rename db name, must drop all aliases of this collection before rename')
     }
-    return [{ kind: 'collection', id: collection.id, value: { ...collection, dbName: newDbName, schema: { ...collection.schema, name: newName } } }]
+    return [
+      {
+        kind: 'collection',
+        id: collection.id,
+        value: { ...collection, dbName: newDbName, schema: { ...collection.schema, name: newName } },
+      },
+    ]
   })
 }
 
@@ -122,7 +143,13 @@ const DYNAMIC_KEY = 'dynamicfield.enabled'
 const DESCRIPTION_KEY = 'collection.description'
 const CONSISTENCY_KEY = 'consistency_level'
 
-export async function alterCollection(context: CatalogContext, dbName: string, name: string, set: Properties, remove: readonly string[]): Promise<void> {
+export async function alterCollection(
+  context: CatalogContext,
+  dbName: string,
+  name: string,
+  set: Properties,
+  remove: readonly string[],
+): Promise<void> {
   const { state, nextTs, change } = context
   await change(async () => {
     const before = state.collection(dbName, name)
@@ -165,7 +192,11 @@ function enableDynamic(collection: CollectionMeta, value: string): CollectionMet
     typeParams: {},
     indexParams: {},
   }
-  return { ...collection, schema: { ...schema, enableDynamicField: true, fields: [...schema.fields, meta] }, nextFieldId: collection.nextFieldId + 1 }
+  return {
+    ...collection,
+    schema: { ...schema, enableDynamicField: true, fields: [...schema.fields, meta] },
+    nextFieldId: collection.nextFieldId + 1,
+  }
 }
 
 export async function truncateCollection({ state, change }: CatalogContext, dbName: string, name: string, atTs: bigint): Promise<void> {

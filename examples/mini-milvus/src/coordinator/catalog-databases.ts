@@ -3,7 +3,11 @@ import { type CollectionMeta, DEFAULT_DATABASE } from '../model/meta.ts'
 import { Code, collectionNotFound, invalid, MilvusError } from '../server/status.ts'
 import { alterRecord, type CatalogContext, refused } from './catalog-context.ts'
 
-export async function createDatabase({ state, limits, nextId, nextTs, change }: CatalogContext, name: string, properties: Readonly<Record<string, string>>): Promise<void> {
+export async function createDatabase(
+  { state, limits, nextId, nextTs, change }: CatalogContext,
+  name: string,
+  properties: Readonly<Record<string, string>>,
+): Promise<void> {
   await change(async () => {
     if (state.findDatabase(name) !== undefined) throw refused(`database already exist: ${name}`)
     if (state.databases().length >= limits.maxDatabases) {
@@ -55,7 +59,10 @@ export async function createAlias(context: CatalogContext, dbName: string, alias
     if (before?.collectionId === target.id) return []
     if (before !== undefined) {
       const owner = state.collectionById(before.collectionId)?.schema.name
-      throw new MilvusError(1602, `${alias} is alias to another collection: ${owner}: alias already exist[database=${dbName}][alias=${alias}]`)
+      throw new MilvusError(
+        1602,
+        `${alias} is alias to another collection: ${owner}: alias already exist[database=${dbName}][alias=${alias}]`,
+      )
     }
     return [{ kind: 'alias', dbName, alias, value: { alias, dbName, collectionId: target.id } }]
   })

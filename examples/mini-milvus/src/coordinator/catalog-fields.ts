@@ -3,7 +3,12 @@ import { DataType, dataTypeName, type FieldSchema } from '../model/schema.ts'
 import { invalid } from '../server/status.ts'
 import { alterRecord, type CatalogContext } from './catalog-context.ts'
 
-export async function addFields({ state, nextTs, change }: CatalogContext, dbName: string, name: string, added: readonly FieldSchema[]): Promise<void> {
+export async function addFields(
+  { state, nextTs, change }: CatalogContext,
+  dbName: string,
+  name: string,
+  added: readonly FieldSchema[],
+): Promise<void> {
   await change(async () => {
     const before = state.collection(dbName, name)
     const { schema } = before

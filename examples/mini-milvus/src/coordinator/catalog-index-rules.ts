@@ -5,7 +5,20 @@ import { Code, MilvusError } from '../server/status.ts'
 /** What serves an index: exact scan, a graph, or nothing of its own (scalar filters scan columns). */
 export type ServedBy = 'FLAT' | 'HNSW' | 'SCAN'
 
-const FLOAT_TYPES = ['FLAT', 'IVF_FLAT', 'IVF_SQ8', 'IVF_PQ', 'IVF_RABITQ', 'HNSW', 'HNSW_SQ', 'HNSW_PQ', 'HNSW_PRQ', 'SCANN', 'DISKANN', 'AUTOINDEX']
+const FLOAT_TYPES = [
+  'FLAT',
+  'IVF_FLAT',
+  'IVF_SQ8',
+  'IVF_PQ',
+  'IVF_RABITQ',
+  'HNSW',
+  'HNSW_SQ',
+  'HNSW_PQ',
+  'HNSW_PRQ',
+  'SCANN',
+  'DISKANN',
+  'AUTOINDEX',
+]
 const BINARY_TYPES = ['BIN_FLAT', 'BIN_IVF_FLAT', 'MINHASH_LSH', 'AUTOINDEX']
 const SPARSE_TYPES = ['SPARSE_INVERTED_INDEX', 'SPARSE_WAND', 'AUTOINDEX']
 const FLOAT_METRICS = ['COSINE', 'IP', 'L2']
@@ -13,7 +26,15 @@ const BINARY_METRICS = ['HAMMING', 'JACCARD', 'MHJACCARD']
 const SPARSE_METRICS = ['IP', 'BM25']
 const SCALAR_TYPES = ['STL_SORT', 'TRIE', 'MARISA-TRIE', 'INVERTED', 'BITMAP', 'NGRAM', 'RTREE', 'AUTOINDEX']
 
-const numeric: readonly number[] = [DataType.Int8, DataType.Int16, DataType.Int32, DataType.Int64, DataType.Float, DataType.Double, DataType.Timestamptz]
+const numeric: readonly number[] = [
+  DataType.Int8,
+  DataType.Int16,
+  DataType.Int32,
+  DataType.Int64,
+  DataType.Float,
+  DataType.Double,
+  DataType.Timestamptz,
+]
 const texts: readonly number[] = [DataType.VarChar, DataType.String, DataType.Text]
 
 export function servedBy({ indexType, metricType }: { readonly indexType: string; readonly metricType: string }): ServedBy {
@@ -72,7 +93,10 @@ function checkType(field: FieldSchema, indexType: string, flat: Readonly<Record<
   if (!known.includes(indexType)) throw wrong('valid index', `invalid index type: ${indexType}`)
   if (!typesFor(field, flat).includes(indexType)) {
     const element = field.elementType === undefined ? '' : ` of ${dataTypeName(field.elementType)}`
-    throw wrong('valid index params', `invalid index params: data type ${dataTypeName(field.type)}${element} can't build with this index ${indexType}`)
+    throw wrong(
+      'valid index params',
+      `invalid index params: data type ${dataTypeName(field.type)}${element} can't build with this index ${indexType}`,
+    )
   }
 }
 
@@ -93,7 +117,9 @@ function typesFor(field: FieldSchema, flat: Readonly<Record<string, string>>): r
       if (flat['json_cast_type'] === undefined) throw wrong('json_cast_type', 'json index must specify cast type')
       return ['INVERTED', 'AUTOINDEX', 'NGRAM', 'STL_SORT', 'BITMAP']
     case DataType.Array:
-      return scalarTypes(field.elementType ?? DataType.None).filter((type) => type === 'INVERTED' || type === 'BITMAP' || type === 'AUTOINDEX')
+      return scalarTypes(field.elementType ?? DataType.None).filter(
+        (type) => type === 'INVERTED' || type === 'BITMAP' || type === 'AUTOINDEX',
+      )
     default:
       return scalarTypes(field.type)
   }
@@ -118,7 +144,8 @@ function checkRange(flat: Readonly<Record<string, string>>, key: string, min: nu
   if (text === undefined) return
   const value = Number(text)
   if (text.trim() === '' || !Number.isInteger(value)) throw wrong('valid index params', `param '${key}' (${text}) should be an integer`)
-  if (value < min || value > max) throw wrong('valid index params', `Out of range in json: param '${key}' (${text}) should be in range [${min}, ${max}]`)
+  if (value < min || value > max)
+    throw wrong('valid index params', `Out of range in json: param '${key}' (${text}) should be in range [${min}, ${max}]`)
 }
 
 /** Equal indexes: the same type, metric and parameters, however they were written. */

@@ -30,7 +30,16 @@ export async function createIndex(
     if (onField !== undefined) throw refused('CreateIndex failed: at most one distinct index is allowed per field')
     if (byName !== undefined) throw refused(`CreateIndex failed: index name ${wantedName} exists on another field`)
     const [id, createdTs] = await Promise.all([nextId(), nextTs()])
-    const value: IndexMeta = { id, collectionId: collection.id, fieldId: field.id, name: wantedName, params, indexType, metricType, createdTs }
+    const value: IndexMeta = {
+      id,
+      collectionId: collection.id,
+      fieldId: field.id,
+      name: wantedName,
+      params,
+      indexType,
+      metricType,
+      createdTs,
+    }
     return [{ kind: 'index', collectionId: collection.id, id, value }]
   })
 }
@@ -58,7 +67,14 @@ export function indexNotFound(name: string): MilvusError {
 /** Parameters that an existing index takes without being built again. */
 const ALTERABLE = ['mmap.enabled', 'warmup', 'index.offset_cache.enabled', 'indexoffsetcache.enabled', 'consistency_level']
 
-export async function alterIndex({ state, change }: CatalogContext, dbName: string, name: string, indexName: string, set: Params, remove: readonly string[]): Promise<void> {
+export async function alterIndex(
+  { state, change }: CatalogContext,
+  dbName: string,
+  name: string,
+  indexName: string,
+  set: Params,
+  remove: readonly string[],
+): Promise<void> {
   await change(() => {
     const collection = state.collection(dbName, name)
     const before = state.indexes(collection.id).find((index) => index.name === indexName)
@@ -66,7 +82,9 @@ export async function alterIndex({ state, change }: CatalogContext, dbName: stri
     for (const key of [...Object.keys(set), ...remove]) {
       if (!ALTERABLE.includes(key)) throw invalid(`${key} is not a configable index property`)
     }
-    return [{ kind: 'index', collectionId: collection.id, id: before.id, value: { ...before, params: alterRecord(before.params, set, remove) } }]
+    return [
+      { kind: 'index', collectionId: collection.id, id: before.id, value: { ...before, params: alterRecord(before.params, set, remove) } },
+    ]
   })
 }
 

@@ -10,18 +10,27 @@ function loadRecord(collection: CollectionMeta, value: LoadMeta | undefined): Ca
 }
 
 /** An existing partition is no failure (Milvus). */
-export async function createPartition({ state, limits, nextId, nextTs, change }: CatalogContext, dbName: string, name: string, partition: string): Promise<void> {
+export async function createPartition(
+  { state, limits, nextId, nextTs, change }: CatalogContext,
+  dbName: string,
+  name: string,
+  partition: string,
+): Promise<void> {
   await change(async () => {
     const before = state.collection(dbName, name)
     if (before.partitions.some((existing) => existing.name === partition)) return []
     if (before.partitions.length >= limits.maxPartitions) {
-      throw invalid(`partition number (${before.partitions.length}) exceeds max configuration (${limits.maxPartitions}), collection: ${name}`)
+      throw invalid(
+        `partition number (${before.partitions.length}) exceeds max configuration (${limits.maxPartitions}), collection: ${name}`,
+      )
     }
     const [id, createdTs] = await Promise.all([nextId(), nextTs()])
     const value = { ...before, partitions: [...before.partitions, { id, name: partition, createdTs }] }
     const load = state.load(before.id)
     const collection: CatalogRecord = { kind: 'collection', id: before.id, value }
-    return load?.wholeCollection === true ? [collection, loadRecord(before, { ...load, partitionIds: [...load.partitionIds, id] })] : [collection]
+    return load?.wholeCollection === true
+      ? [collection, loadRecord(before, { ...load, partitionIds: [...load.partitionIds, id] })]
+      : [collection]
   })
 }
 
@@ -60,11 +69,19 @@ export async function loadCollection(context: CatalogContext, dbName: string, na
     const before = state.load(collection.id)
     if (before?.wholeCollection === true && before.replicaNumber === replicaNumber) return []
     const partitionIds = collection.partitions.map((partition) => partition.id)
-    return [loadRecord(collection, { collectionId: collection.id, replicaNumber, partitionIds, wholeCollection: true, loadedTs: await nextTs() })]
+    return [
+      loadRecord(collection, { collectionId: collection.id, replicaNumber, partitionIds, wholeCollection: true, loadedTs: await nextTs() }),
+    ]
   })
 }
 
-export async function loadPartitions(context: CatalogContext, dbName: string, name: string, partitions: readonly string[], replicaNumber: number): Promise<void> {
+export async function loadPartitions(
+  context: CatalogContext,
+  dbName: string,
+  name: string,
+  partitions: readonly string[],
+  replicaNumber: number,
+): Promise<void> {
   const { state, nextTs, change } = context
   await change(async () => {
     const collection = state.collection(dbName, name)
@@ -85,7 +102,12 @@ export async function releaseCollection({ state, change }: CatalogContext, dbNam
   })
 }
 
-export async function releasePartitions({ state, change }: CatalogContext, dbName: string, name: string, partitions: readonly string[]): Promise<void> {
+export async function releasePartitions(
+  { state, change }: CatalogContext,
+  dbName: string,
+  name: string,
+  partitions: readonly string[],
+): Promise<void> {
   await change(() => {
     const collection = state.collection(dbName, name)
     const gone = partitions.map((partition) => state.partition(collection, partition).id)

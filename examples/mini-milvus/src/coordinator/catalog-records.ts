@@ -11,7 +11,16 @@
  *     flushed/<collection id>/<vchannel>    timestamp
  *     checkpoint/<pchannel>                 position, as the data node gave it
  */
-import { type AliasMeta, type CollectionMeta, type DatabaseMeta, decodeMeta, encodeMeta, type IndexMeta, type LoadMeta, type SegmentMeta } from '../model/meta.ts'
+import {
+  type AliasMeta,
+  type CollectionMeta,
+  type DatabaseMeta,
+  decodeMeta,
+  encodeMeta,
+  type IndexMeta,
+  type LoadMeta,
+  type SegmentMeta,
+} from '../model/meta.ts'
 
 /** A value to keep under its key, or undefined to remove it. */
 export type CatalogRecord =

@@ -22,7 +22,9 @@ export async function saveFlush(context: CatalogContext, { collectionId, vchanne
   const { state, change } = context
   await change(() => {
     if (state.collectionById(collectionId) === undefined) return []
-    const records = segments.filter((segment) => isWanted(context, segment)).map((segment) => segmentRecord(segment.collectionId, segment.id, segment))
+    const records = segments
+      .filter((segment) => isWanted(context, segment))
+      .map((segment) => segmentRecord(segment.collectionId, segment.id, segment))
     if (flushedTs > state.flushedTs(collectionId, vchannel)) records.push({ kind: 'flushed', collectionId, vchannel, value: flushedTs })
     return records
   })

@@ -66,7 +66,7 @@ class KVCatalog extends CatalogState implements Catalog {
 
   async open(): Promise<void> {
     let startAfter: string | undefined
-    for (let more = true; more; ) {
+    for (let more = true; more;) {
       const page = await this.#options.kv.loadWithPrefix(this.#root, { limit: PAGE, startAfter })
       page.keys.forEach((key, i) => {
         const record = parseRecord(key.slice(this.#root.length), page.values[i])
@@ -122,8 +122,9 @@ class KVCatalog extends CatalogState implements Catalog {
   #applyAll(records: readonly CatalogRecord[]): void {
     const changes = records.map((record) => this.apply(record)).filter((change) => change !== undefined)
     const failures: unknown[] = []
+    const listeners = Array.from(this.#listeners)
     for (const change of changes) {
-      for (const listener of [...this.#listeners]) {
+      for (const listener of listeners) {
         try {
           listener(change)
         } catch (error) {

@@ -2,7 +2,14 @@
 import type { CollectionMeta } from '../model/meta.ts'
 import { Code, collectionNotFound, databaseNotFound, invalid, MilvusError, success } from '../server/status.ts'
 import type { WireHandlers } from '../server/handlers.ts'
-import { type CollectionSchema, type CreateCollectionRequest, decodeMessage, type DescribeCollectionResponse, type Init, ShowType } from '../wire/index.ts'
+import {
+  type CollectionSchema,
+  type CreateCollectionRequest,
+  decodeMessage,
+  type DescribeCollectionResponse,
+  type Init,
+  ShowType,
+} from '../wire/index.ts'
 import { collectionOf, ddl, type DdlOptions, utcMs } from './ddl-context.ts'
 import { schemaFromWire, schemaToWire } from './ddl-schema.ts'
 import { loadedPercentage } from './ddl-load.ts'
@@ -36,7 +43,8 @@ export function collectionHandlers(options: DdlOptions): WireHandlers {
     BatchDescribeCollection: ddl(async (request, call) => {
       const { collection_name: names, collectionID: ids } = request
       if (names.length === 0 && ids.length === 0) throw invalid('collection names and collection IDs cannot be empty')
-      const found = names.length > 0 ? names.map((name) => collectionOf(options, call, name)) : ids.map((id) => byId(options, call.dbName, id))
+      const found =
+        names.length > 0 ? names.map((name) => collectionOf(options, call, name)) : ids.map((id) => byId(options, call.dbName, id))
       return { responses: found.map((collection) => describe(options, collection)) }
     }),
     ShowCollections: ddl(async (request, call) => {
@@ -46,7 +54,10 @@ export function collectionHandlers(options: DdlOptions): WireHandlers {
       if (request.type === ShowType.All) return showCollections(options, all)
       const missing = named.find((collection) => meta.load(collection.id) === undefined)
       if (missing !== undefined) throw new MilvusError(Code.CollectionNotLoaded, `collection not loaded[collection=${missing.schema.name}]`)
-      return showCollections(options, all.filter((collection) => meta.load(collection.id) !== undefined))
+      return showCollections(
+        options,
+        all.filter((collection) => meta.load(collection.id) !== undefined),
+      )
     }),
     RenameCollection: ddl(async (request, call) => {
       checkName('collection name', request.newName)
@@ -56,7 +67,8 @@ export function collectionHandlers(options: DdlOptions): WireHandlers {
     AlterCollection: ddl(async (request, call) => {
       const set = toRecord(request.properties)
       if (request.properties.length > 0 && request.delete_keys.length > 0) throw invalid('can not provide both DeleteKeys and ExtraParams')
-      if (request.properties.length === 0 && request.delete_keys.length === 0) throw invalid('the operation is not valid, no properties to alter or to delete')
+      if (request.properties.length === 0 && request.delete_keys.length === 0)
+        throw invalid('the operation is not valid, no properties to alter or to delete')
       checkProperties(set)
       await catalog.alterCollection(call.dbName, request.collection_name, set, request.delete_keys)
       return success()
@@ -82,7 +94,14 @@ function creation(request: CreateCollectionRequest, dbName: string) {
   const properties = { timezone: 'UTC', ...toRecord(request.properties) }
   checkProperties(properties)
   const keyed = schema.fields.some((field) => field.isPartitionKey)
-  return { dbName, schema, shardsNum: shards || 1, consistencyLevel, properties, numPartitions: keyPartitions(request.num_partitions, keyed) }
+  return {
+    dbName,
+    schema,
+    shardsNum: shards || 1,
+    consistencyLevel,
+    properties,
+    numPartitions: keyPartitions(request.num_partitions, keyed),
+  }
 }
 
 function wireSchema(bytes: Uint8Array): CollectionSchema {
@@ -107,7 +126,8 @@ function checkProperties(properties: Readonly<Record<string, string>>): void {
   const ttl = properties['collection.ttl.seconds']
   if (ttl !== undefined && !/^-?\d{1,15}$/.test(ttl)) throw invalid(`collection TTL should be a integer, got ${JSON.stringify(ttl)}`)
   const seconds = Number(ttl ?? 0)
-  if (seconds < -1 || seconds > MAX_TTL_SECONDS) throw invalid(`collection TTL is out of range, expect [-1, ${MAX_TTL_SECONDS}], got ${ttl}`)
+  if (seconds < -1 || seconds > MAX_TTL_SECONDS)
+    throw invalid(`collection TTL is out of range, expect [-1, ${MAX_TTL_SECONDS}], got ${ttl}`)
 }
 
 function byId({ meta }: DdlOptions, dbName: string, id: bigint): CollectionMeta {

@@ -29,14 +29,19 @@ export function databaseHandlers(options: DdlOptions): WireHandlers {
     }),
     ListDatabases: ddl(async () => {
       const all = meta.databases()
-      return { db_names: all.map(({ name }) => name), created_timestamp: all.map(({ createdTs }) => createdTs), db_ids: all.map(({ id }) => id) }
+      return {
+        db_names: all.map(({ name }) => name),
+        created_timestamp: all.map(({ createdTs }) => createdTs),
+        db_ids: all.map(({ id }) => id),
+      }
     }),
     DescribeDatabase: ddl(async (_, call) => {
       const { id, name, createdTs, properties } = meta.database(call.dbName)
       return { db_name: name, dbID: id, created_timestamp: createdTs, properties: toPairs(properties) }
     }),
     AlterDatabase: ddl(async (request, call) => {
-      if (request.properties.length === 0 && request.delete_keys.length === 0) throw invalid('alter database requires either properties or deletekeys to modify or delete keys, both cannot be empty')
+      if (request.properties.length === 0 && request.delete_keys.length === 0)
+        throw invalid('alter database requires either properties or deletekeys to modify or delete keys, both cannot be empty')
       const name = nameOf(request.db_name, request.db_id) || call.dbName
       await catalog.alterDatabase(name, toRecord(request.properties), request.delete_keys)
       return success()

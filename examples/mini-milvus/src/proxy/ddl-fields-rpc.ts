@@ -37,13 +37,24 @@ export function fieldHandlers(options: DdlOptions): WireHandlers {
   }
 }
 
-async function addFields(options: DdlOptions, call: CallContext, name: string, add: AlterCollectionSchemaRequest_AddRequest): Promise<void> {
+async function addFields(
+  options: DdlOptions,
+  call: CallContext,
+  name: string,
+  add: AlterCollectionSchemaRequest_AddRequest,
+): Promise<void> {
   const { catalog } = options
   const { schema } = collectionOf(options, call, name)
   if (add.func_schema.length > 0) throw new MilvusError(Code.Unimplemented, 'functions are not served by mini-milvus yet')
-  const infos = add.field_infos.flatMap(({ field_schema: field, ...info }) => (field === null ? [] : [{ ...info, field: addedFieldFromWire(field, schema) }]))
+  const infos = add.field_infos.flatMap(({ field_schema: field, ...info }) =>
+    field === null ? [] : [{ ...info, field: addedFieldFromWire(field, schema) }],
+  )
   if (infos.length === 0) throw invalid('no field to add')
-  await catalog.addFields(call.dbName, name, infos.map(({ field }) => field))
+  await catalog.addFields(
+    call.dbName,
+    name,
+    infos.map(({ field }) => field),
+  )
   for (const { field, index_name: indexName, extra_params: params } of infos) {
     if (indexName !== '' || params.length > 0) await catalog.createIndex(call.dbName, name, field.name, indexName, toRecord(params))
   }

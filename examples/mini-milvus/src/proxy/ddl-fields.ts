@@ -82,7 +82,8 @@ function checkType(wire: WireField): DataType {
 }
 
 function checkElementType(wire: WireField): DataType {
-  if (!elementTypes.includes(wire.element_type)) throw invalid(`element type ${dataTypeName(wire.element_type)} is not supported, field: ${wire.name}`)
+  if (!elementTypes.includes(wire.element_type))
+    throw invalid(`element type ${dataTypeName(wire.element_type)} is not supported, field: ${wire.name}`)
   return wire.element_type as DataType
 }
 
@@ -106,7 +107,8 @@ function integer(text: string): number {
 }
 
 function dimension({ name }: WireField, text: string | undefined): number {
-  if (text === undefined) throw invalid(`dimension is not defined in field type params, check type param \`dim\` for vector field, field: ${name}`)
+  if (text === undefined)
+    throw invalid(`dimension is not defined in field type params, check type param \`dim\` for vector field, field: ${name}`)
   const dim = integer(text)
   if (!(dim >= 2 && dim <= MAX_DIM)) {
     throw invalid(`invalid dimension: ${text} of field ${name}. float vector dimension should be in range 2 ~ ${MAX_DIM}`)

@@ -30,11 +30,19 @@ export function indexHandlers(options: DdlOptions): WireHandlers {
   const { meta, catalog, progress } = options
 
   /** Throws 700 where none fits; empty names fit all. */
-  const select = (call: CallContext, name: string, indexName: string, field: string): { collection: CollectionMeta; found: readonly IndexMeta[] } => {
+  const select = (
+    call: CallContext,
+    name: string,
+    indexName: string,
+    field: string,
+  ): { collection: CollectionMeta; found: readonly IndexMeta[] } => {
     const collection = collectionOf(options, call, name)
     const found = meta
       .indexes(collection.id)
-      .filter((index) => (indexName === '' || index.name === indexName) && (indexName !== '' || field === '' || fieldName(collection, index) === field))
+      .filter(
+        (index) =>
+          (indexName === '' || index.name === indexName) && (indexName !== '' || field === '' || fieldName(collection, index) === field),
+      )
     if (found.length === 0) throw indexNotFound(indexName || field)
     return { collection, found }
   }
@@ -56,12 +64,24 @@ export function indexHandlers(options: DdlOptions): WireHandlers {
   return {
     CreateIndex: ddl(async (request, call) => {
       if (request.index_name !== '') checkName('index name', request.index_name)
-      await catalog.createIndex(call.dbName, request.collection_name, request.field_name, request.index_name, toRecord(request.extra_params))
+      await catalog.createIndex(
+        call.dbName,
+        request.collection_name,
+        request.field_name,
+        request.index_name,
+        toRecord(request.extra_params),
+      )
       return success()
     }),
     AlterIndex: ddl(async (request, call) => {
       if (request.extra_params.length > 0 && request.delete_keys.length > 0) throw invalid('cannot provide both DeleteKeys and ExtraParams')
-      await catalog.alterIndex(call.dbName, request.collection_name, request.index_name, toRecord(request.extra_params), request.delete_keys)
+      await catalog.alterIndex(
+        call.dbName,
+        request.collection_name,
+        request.index_name,
+        toRecord(request.extra_params),
+        request.delete_keys,
+      )
       return success()
     }),
     DropIndex: ddl(async (request, call) => {

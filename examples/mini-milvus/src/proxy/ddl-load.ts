@@ -22,7 +22,10 @@ function replicas(options: DdlOptions, asked: number): number {
   const most = options.maxReplicas?.() ?? 1
   if (asked < 0) throw invalid(`replica number must not be negative, got ${asked}`)
   if (asked > most) {
-    throw new MilvusError(Code.Unexpected, `when load ${asked} replica count: service resource insufficient[currentQueryNode=${most}][expectedQueryNode=${asked}]`)
+    throw new MilvusError(
+      Code.Unexpected,
+      `when load ${asked} replica count: service resource insufficient[currentQueryNode=${most}][expectedQueryNode=${asked}]`,
+    )
   }
   return asked || 1
 }

@@ -12,7 +12,7 @@ export function partitionHandlers(options: DdlOptions): WireHandlers {
     if (collectionOf(options, call, name).numPartitions === undefined) return
     throw new MilvusError(
       Code.ParameterInvalid,
-      'disable create partition if partition key mode is used: not support manually specifying the partition names if partition key mode is used',
+      'not support manually specifying the partition names if partition key mode is used',
       ErrorCode.UnexpectedError,
     )
   }

@@ -33,8 +33,14 @@ function checkTogether(fields: readonly FieldSchema[]): void {
   const primary = fields.filter((field) => field.isPrimary)
   if (primary.length === 0) throw invalid('primary key is not specified')
   atMostOne('primary key', primary)
-  atMostOne('partition key', fields.filter((field) => field.isPartitionKey))
-  atMostOne('clustering key', fields.filter((field) => field.isClusteringKey))
+  atMostOne(
+    'partition key',
+    fields.filter((field) => field.isPartitionKey),
+  )
+  atMostOne(
+    'clustering key',
+    fields.filter((field) => field.isClusteringKey),
+  )
   const vectors = fields.filter((field) => isVectorType(field.type))
   if (vectors.length === 0) throw invalid('schema does not contain vector field')
   if (vectors.length > MAX_VECTOR_FIELDS) throw invalid(`maximum vector field's number should be limited to ${MAX_VECTOR_FIELDS}`)
@@ -60,7 +66,8 @@ function dynamicMeta(id: number): FieldSchema {
 /** A field for a collection that has rows already: those must have something to show. */
 export function addedFieldFromWire(wire: WireField, schema: CollectionSchema): FieldSchema {
   const field = fieldFromWire(wire, 0, schema.name)
-  if (schema.fields.filter((existing) => !existing.isDynamic).length >= MAX_FIELDS) throw invalid(`The number of fields has reached the maximum value ${MAX_FIELDS}`)
+  if (schema.fields.filter((existing) => !existing.isDynamic).length >= MAX_FIELDS)
+    throw invalid(`The number of fields has reached the maximum value ${MAX_FIELDS}`)
   if (field.isPrimary) throw invalid(`not support to add pk field, field name = ${field.name}`)
   if (field.isPartitionKey) throw invalid(`not support to add partition key field, field name  = ${field.name}`)
   if (field.isClusteringKey && schema.fields.some((existing) => existing.isClusteringKey)) {

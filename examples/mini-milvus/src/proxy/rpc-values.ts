@@ -59,7 +59,10 @@ export function defaultFromWire(field: Pick<FieldSchema, 'name' | 'type' | 'maxL
   if (key === undefined) throw invalid(`type not support default_value, type:${dataTypeName(type)}, name:${name}`)
   if (type === DataType.Timestamptz && wire.string_data !== undefined) return timestamptzDefault(name, wire.string_data)
   const value = wire[key]
-  if (value === undefined) throw invalid(`type (${dataTypeName(type)}) of field (${name}) is not equal to the type(${given.replace('_data', '')}) of default_value`)
+  if (value === undefined)
+    throw invalid(
+      `type (${dataTypeName(type)}) of field (${name}) is not equal to the type(${given.replace('_data', '')}) of default_value`,
+    )
   if (value instanceof Uint8Array) return jsonDefault(name, value)
   if (typeof value === 'string' && type === DataType.VarChar) checkLength(field, value)
   if (typeof value === 'number') checkNumber(type, value)
@@ -89,7 +92,8 @@ function checkLength({ maxLength }: Pick<FieldSchema, 'maxLength'>, value: strin
 
 function checkNumber(type: DataType, value: number): void {
   const range = ranges.get(type)
-  if (range !== undefined && (value < -range || value >= range)) throw invalid(`[${value}] out of range of ${dataTypeName(type)} [${-range}, ${range - 1}]`)
+  if (range !== undefined && (value < -range || value >= range))
+    throw invalid(`[${value}] out of range of ${dataTypeName(type)} [${-range}, ${range - 1}]`)
   if (!Number.isFinite(value)) throw invalid(`default value ${value} is not a finite number`)
 }
 

@@ -80,7 +80,8 @@ export async function dispatchObject(options: DispatchOptions, method: MethodInf
   const name = method.name as RpcName
   const handler = options.handlers[name]
   if (handler === undefined) throw notServed(name)
-  const complete = handler.decode === undefined ? completeType(method.request, request) : handler.decode(encodeType(method.request, request))
+  const complete =
+    handler.decode === undefined ? completeType(method.request, request) : handler.decode(encodeType(method.request, request))
   const response = await runHandler(options, handler, name, complete, info)
   if (handler.encode !== undefined) return decodeType(method.response, handler.encode(response))
   return completeType(method.response, withStatus(method, response))
@@ -117,6 +118,8 @@ function withStatus(method: MethodInfo, response: object): object {
 function logUnexpected(options: DispatchOptions, rpc: RpcName, error: unknown): void {
   if (asMilvusError(error) !== undefined) return
   if (error instanceof Error && error.name === 'AbortError') return
-  options.logger?.error({ rpc, error: error instanceof Error ? (error.stack ?? error.message) : String(error) }, 'an RPC failed unexpectedly')
+  options.logger?.error(
+    { rpc, error: error instanceof Error ? (error.stack ?? error.message) : String(error) },
+    'an RPC failed unexpectedly',
+  )
 }
-

@@ -3,7 +3,15 @@ import type { Socket } from 'node:net'
 import * as grpc from '@grpc/grpc-js'
 import type { NodeClock } from '../edge/system.ts'
 import { type MethodInfo, methods } from '../wire/index.ts'
-import { type CallInfo, dispatchBytes, type DispatchOptions, encodeStatusResponse, MalformedRequestError, notServed, StatuslessError } from './dispatch.ts'
+import {
+  type CallInfo,
+  dispatchBytes,
+  type DispatchOptions,
+  encodeStatusResponse,
+  MalformedRequestError,
+  notServed,
+  StatuslessError,
+} from './dispatch.ts'
 import type { ServerLimits } from './limits.ts'
 import { Code, errorStatus, MilvusError } from './status.ts'
 
@@ -37,7 +45,10 @@ export function createGrpcEntry(options: GrpcOptions): GrpcEntry {
   const gate = { bytes: 0 }
   for (const service of new Set(methods.map((method) => method.service))) {
     const own = methods.filter((method) => method.service === service)
-    server.addService(Object.fromEntries(own.map(definition)), Object.fromEntries(own.map((method) => implementation(options, gate, method))))
+    server.addService(
+      Object.fromEntries(own.map(definition)),
+      Object.fromEntries(own.map((method) => implementation(options, gate, method))),
+    )
   }
   const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure())
   return {
@@ -49,7 +60,12 @@ export function createGrpcEntry(options: GrpcOptions): GrpcEntry {
 
 /** Messages pass as bytes: what does not parse must be the caller's fault, and grpc-js would call it ours. */
 function definition(method: MethodInfo): [string, grpc.MethodDefinition<Buffer, Buffer>] {
-  const codec = { requestSerialize: passThrough, requestDeserialize: passThrough, responseSerialize: passThrough, responseDeserialize: passThrough }
+  const codec = {
+    requestSerialize: passThrough,
+    requestDeserialize: passThrough,
+    responseSerialize: passThrough,
+    responseDeserialize: passThrough,
+  }
   const { path, requestStream, responseStream } = method
   return [method.name, { path, requestStream, responseStream, ...codec }]
 }

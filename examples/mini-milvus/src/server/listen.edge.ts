@@ -37,7 +37,9 @@ export async function startListener(options: ListenOptions): Promise<Listener> {
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
     socket.on('error', () => socket.destroy())
-    sortByProtocol(socket, limits.headerTimeoutMs, (kind) => (kind === 'http2' ? options.grpc.inject(socket) : http.emit('connection', socket)))
+    sortByProtocol(socket, limits.headerTimeoutMs, (kind) =>
+      kind === 'http2' ? options.grpc.inject(socket) : http.emit('connection', socket),
+    )
   })
   server.maxConnections = limits.maxConnections
   await bind(server, options).catch((error: unknown) => {
@@ -66,7 +68,12 @@ function bind(server: Server, options: ListenOptions): Promise<void> {
 /** Never listens itself; `listening` starts its watch over slow headers and requests. */
 function startHttp({ http: listener, limits }: ListenOptions): HttpServer {
   const http = createHttpServer(
-    { maxHeaderSize: limits.maxHeaderBytes, headersTimeout: limits.headerTimeoutMs, requestTimeout: limits.requestTimeoutMs, keepAliveTimeout: 5_000 },
+    {
+      maxHeaderSize: limits.maxHeaderBytes,
+      headersTimeout: limits.headerTimeoutMs,
+      requestTimeout: limits.requestTimeoutMs,
+      keepAliveTimeout: 5_000,
+    },
     listener,
   )
   http.maxHeadersCount = limits.maxHeaderCount
@@ -92,7 +99,8 @@ function sortByProtocol(socket: Socket, timeoutMs: number, decided: (kind: 'http
   }
   const gone = (): void => finish('gone')
   const look = (): void => {
-    for (let chunk = socket.read() as Buffer | null; chunk !== null; chunk = socket.read() as Buffer | null) head = Buffer.concat([head, chunk])
+    for (let chunk = socket.read() as Buffer | null; chunk !== null; chunk = socket.read() as Buffer | null)
+      head = Buffer.concat([head, chunk])
     const known = Math.min(head.length, PREFACE.length)
     if (known === 0) return
     if (!head.subarray(0, known).equals(PREFACE.subarray(0, known))) finish('http1')

@@ -74,7 +74,8 @@ function listMethods(): MethodInfo[] {
   return SERVICES.flatMap((service) =>
     root.lookupService(`${PREFIX}.milvus.${service}`).methodsArray.map((method) => {
       method.resolve()
-      if (method.resolvedRequestType === null || method.resolvedResponseType === null) throw new Error(`unresolved method ${method.fullName}`)
+      if (method.resolvedRequestType === null || method.resolvedResponseType === null)
+        throw new Error(`unresolved method ${method.fullName}`)
       return {
         service,
         name: method.name,

@@ -94,7 +94,9 @@ class Model {
   }
 
   text(): string {
-    const collections = [...this.collections].map(([name, { partitions, indexed, loaded }]) => [name, partitions, indexed, [...loaded].sort()] as const)
+    const collections = [...this.collections].map(
+      ([name, { partitions, indexed, loaded }]) => [name, partitions, indexed, [...loaded].sort()] as const,
+    )
     return JSON.stringify([collections.sort(([x], [y]) => (x < y ? -1 : 1)), [...this.aliases].sort(([x], [y]) => (x < y ? -1 : 1))])
   }
 }
@@ -104,9 +106,16 @@ function view(catalog: Catalog): string {
     const load = catalog.load(collection.id)
     const loaded = collection.partitions.filter(({ id }) => load?.partitionIds.includes(id)).map(({ name }) => name)
     if (load?.wholeCollection === true) loaded.push('*')
-    return [collection.schema.name, collection.partitions.map(({ name }) => name), catalog.indexes(collection.id).length > 0, loaded.sort()] as const
+    return [
+      collection.schema.name,
+      collection.partitions.map(({ name }) => name),
+      catalog.indexes(collection.id).length > 0,
+      loaded.sort(),
+    ] as const
   })
-  const aliases = catalog.collections().flatMap((collection) => catalog.aliases(collection.id).map(({ alias }) => [alias, collection.schema.name] as const))
+  const aliases = catalog
+    .collections()
+    .flatMap((collection) => catalog.aliases(collection.id).map(({ alias }) => [alias, collection.schema.name] as const))
   return JSON.stringify([[...collections].sort(([x], [y]) => (x < y ? -1 : 1)), aliases.sort(([x], [y]) => (x < y ? -1 : 1))])
 }
 
@@ -130,7 +139,20 @@ async function act(catalog: Catalog, op: string, a: string, b: string): Promise<
   await run[op]?.()
 }
 
-const OPS = ['create', 'create', 'create', 'drop', 'alias', 'dropAlias', 'rename', 'partition', 'partition', 'dropPartition', 'index', 'index']
+const OPS = [
+  'create',
+  'create',
+  'create',
+  'drop',
+  'alias',
+  'dropAlias',
+  'rename',
+  'partition',
+  'partition',
+  'dropPartition',
+  'index',
+  'index',
+]
 const LOAD_OPS = ['dropIndex', 'load', 'loadPartition', 'release', 'releasePartition']
 const ALL = [...OPS, ...LOAD_OPS]
 const NAMES = ['a', 'b', 'c', 'd']

@@ -5,7 +5,20 @@ import { DataType } from '../../src/model/schema.ts'
 import { createCollection, dump, field, openFixture, schema } from './helpers.ts'
 
 function segment(id: bigint, collectionId: bigint, partitionId: bigint, endTs: bigint): SegmentMeta {
-  return { id, collectionId, partitionId, vchannel: 'v', level: 'L1', rows: 1, bytes: 1, startTs: 0n, endTs, path: `p${id}`, crc32: 0, indexes: [] }
+  return {
+    id,
+    collectionId,
+    partitionId,
+    vchannel: 'v',
+    level: 'L1',
+    rows: 1,
+    bytes: 1,
+    startTs: 0n,
+    endTs,
+    path: `p${id}`,
+    crc32: 0,
+    indexes: [],
+  }
 }
 
 describe('databases', () => {
@@ -23,7 +36,9 @@ describe('databases', () => {
     await catalog.alterDatabase('a', { x: '1', __proto__x: '2' }, ['k'])
     expect((await reopen()).database('a').properties).toEqual({ x: '1', __proto__x: '2' })
     await createCollection(catalog, 'c', { dbName: 'a' })
-    await expect(catalog.dropDatabase('a')).rejects.toMatchObject({ message: expect.stringContaining('must drop all collections') as unknown })
+    await expect(catalog.dropDatabase('a')).rejects.toMatchObject({
+      message: expect.stringContaining('must drop all collections') as unknown,
+    })
     await catalog.dropCollection('a', 'c')
     await catalog.dropDatabase('a')
     await catalog.dropDatabase('a')
@@ -37,7 +52,13 @@ describe('collections', () => {
     const { catalog } = await openFixture()
     const first = await createCollection(catalog, 'c')
     expect(await createCollection(catalog, 'c')).toBe(first)
-    const other = { dbName: 'default', schema: schema('c', [field(102, 'x', DataType.Bool)]), shardsNum: 1, consistencyLevel: 2, properties: {} }
+    const other = {
+      dbName: 'default',
+      schema: schema('c', [field(102, 'x', DataType.Bool)]),
+      shardsNum: 1,
+      consistencyLevel: 2,
+      properties: {},
+    }
     await expect(catalog.createCollection(other)).rejects.toMatchObject({ code: 1100, legacy: 5 })
     await expect(createCollection(catalog, 'c', { dbName: 'nowhere' })).rejects.toMatchObject({ code: 800 })
   })
@@ -55,7 +76,11 @@ describe('collections', () => {
   it('names partitions as Milvus does', async () => {
     const { catalog } = await openFixture()
     expect((await createCollection(catalog, 'a')).partitions.map(({ name }) => name)).toEqual(['_default'])
-    expect((await createCollection(catalog, 'b', { numPartitions: 3 })).partitions.map(({ name }) => name)).toEqual(['_default_0', '_default_1', '_default_2'])
+    expect((await createCollection(catalog, 'b', { numPartitions: 3 })).partitions.map(({ name }) => name)).toEqual([
+      '_default_0',
+      '_default_1',
+      '_default_2',
+    ])
   })
 
   it('drops everything that belongs to it, and only that', async () => {
@@ -65,15 +90,27 @@ describe('collections', () => {
     await catalog.createAlias('default', 'alias', 'c')
     await catalog.createIndex('default', 'c', 'vector', '', {})
     await catalog.loadCollection('default', 'c', 1)
-    await catalog.saveFlush({ collectionId: id, vchannel: shards[0]?.vchannel ?? '', flushedTs: 5n, segments: [segment(9n, id, partitions[0]?.id ?? 0n, 5n)] })
+    await catalog.saveFlush({
+      collectionId: id,
+      vchannel: shards[0]?.vchannel ?? '',
+      flushedTs: 5n,
+      segments: [segment(9n, id, partitions[0]?.id ?? 0n, 5n)],
+    })
     expect((await kv.loadWithPrefix('')).keys).toHaveLength(before.length + 6)
     const changes: MetaChange[] = []
     catalog.onChange((change) => changes.push(change))
-    await expect(catalog.dropCollection('default', 'alias')).rejects.toMatchObject({ message: 'cannot drop the collection via alias = alias' })
+    await expect(catalog.dropCollection('default', 'alias')).rejects.toMatchObject({
+      message: 'cannot drop the collection via alias = alias',
+    })
     await catalog.dropCollection('default', 'c')
     await catalog.dropCollection('default', 'c')
     expect((await kv.loadWithPrefix('')).keys).toEqual(before)
-    expect(changes.map(({ kind, after }) => [kind, after])).toEqual([['load', undefined], ['index', undefined], ['segment', undefined], ['collection', undefined]])
+    expect(changes.map(({ kind, after }) => [kind, after])).toEqual([
+      ['load', undefined],
+      ['index', undefined],
+      ['segment', undefined],
+      ['collection', undefined],
+    ])
     await catalog.saveFlush({ collectionId: id, vchannel: 'v', flushedTs: 6n, segments: [segment(10n, id, 1n, 6n)] })
     expect((await kv.loadWithPrefix('')).keys).toEqual(before)
   })
@@ -94,7 +131,12 @@ describe('collections', () => {
     const { catalog } = await openFixture()
     let last = (await createCollection(catalog, 'c')).updateTs
     const changes = [
-      () => catalog.addField('default', 'c', field(0, 'added', DataType.VarChar, { nullable: true, maxLength: 8, typeParams: { max_length: '8' } })),
+      () =>
+        catalog.addField(
+          'default',
+          'c',
+          field(0, 'added', DataType.VarChar, { nullable: true, maxLength: 8, typeParams: { max_length: '8' } }),
+        ),
       () => catalog.alterField('default', 'c', 'added', { max_length: '10' }, []),
       () => catalog.alterCollection('default', 'c', { 'dynamicfield.enabled': 'true', k: 'v' }, []),
     ]
@@ -106,7 +148,13 @@ describe('collections', () => {
     }
     await catalog.addField('default', 'c', field(0, 'later', DataType.Bool, { nullable: true }))
     const { schema: after } = catalog.collection('default', 'c')
-    expect(after.fields.map(({ id, name }) => [id, name])).toEqual([[100, 'id'], [101, 'vector'], [102, 'added'], [104, 'later'], [103, '$meta']])
+    expect(after.fields.map(({ id, name }) => [id, name])).toEqual([
+      [100, 'id'],
+      [101, 'vector'],
+      [102, 'added'],
+      [104, 'later'],
+      [103, '$meta'],
+    ])
     expect(after.fields[2]).toMatchObject({ maxLength: 10, typeParams: { max_length: '10' } })
     await expect(catalog.addField('default', 'c', field(0, 'added', DataType.Bool))).rejects.toMatchObject({ code: 1100 })
     await expect(catalog.alterField('default', 'c', 'added', { dim: '3' }, [])).rejects.toMatchObject({ code: 1100 })
@@ -117,7 +165,12 @@ describe('collections', () => {
     const { catalog } = await openFixture()
     const { id, partitions } = await createCollection(catalog, 'c')
     const partition = partitions[0]?.id ?? 0n
-    await catalog.saveFlush({ collectionId: id, vchannel: 'v', flushedTs: 30n, segments: [segment(1n, id, partition, 10n), segment(2n, id, partition, 30n)] })
+    await catalog.saveFlush({
+      collectionId: id,
+      vchannel: 'v',
+      flushedTs: 30n,
+      segments: [segment(1n, id, partition, 10n), segment(2n, id, partition, 30n)],
+    })
     await catalog.truncateCollection('default', 'c', 20n)
     expect(catalog.segments(id).map((known) => known.id)).toEqual([2n])
     expect(catalog.collection('default', 'c').truncatedTs).toBe(20n)
@@ -137,7 +190,9 @@ describe('partitions and load', () => {
     await expect(catalog.dropPartition('default', 'c', '_default')).rejects.toMatchObject({ code: 1100 })
     await catalog.createIndex('default', 'c', 'vector', '', {})
     await catalog.loadPartitions('default', 'c', ['a'], 1)
-    await expect(catalog.dropPartition('default', 'c', 'a')).rejects.toMatchObject({ message: expect.stringContaining('is loaded') as unknown })
+    await expect(catalog.dropPartition('default', 'c', 'a')).rejects.toMatchObject({
+      message: expect.stringContaining('is loaded') as unknown,
+    })
     await catalog.dropPartition('default', 'c', 'b')
     await catalog.dropPartition('default', 'c', 'b')
     await expect(catalog.loadPartitions('default', 'c', ['b'], 1)).rejects.toMatchObject({ code: 200, legacy: 15 })
@@ -193,9 +248,17 @@ describe('indexes', () => {
     await catalog.createIndex('default', 'c', 'vector', '', { index_type: 'HNSW', metric_type: 'L2', M: '4', efConstruction: '8' })
     await catalog.createIndex('default', 'c', 'vector', 'mine', hnsw)
     expect(catalog.indexes(id)).toMatchObject([{ name: 'mine', indexType: 'HNSW', metricType: 'L2', params: hnsw }])
-    await expect(catalog.createIndex('default', 'c', 'vector', '', {})).rejects.toMatchObject({ code: 65535, message: expect.stringContaining('one distinct index') as unknown })
+    await expect(catalog.createIndex('default', 'c', 'vector', '', {})).rejects.toMatchObject({
+      code: 65535,
+      message: expect.stringContaining('one distinct index') as unknown,
+    })
     await catalog.createIndex('default', 'c', 'id', '', {})
-    expect(catalog.indexes(id)[1]).toMatchObject({ name: 'id', indexType: 'AUTOINDEX', metricType: '', params: { index_type: 'AUTOINDEX' } })
+    expect(catalog.indexes(id)[1]).toMatchObject({
+      name: 'id',
+      indexType: 'AUTOINDEX',
+      metricType: '',
+      params: { index_type: 'AUTOINDEX' },
+    })
     await catalog.dropIndex('default', 'c', 'vector')
     await catalog.dropIndex('default', 'c', 'vector')
     await catalog.createIndex('default', 'c', 'vector', '', { metric_type: 'ip' })
@@ -207,7 +270,10 @@ describe('indexes', () => {
   it('refuses what does not fit the field', async () => {
     const { catalog } = await openFixture()
     await createCollection(catalog, 'c')
-    await expect(catalog.createIndex('default', 'c', 'nope', '', {})).rejects.toMatchObject({ legacy: 1, message: 'cannot create index on non-exist field: nope' })
+    await expect(catalog.createIndex('default', 'c', 'nope', '', {})).rejects.toMatchObject({
+      legacy: 1,
+      message: 'cannot create index on non-exist field: nope',
+    })
     const bad: [string, Record<string, string>, string][] = [
       ['vector', { index_type: 'abcd' }, 'invalid index type: ABCD'],
       ['vector', { index_type: 'BITMAP' }, "can't build with this index BITMAP"],
@@ -219,7 +285,10 @@ describe('indexes', () => {
       ['id', { index_type: 'HNSW' }, "data type Int64 can't build with this index HNSW"],
     ]
     for (const [name, params, message] of bad) {
-      await expect(catalog.createIndex('default', 'c', name, '', params)).rejects.toMatchObject({ code: 1100, message: expect.stringContaining(message) as unknown })
+      await expect(catalog.createIndex('default', 'c', name, '', params)).rejects.toMatchObject({
+        code: 1100,
+        message: expect.stringContaining(message) as unknown,
+      })
     }
   })
 
@@ -243,7 +312,12 @@ describe('segments', () => {
     const partition = partitions[0]?.id ?? 0n
     await catalog.createIndex('default', 'c', 'vector', '', {})
     const indexId = catalog.indexes(id)[0]?.id ?? 0n
-    await catalog.saveFlush({ collectionId: id, vchannel: 'v', flushedTs: 10n, segments: [segment(1n, id, partition, 10n), segment(2n, id, 77n, 10n)] })
+    await catalog.saveFlush({
+      collectionId: id,
+      vchannel: 'v',
+      flushedTs: 10n,
+      segments: [segment(1n, id, partition, 10n), segment(2n, id, 77n, 10n)],
+    })
     expect(catalog.segments(id).map((known) => known.id)).toEqual([1n])
     const index = { indexId, state: 'finished', path: 'x', bytes: 3, crc32: 1, reason: '' } as const
     await catalog.saveSegmentIndex(1n, index)

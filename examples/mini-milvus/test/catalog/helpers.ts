@@ -47,7 +47,11 @@ export async function openFixture(options: Partial<CatalogOptions> = {}): Promis
   return { kv, catalog: await openCatalog(all), reopen: () => openCatalog({ ...all, kv: options.kv ?? kv }) }
 }
 
-export async function createCollection(catalog: Catalog, name: string, more: { dbName?: string; shardsNum?: number; numPartitions?: number } = {}) {
+export async function createCollection(
+  catalog: Catalog,
+  name: string,
+  more: { dbName?: string; shardsNum?: number; numPartitions?: number } = {},
+) {
   const { dbName = 'default', shardsNum = 1, numPartitions } = more
   return catalog.createCollection({ dbName, schema: schema(name), shardsNum, consistencyLevel: 2, properties: {}, numPartitions })
 }

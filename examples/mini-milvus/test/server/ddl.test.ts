@@ -42,7 +42,12 @@ describe('the official client', () => {
   })
 
   it('creates and describes the fixture of its own suite', async () => {
-    const create = await client.createCollection({ collection_name: 'fixture', fields: fixture(), enable_dynamic_field: true, consistency_level: 'Strong' })
+    const create = await client.createCollection({
+      collection_name: 'fixture',
+      fields: fixture(),
+      enable_dynamic_field: true,
+      consistency_level: 'Strong',
+    })
     expect(create).toMatchObject(success)
     const described = await client.describeCollection({ collection_name: 'fixture' })
     expect(described).toMatchObject({
@@ -67,8 +72,18 @@ describe('the official client', () => {
     expect(new Date(String(byName.get('timestamptz')?.default_value))).toEqual(new Date('1984-04-14T15:00:00+08:00'))
     const batch = await client.batchDescribeCollections({ db_name: 'default', collection_names: ['fixture'] })
     expect(batch.responses[0]?.collection_name).toBe('fixture')
-    expect(await client.createCollection({ collection_name: 'fixture', fields: fixture(), enable_dynamic_field: true, consistency_level: 'Strong' })).toMatchObject(success)
-    await expect(client.createCollection({ collection_name: 'fixture', fields })).rejects.toMatchObject({ error_code: 'IllegalArgument', code: 1100 })
+    expect(
+      await client.createCollection({
+        collection_name: 'fixture',
+        fields: fixture(),
+        enable_dynamic_field: true,
+        consistency_level: 'Strong',
+      }),
+    ).toMatchObject(success)
+    await expect(client.createCollection({ collection_name: 'fixture', fields })).rejects.toMatchObject({
+      error_code: 'IllegalArgument',
+      code: 1100,
+    })
   })
 
   it('creates a collection the quick way: index, load and all', async () => {
@@ -96,7 +111,9 @@ describe('the official client', () => {
     expect(await client.describeCollection({ collection_name: 'nope' })).toMatchObject({
       status: { error_code: 'CollectionNotExists', code: 100, reason: 'collection not found[database=default][collection=nope]' },
     })
-    expect(await client.describeCollection({ collection_name: 'c', db_name: 'nodb' })).toMatchObject({ status: { error_code: 'UnexpectedError', code: 800 } })
+    expect(await client.describeCollection({ collection_name: 'c', db_name: 'nodb' })).toMatchObject({
+      status: { error_code: 'UnexpectedError', code: 800 },
+    })
     expect(await client.dropCollection({ collection_name: 'nope' })).toMatchObject(success)
     expect(await client.describeIndex({ collection_name: 'fixture' })).toMatchObject({ status: { error_code: 'IndexNotExist' } })
     expect(await client.createIndex({ collection_name: 'fixture', field_name: 'nope' })).toMatchObject({ error_code: 'UnexpectedError' })
@@ -104,7 +121,10 @@ describe('the official client', () => {
 
   it('handles aliases', async () => {
     expect(await client.createAlias({ collection_name: 'fixture', alias: 'nick' })).toMatchObject(success)
-    expect(await client.describeAlias({ collection_name: 'fixture', alias: 'nick' })).toMatchObject({ collection: 'fixture', alias: 'nick' })
+    expect(await client.describeAlias({ collection_name: 'fixture', alias: 'nick' })).toMatchObject({
+      collection: 'fixture',
+      alias: 'nick',
+    })
     expect(await client.listAliases({ collection_name: 'fixture' })).toMatchObject({ aliases: ['nick'] })
     expect(await client.describeCollection({ collection_name: 'nick' })).toMatchObject({ collection_name: 'fixture', aliases: ['nick'] })
     expect(await client.alterAlias({ collection_name: 'quick', alias: 'nick' })).toMatchObject(success)
@@ -130,7 +150,8 @@ describe('the official client', () => {
     expect(await client.loadPartitions({ collection_name: 'parts', partition_names: ['a'] })).toMatchObject(success)
     const loaded = await client.showPartitions({ collection_name: 'parts', type: 1 })
     expect(loaded.data).toMatchObject([{ name: 'a', loadedPercentage: '100' }])
-    const state = (partition_names?: string[]) => client.getLoadState({ collection_name: 'parts', ...(partition_names && { partition_names }) })
+    const state = (partition_names?: string[]) =>
+      client.getLoadState({ collection_name: 'parts', ...(partition_names && { partition_names }) })
     expect(await state()).toMatchObject({ state: LoadState.LoadStateLoaded })
     expect(await state(['b'])).toMatchObject({ state: LoadState.LoadStateNotLoad })
     expect(await client.releasePartitions({ collection_name: 'parts', partition_names: ['a'] })).toMatchObject(success)
@@ -155,33 +176,63 @@ describe('the official client', () => {
       { ...at, field_name: 'varChar', index_type: IndexType.TRIE },
       { ...at, field_name: 'int32_array', index_type: IndexType.BITMAP },
       { ...at, field_name: 'geometry', index_type: IndexType.RTREE },
-      { ...at, field_name: 'json', index_name: 'j', index_type: IndexType.INVERTED, params: { json_cast_type: 'varchar', json_path: 'json["a"]' } },
+      {
+        ...at,
+        field_name: 'json',
+        index_name: 'j',
+        index_type: IndexType.INVERTED,
+        params: { json_cast_type: 'varchar', json_path: 'json["a"]' },
+      },
     ])
     expect(made).toMatchObject(success)
     const { index_descriptions: all } = await client.describeIndex(at)
     expect(all.map(({ index_name, field_name }) => [index_name, field_name])).toEqual([
-      ['ix', 'vector'], ['int64', 'int64'], ['varChar', 'varChar'], ['int32_array', 'int32_array'], ['geometry', 'geometry'], ['j', 'json'],
+      ['ix', 'vector'],
+      ['int64', 'int64'],
+      ['varChar', 'varChar'],
+      ['int32_array', 'int32_array'],
+      ['geometry', 'geometry'],
+      ['j', 'json'],
     ])
     expect(all[0]?.params).toContainEqual({ key: 'served_by', value: 'HNSW' })
     expect(await client.alterIndexProperties({ ...at, index_name: 'ix', params: { 'mmap.enabled': true } })).toMatchObject(success)
-    expect((await client.describeIndex({ ...at, index_name: 'ix' })).index_descriptions[0]?.params).toContainEqual({ key: 'mmap.enabled', value: 'true' })
+    expect((await client.describeIndex({ ...at, index_name: 'ix' })).index_descriptions[0]?.params).toContainEqual({
+      key: 'mmap.enabled',
+      value: 'true',
+    })
     expect(await client.dropIndexProperties({ ...at, index_name: 'ix', properties: ['mmap.enabled'] })).toMatchObject(success)
     expect(await client.getIndexState({ ...at, index_name: 'ix' })).toMatchObject({ state: 'Finished' })
     expect(await client.getIndexBuildProgress({ ...at, index_name: 'ix' })).toMatchObject({ total_rows: '0' })
     expect((await client.getIndexStatistics({ ...at, index_name: 'ix' })).index_descriptions).toHaveLength(1)
     expect(await client.dropIndex({ ...at, index_name: 'ix', field_name: 'vector' })).toMatchObject(success)
-    expect(await client.describeIndex({ ...at, index_name: 'ix', field_name: 'vector' })).toMatchObject({ status: { error_code: 'IndexNotExist' } })
+    expect(await client.describeIndex({ ...at, index_name: 'ix', field_name: 'vector' })).toMatchObject({
+      status: { error_code: 'IndexNotExist' },
+    })
   })
 
   it('alters collections and fields, adds fields, renames, truncates', async () => {
-    await client.createCollection({ collection_name: 'alter', fields: [...fields, { name: 'text', data_type: DataType.VarChar, max_length: 8 }] })
-    expect(await client.alterCollectionProperties({ collection_name: 'alter', properties: { 'collection.ttl.seconds': 18000 } })).toMatchObject(success)
-    expect((await client.describeCollection({ collection_name: 'alter' })).properties).toContainEqual({ key: 'collection.ttl.seconds', value: '18000' })
-    expect(await client.dropCollectionProperties({ collection_name: 'alter', properties: ['collection.ttl.seconds'] })).toMatchObject(success)
+    await client.createCollection({
+      collection_name: 'alter',
+      fields: [...fields, { name: 'text', data_type: DataType.VarChar, max_length: 8 }],
+    })
+    expect(
+      await client.alterCollectionProperties({ collection_name: 'alter', properties: { 'collection.ttl.seconds': 18000 } }),
+    ).toMatchObject(success)
+    expect((await client.describeCollection({ collection_name: 'alter' })).properties).toContainEqual({
+      key: 'collection.ttl.seconds',
+      value: '18000',
+    })
+    expect(await client.dropCollectionProperties({ collection_name: 'alter', properties: ['collection.ttl.seconds'] })).toMatchObject(
+      success,
+    )
     expect((await client.describeCollection({ collection_name: 'alter' })).properties).toEqual([{ key: 'timezone', value: 'UTC' }])
-    expect(await client.alterCollectionFieldProperties({ collection_name: 'alter', field_name: 'text', properties: { max_length: 1024 } })).toMatchObject(success)
+    expect(
+      await client.alterCollectionFieldProperties({ collection_name: 'alter', field_name: 'text', properties: { max_length: 1024 } }),
+    ).toMatchObject(success)
     const before = (await client.describeCollection({ collection_name: 'alter' })).update_timestamp_str
-    expect(await client.addCollectionField({ collection_name: 'alter', field: { name: 'more', data_type: DataType.Int64, nullable: true } })).toMatchObject(success)
+    expect(
+      await client.addCollectionField({ collection_name: 'alter', field: { name: 'more', data_type: DataType.Int64, nullable: true } }),
+    ).toMatchObject(success)
     const refused = await client.addCollectionField({ collection_name: 'alter', field: { name: 'strict', data_type: DataType.Int64 } })
     expect(refused).toMatchObject({ error_code: 'IllegalArgument' })
     const after = await client.describeCollection({ collection_name: 'alter' })
@@ -200,7 +251,9 @@ describe('the official client', () => {
     expect((await inOther.describeCollection({ collection_name: 'fixture' })).schema.fields).toHaveLength(2)
     expect((await client.listDatabases()).db_names).toEqual(['default', 'other'])
     expect(await client.alterDatabase({ db_name: 'other', properties: { 'database.replica.number': '1' } })).toMatchObject(success)
-    expect(await client.describeDatabase({ db_name: 'other' })).toMatchObject({ properties: [{ key: 'database.replica.number', value: '1' }] })
+    expect(await client.describeDatabase({ db_name: 'other' })).toMatchObject({
+      properties: [{ key: 'database.replica.number', value: '1' }],
+    })
     expect(await client.dropDatabase({ db_name: 'other' })).toMatchObject({ error_code: 'UnexpectedError' })
     await inOther.dropCollection({ collection_name: 'fixture' })
     expect(await client.dropDatabase({ db_name: 'other' })).toMatchObject(success)
@@ -222,21 +275,61 @@ describe('schemas that Milvus refuses', () => {
     ['no name', [{ ...id, name: '' }, vector], 'field name should not be empty'],
     ['a long name', [{ ...id, name: 'x'.repeat(256) }, vector], 'less than 255 characters'],
     ['no dim', [id, { ...vector, type_params: [] }], 'dimension is not defined'],
-    ['dim 1', [id, { ...vector, type_params: [{ key: 'dim', value: '1' }] }], 'invalid dimension: 1 of field v. float vector dimension should be in range 2 ~ 32768'],
+    [
+      'dim 1',
+      [id, { ...vector, type_params: [{ key: 'dim', value: '1' }] }],
+      'invalid dimension: 1 of field v. float vector dimension should be in range 2 ~ 32768',
+    ],
     ['dim 99999', [id, { ...vector, type_params: [{ key: 'dim', value: '99999' }] }], 'invalid dimension: 99999'],
     ['dim 4.5', [id, { ...vector, type_params: [{ key: 'dim', value: '4.5' }] }], 'invalid dimension: 4.5'],
     ['text without max_length', [id, vector, { name: 't', data_type: DataType.VarChar }], 'type param(max_length) should be specified'],
-    ['an array without capacity', [id, vector, { name: 't', data_type: DataType.Array, element_type: DataType.Int8 }], 'type param(max_capacity)'],
-    ['an array of arrays', [id, vector, { name: 't', data_type: DataType.Array, element_type: DataType.Array }], 'element type Array is not supported'],
-    ['autoID beside the key', [id, vector, { name: 't', data_type: DataType.Int64, autoID: true }], 'only primary field can speficy AutoID'],
-    ['two partition keys', [id, vector, ...['x', 'y'].map((name) => ({ name, data_type: DataType.Int64, is_partition_key: true }))], 'more than one partition key'],
-    ['a default of another type', [id, vector, { name: 'b', data_type: DataType.Bool, default_value: { string_data: 'x' } }], 'is not equal to the type(string) of default_value'],
-    ['a default too long', [id, vector, { name: 't', data_type: DataType.VarChar, type_params: [{ key: 'max_length', value: '2' }], default_value: { string_data: 'ééé' } }], 'the length (6) of string exceeds max length (2)'],
+    [
+      'an array without capacity',
+      [id, vector, { name: 't', data_type: DataType.Array, element_type: DataType.Int8 }],
+      'type param(max_capacity)',
+    ],
+    [
+      'an array of arrays',
+      [id, vector, { name: 't', data_type: DataType.Array, element_type: DataType.Array }],
+      'element type Array is not supported',
+    ],
+    [
+      'autoID beside the key',
+      [id, vector, { name: 't', data_type: DataType.Int64, autoID: true }],
+      'only primary field can speficy AutoID',
+    ],
+    [
+      'two partition keys',
+      [id, vector, ...['x', 'y'].map((name) => ({ name, data_type: DataType.Int64, is_partition_key: true }))],
+      'more than one partition key',
+    ],
+    [
+      'a default of another type',
+      [id, vector, { name: 'b', data_type: DataType.Bool, default_value: { string_data: 'x' } }],
+      'is not equal to the type(string) of default_value',
+    ],
+    [
+      'a default too long',
+      [
+        id,
+        vector,
+        { name: 't', data_type: DataType.VarChar, type_params: [{ key: 'max_length', value: '2' }], default_value: { string_data: 'ééé' } },
+      ],
+      'the length (6) of string exceeds max length (2)',
+    ],
     ['a default out of range', [id, vector, { name: 't', data_type: DataType.Int8, default_value: { int_data: 128 } }], 'out of range'],
     ['an unknown type', [id, vector, { name: 't', data_type: 99 }], 'data type Unknown(99)'],
-    ['too many fields', [id, vector, ...Array.from({ length: 63 }, (_, i) => ({ name: `f${i}`, data_type: DataType.Bool }))], "maximum field's number should be limited to 64"],
+    [
+      'too many fields',
+      [id, vector, ...Array.from({ length: 63 }, (_, i) => ({ name: `f${i}`, data_type: DataType.Bool }))],
+      "maximum field's number should be limited to 64",
+    ],
     ['too many vectors', [id, ...Array.from({ length: 11 }, (_, i) => ({ ...vector, name: `v${i}` }))], "maximum vector field's number"],
-    ['a type to come', [id, vector, { name: 's', data_type: DataType.SparseFloatVector }], 'SparseFloatVector is not served by mini-milvus yet'],
+    [
+      'a type to come',
+      [id, vector, { name: 's', data_type: DataType.SparseFloatVector }],
+      'SparseFloatVector is not served by mini-milvus yet',
+    ],
   ]
   const create = async (schema: Uint8Array, more: object = {}): Promise<{ code?: number; message?: string }> => {
     const handler = node.handlers.CreateCollection as unknown as { run(request: object, call: object): Promise<object> }
@@ -258,7 +351,10 @@ describe('schemas that Milvus refuses', () => {
     expect(await create(schema, { num_partitions: 4n })).toMatchObject({ code: 1100 })
     expect(await create(schema, { consistency_level: 9 })).toMatchObject({ code: 1100 })
     expect(await create(schema, { collection_name: '../x' })).toMatchObject({ code: 1100 })
-    expect(await create(schema, { collection_name: 'x'.repeat(1e6) })).toMatchObject({ code: 1100, message: expect.stringMatching(/^.{0,600}$/) as unknown })
+    expect(await create(schema, { collection_name: 'x'.repeat(1e6) })).toMatchObject({
+      code: 1100,
+      message: expect.stringMatching(/^.{0,600}$/) as unknown,
+    })
     expect(await create(schema, { properties: [{ key: 'collection.ttl.seconds', value: 'soon' }] })).toMatchObject({ code: 1100 })
   })
 })

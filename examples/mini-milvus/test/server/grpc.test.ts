@@ -69,13 +69,23 @@ describe('gRPC entry', () => {
 
   it('turns a MilvusError into a Status, and anything else into 65535 with a logged stack', async () => {
     const handlers: WireHandlers = {
-      HasCollection: { kind: 'ddl', run: () => Promise.reject(new MilvusError(Code.CollectionNotFound, 'collection not found[collection=x]')) },
+      HasCollection: {
+        kind: 'ddl',
+        run: () => Promise.reject(new MilvusError(Code.CollectionNotFound, 'collection not found[collection=x]')),
+      },
       DropCollection: { kind: 'ddl', run: () => Promise.reject(new Error('boom')) },
     }
     const { call, log } = await start(handlers)
-    expect(decodeMessage('milvus.BoolResponse', await call(path('HasCollection'), new Uint8Array())).status).toMatchObject({ code: 100, error_code: 4 })
+    expect(decodeMessage('milvus.BoolResponse', await call(path('HasCollection'), new Uint8Array())).status).toMatchObject({
+      code: 100,
+      error_code: 4,
+    })
     expect(log).toHaveLength(0)
-    expect(decodeMessage('common.Status', await call(path('DropCollection'), new Uint8Array()))).toMatchObject({ code: 65535, error_code: 1, reason: 'Error: boom' })
+    expect(decodeMessage('common.Status', await call(path('DropCollection'), new Uint8Array()))).toMatchObject({
+      code: 65535,
+      error_code: 1,
+      reason: 'Error: boom',
+    })
     expect(log[0]?.fields).toMatchObject({ rpc: 'DropCollection', error: expect.stringContaining('grpc.test.ts') as unknown })
   })
 
@@ -113,7 +123,10 @@ describe('gRPC entry', () => {
     const bytes = encodeMessage('milvus.DummyRequest', { request_type: 'x'.repeat(90) })
     const first = call(path('Dummy'), bytes)
     await expect.poll(() => waiting.length).toBe(1)
-    const refused = await call('/milvus.proto.milvus.MilvusService/DropCollection', encodeMessage('milvus.DropCollectionRequest', { collection_name: 'x'.repeat(90) }))
+    const refused = await call(
+      '/milvus.proto.milvus.MilvusService/DropCollection',
+      encodeMessage('milvus.DropCollectionRequest', { collection_name: 'x'.repeat(90) }),
+    )
     expect(decodeMessage('common.Status', refused)).toMatchObject({ code: 8, error_code: 49, retriable: true })
     waiting[0]?.()
     expect(decodeMessage('milvus.DummyResponse', await first).response).toBe('late')
@@ -156,7 +169,13 @@ describe('gRPC entry', () => {
     const client = new grpc.Client(`127.0.0.1:${listener.port}`, grpc.credentials.createInsecure())
     cleanups.push(() => client.close())
     const reply = await new Promise<Buffer>((resolve) => {
-      client.makeUnaryRequest(path('GetVersion'), (value: Buffer) => value, (value: Buffer) => value, Buffer.alloc(0), (_, value) => resolve(value as Buffer))
+      client.makeUnaryRequest(
+        path('GetVersion'),
+        (value: Buffer) => value,
+        (value: Buffer) => value,
+        Buffer.alloc(0),
+        (_, value) => resolve(value as Buffer),
+      )
     })
     expect(decodeMessage('milvus.GetVersionResponse', reply)).toMatchObject({ version: '', status: { code: 1401 } })
   })

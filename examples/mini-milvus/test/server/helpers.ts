@@ -1,3 +1,4 @@
+import type { RequestListener } from 'node:http'
 import { systemClock } from '../../src/edge/system.ts'
 import type { HandlerTable } from '../../src/server/handlers.ts'
 import type { ServerLimits } from '../../src/server/limits.ts'
@@ -9,7 +10,11 @@ export interface LogLine {
   readonly message: string
 }
 
-export async function serve(handlers: HandlerTable, limits: Partial<ServerLimits> = {}): Promise<{ listener: Listener; address: string; log: LogLine[] }> {
+export async function serve(
+  handlers: HandlerTable,
+  limits: Partial<ServerLimits> = {},
+  http?: RequestListener,
+): Promise<{ listener: Listener; address: string; log: LogLine[] }> {
   const log: LogLine[] = []
   const listener = await openServer({
     port: 0,
@@ -17,7 +22,7 @@ export async function serve(handlers: HandlerTable, limits: Partial<ServerLimits
     limits: { closeGraceMs: 200, ...limits },
     clock: systemClock,
     logger: { error: (fields, message) => log.push({ fields, message }) },
-    http: (request, response) => response.end(`http ${request.method} ${request.url}`),
+    http: http ?? ((request, response) => response.end(`http ${request.method} ${request.url}`)),
   })
   return { listener, address: `127.0.0.1:${listener.port}`, log }
 }

@@ -104,12 +104,14 @@ describe('listener', () => {
     await third.closed
     first.socket.destroy()
     await first.closed
-    await expect.poll(async () => {
-      const next = dial(listener.port)
-      next.socket.end('GET /x HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n')
-      await next.closed
-      return next.received()
-    }).toContain('http GET /x')
+    await expect
+      .poll(async () => {
+        const next = dial(listener.port)
+        next.socket.end('GET /x HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n')
+        await next.closed
+        return next.received()
+      })
+      .toContain('http GET /x')
   })
 
   it('ends idle connections of both kinds at close, twice', async () => {

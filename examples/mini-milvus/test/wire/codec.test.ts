@@ -18,7 +18,11 @@ describe('wire codec', () => {
   })
 
   it('round-trips hostile keys of maps without touching prototypes', () => {
-    const extra = Object.fromEntries([['__proto__', 'a'], ['constructor', 'b'], ['', 'c']])
+    const extra = Object.fromEntries([
+      ['__proto__', 'a'],
+      ['constructor', 'b'],
+      ['', 'c'],
+    ])
     const bytes = encodeMessage('common.Status', { extra_info: extra })
     const decoded = decodeMessage('common.Status', bytes).extra_info
     expect(new Map(Object.entries(decoded))).toEqual(new Map(Object.entries(extra)))
@@ -47,9 +51,13 @@ describe('wire codec', () => {
 
   it('has every method of MilvusService', () => {
     expect(methods.filter((method) => method.service === 'MilvusService')).toHaveLength(143)
-    expect(methods.filter((method) => method.service === 'ClientTelemetryService').map((method) => method.name)).toEqual(['ClientHeartbeat'])
+    expect(methods.filter((method) => method.service === 'ClientTelemetryService').map((method) => method.name)).toEqual([
+      'ClientHeartbeat',
+    ])
     for (const method of methods) {
-      const status = method.response.name === 'Status' || method.response.fieldsArray.some((field) => field.resolvedType?.name === 'Status' && !field.repeated)
+      const status =
+        method.response.name === 'Status' ||
+        method.response.fieldsArray.some((field) => field.resolvedType?.name === 'Status' && !field.repeated)
       if (!status) expect(['Dummy', 'GetReplicateInfo', 'CreateReplicateStream', 'DumpMessages']).toContain(method.name)
     }
   })

@@ -1,0 +1,2 @@
+/** Consistency levels, by their numbers. */
+export const consistencyLevels = ['Strong', 'Session', 'Bounded', 'Eventually', 'Customized']
