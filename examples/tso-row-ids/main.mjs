@@ -41,7 +41,7 @@ async function serve(path, batches, insert) {
 }
 
 /**
- * The same in a process of its own, killed without warning after `rows` rows.
+ * The same in a process of its own, killed without warning after about `rows` rows.
  * @param {string} path
  * @param {number} rows
  * @returns {Promise<Row[]>} what it had inserted by then
@@ -52,9 +52,10 @@ async function serveAndDie(path, rows) {
   const inserted = []
   const gone = new Promise((resolve) => child.once('close', (_, signal) => resolve(signal)))
   for await (const line of createInterface({ input: child.stdout })) {
-    const [id, ts] = line.split(' ')
-    if (id !== undefined && ts !== undefined) inserted.push({ id: BigInt(id), ts: BigInt(ts) })
-    if (inserted.length === rows) child.kill('SIGKILL')
+    const [, ids, ts] = /^([\d,]+) (\d+);$/.exec(line) ?? [] // the last line may be torn
+    if (ids === undefined || ts === undefined) continue
+    inserted.push(...ids.split(',').map((id) => ({ id: BigInt(id), ts: BigInt(ts) })))
+    if (inserted.length >= rows) child.kill('SIGKILL')
   }
   assert.equal(await gone, 'SIGKILL')
   return inserted
@@ -95,5 +96,5 @@ async function main() {
 
 const [mode, path] = process.argv.slice(2)
 if (mode === '--serve' && path !== undefined) {
-  await serve(path, 1_000_000, (rows) => void process.stdout.write(rows.map(({ id, ts }) => `${id} ${ts}\n`).join('')))
+  await serve(path, 1_000_000, (rows) => void process.stdout.write(`${rows.map(({ id }) => id).join(',')} ${rows[0]?.ts};\n`))
 } else await main()

@@ -22,7 +22,8 @@ export interface Library {
 
 /** Opens the collection, and makes it when it is not there. */
 export async function openLibrary(client: MilvusClient, collection_name: string, { dimension, embed }: Embedding): Promise<Library> {
-  if ((await client.hasCollection({ collection_name })).value !== true) {
+  if ((await client.hasCollection({ collection_name })).value === true) await client.loadCollectionSync({ collection_name })
+  else {
     const created = await client.createCollection({
       collection_name,
       fields: [
@@ -34,9 +35,8 @@ export async function openLibrary(client: MilvusClient, collection_name: string,
       index_params: [{ field_name: 'vector', index_type: 'HNSW', metric_type: 'COSINE', params: { M: 16, efConstruction: 100 } }],
       consistency_level: 'Strong',
     })
-    check(created)
+    check(created) // with an index, the client also loads it
   }
-  await client.loadCollectionSync({ collection_name })
 
   return {
     async add(notes) {
