@@ -5,7 +5,12 @@ import type { BuildJob, FromBuilder } from './protocol.ts'
 import { toError } from './slot.ts'
 
 /** Runs a build in its worker to the end; an abort stops it before its next chunk of rows and rejects with the reason. */
-export async function runBuilder(worker: Worker, job: BuildJob, onProgress: ((rows: number) => void) | undefined, signals: readonly AbortSignal[]): Promise<FileSum> {
+export async function runBuilder(
+  worker: Worker,
+  job: BuildJob,
+  onProgress: ((rows: number) => void) | undefined,
+  signals: readonly AbortSignal[],
+): Promise<FileSum> {
   const cancel = () => void Atomics.store(job.cancel, 0, 1)
   for (const signal of signals) {
     signal.addEventListener('abort', cancel)

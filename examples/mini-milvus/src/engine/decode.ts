@@ -13,7 +13,8 @@ export function decodeRows(bytes: Uint8Array, type: DataType, dim: number, begin
     target.set(new Int8Array(bytes.buffer, bytes.byteOffset + begin * dim, count))
     return target
   }
-  if (type !== DataType.Float16Vector && type !== DataType.BFloat16Vector) throw new TypeError(`vectors of type ${type} have no float values`)
+  if (type !== DataType.Float16Vector && type !== DataType.BFloat16Vector)
+    throw new TypeError(`vectors of type ${type} have no float values`)
   const table = type === DataType.Float16Vector ? halfTable() : bfloatTable()
   const base = begin * dim * 2
   for (let i = 0; i < count; i++) target[i] = table[(bytes[base + 2 * i] ?? 0) | ((bytes[base + 2 * i + 1] ?? 0) << 8)] ?? 0
@@ -34,7 +35,14 @@ function halfTable(): Float32Array {
   for (let i = 0; i < 65536; i++) {
     const exponent = (i >> 10) & 31
     const fraction = i & 1023
-    const size = exponent === 0 ? fraction * 2 ** -24 : exponent === 31 ? (fraction === 0 ? Infinity : NaN) : (1 + fraction / 1024) * 2 ** (exponent - 15)
+    const size =
+      exponent === 0
+        ? fraction * 2 ** -24
+        : exponent === 31
+          ? fraction === 0
+            ? Infinity
+            : NaN
+          : (1 + fraction / 1024) * 2 ** (exponent - 15)
     halves[i] = i & 0x8000 ? -size : size
   }
   return halves

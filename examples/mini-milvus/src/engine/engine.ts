@@ -65,7 +65,10 @@ export interface Engine extends AsyncDisposable {
   detachIndex(setId: string): void
   search(request: SearchRequest): Promise<SearchResult>
   /** Several sets at once: a message per worker instead of one per set. Results are in order of the requests. */
-  searchMany(requests: readonly Omit<SearchRequest, 'signal'>[], options?: { readonly signal?: AbortSignal | undefined }): Promise<SearchResult[]>
+  searchMany(
+    requests: readonly Omit<SearchRequest, 'signal'>[],
+    options?: { readonly signal?: AbortSignal | undefined },
+  ): Promise<SearchResult[]>
   /** Builds run one after the other. */
   buildIndex(options: BuildIndexOptions): Promise<FileSum>
   close(): Promise<void>
@@ -77,8 +80,12 @@ const INLINE_OPERATIONS = 32_768
 export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   const threads = options.threads ?? Math.min(4, availableParallelism())
   const maxQueued = options.maxQueued ?? 4096
-  for (const [name, value, max] of [['threads', threads, 64], ['maxQueued', maxQueued, 1_000_000]] as const) {
-    if (!Number.isInteger(value) || value < 1 || value > max) throw new RangeError(`expected \`${name}\` to be an integer in 1..${max}, got ${String(value)}`)
+  for (const [name, value, max] of [
+    ['threads', threads, 64],
+    ['maxQueued', maxQueued, 1_000_000],
+  ] as const) {
+    if (!Number.isInteger(value) || value < 1 || value > max)
+      throw new RangeError(`expected \`${name}\` to be an integer in 1..${max}, got ${String(value)}`)
   }
   return new WorkerEngine(threads, maxQueued, await resolveWorkerUrl())
 }
@@ -123,7 +130,10 @@ class WorkerEngine implements Engine {
     return result
   }
 
-  async searchMany(requests: readonly Omit<SearchRequest, 'signal'>[], options: { readonly signal?: AbortSignal | undefined } = {}): Promise<SearchResult[]> {
+  async searchMany(
+    requests: readonly Omit<SearchRequest, 'signal'>[],
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<SearchResult[]> {
     options.signal?.throwIfAborted()
     this.#checkOpen()
     const results: SearchResult[] = []
@@ -139,7 +149,10 @@ class WorkerEngine implements Engine {
         results[i] = searchSet(known.set, undefined, query)
         continue
       }
-      items.push({ id: setId, query: { ...query, queries: toSendable(query.queries), mask: query.mask === undefined ? undefined : toSendable(query.mask) } })
+      items.push({
+        id: setId,
+        query: { ...query, queries: toSendable(query.queries), mask: query.mask === undefined ? undefined : toSendable(query.mask) },
+      })
       costs.push(cost)
       places.push(i)
     }
@@ -164,7 +177,15 @@ class WorkerEngine implements Engine {
       signal?.throwIfAborted()
       const shared = toShared(vectors.subarray(0, rows * vectorBytes(type, dim)))
       const cancel = new Int32Array(new SharedArrayBuffer(4))
-      const job = { set: { ...set, vectors: shared }, connectivity, effort, quantization: options.quantization ?? 'bf16', threads, path, cancel }
+      const job = {
+        set: { ...set, vectors: shared },
+        connectivity,
+        effort,
+        quantization: options.quantization ?? 'bf16',
+        threads,
+        path,
+        cancel,
+      }
       return runBuilder(new Worker(this.#url, { workerData: { role: 'build', job } }), job, options.onProgress, signals)
     }
     const result = run()
@@ -195,7 +216,8 @@ function checkQuery(query: SearchQuery, set: VectorSet): void {
     throw new RangeError(`expected \`queries\` to have ${bytes} bytes, got ${query.queries?.length}`)
   }
   const rows = Math.min(query.rows ?? set.rows, set.rows)
-  if (query.mask !== undefined && query.mask.length < rows) throw new RangeError(`expected \`mask\` to have ${rows} bytes, got ${query.mask.length}`)
+  if (query.mask !== undefined && query.mask.length < rows)
+    throw new RangeError(`expected \`mask\` to have ${rows} bytes, got ${query.mask.length}`)
 }
 
 /** Multiply-adds of a scan: an upper bound of what a search costs. */
@@ -205,7 +227,8 @@ function costOf(query: SearchQuery, set: VectorSet): number {
 }
 
 function positive(name: string, value: number, min: number, max: number): number {
-  if (!Number.isInteger(value) || value < min || value > max) throw new RangeError(`expected \`${name}\` to be an integer in ${min}..${max}, got ${String(value)}`)
+  if (!Number.isInteger(value) || value < min || value > max)
+    throw new RangeError(`expected \`${name}\` to be an integer in ${min}..${max}, got ${String(value)}`)
   return value
 }
 

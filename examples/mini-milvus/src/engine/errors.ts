@@ -1,4 +1,7 @@
-/** Every failure of the engine that is not a programming mistake. Bad arguments are `TypeError` and `RangeError`; an abort rejects with `signal.reason`. */
+/**
+ * Every failure of the engine that is not a programming mistake. Bad arguments are `TypeError` and `RangeError`; an abort
+ * rejects with `signal.reason`.
+ */
 const codes = {
   ENGINE_CLOSED: { retryable: false, summary: 'The engine was closed.' },
   ENGINE_INDEX_CORRUPT: { retryable: false, summary: 'An index file is not the one that was built. Build it again.' },

@@ -25,9 +25,12 @@ export interface VectorSet {
 /** Throws unless type, metric, dimensions and bytes go together. */
 export function checkVectorSet(set: VectorSet): void {
   if (!(set.vectors instanceof Uint8Array)) throw new TypeError(`expected \`vectors\` to be a Uint8Array, got ${typeof set.vectors}`)
-  if (!Number.isInteger(set.dim) || set.dim < 1 || set.dim > 262_144) throw new RangeError(`expected \`dim\` to be an integer in 1..262144, got ${set.dim}`)
-  if (!Number.isInteger(set.rows) || set.rows < 0 || set.rows > 0xffffffff) throw new RangeError(`expected \`rows\` to be an integer from 0, got ${set.rows}`)
-  if (!['L2', 'IP', 'COSINE', 'HAMMING', 'JACCARD'].includes(set.metric)) throw new RangeError(`expected \`metric\` to be one of L2, IP, COSINE, HAMMING, JACCARD, got ${String(set.metric)}`)
+  if (!Number.isInteger(set.dim) || set.dim < 1 || set.dim > 262_144)
+    throw new RangeError(`expected \`dim\` to be an integer in 1..262144, got ${set.dim}`)
+  if (!Number.isInteger(set.rows) || set.rows < 0 || set.rows > 0xffffffff)
+    throw new RangeError(`expected \`rows\` to be an integer from 0, got ${set.rows}`)
+  if (!['L2', 'IP', 'COSINE', 'HAMMING', 'JACCARD'].includes(set.metric))
+    throw new RangeError(`expected \`metric\` to be one of L2, IP, COSINE, HAMMING, JACCARD, got ${String(set.metric)}`)
   if (isBinaryMetric(set.metric) !== (set.type === DataType.BinaryVector)) {
     throw new RangeError(`expected a \`metric\` for ${dataTypeName(set.type)}, got ${set.metric}`)
   }

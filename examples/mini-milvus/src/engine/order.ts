@@ -33,7 +33,15 @@ export function localOrder(values: Float32Array, dim: number, rows: number, isCa
   return order
 }
 
-function project(values: Float32Array, dim: number, direction: Float32Array, order: Uint32Array, keys: Float32Array, begin: number, end: number): void {
+function project(
+  values: Float32Array,
+  dim: number,
+  direction: Float32Array,
+  order: Uint32Array,
+  keys: Float32Array,
+  begin: number,
+  end: number,
+): void {
   for (let i = begin; i < end; i++) {
     const base = (order[i] as number) * dim
     let a = 0

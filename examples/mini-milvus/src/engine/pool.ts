@@ -5,7 +5,7 @@ import type { SearchItem } from './protocol.ts'
 import type { SearchResult } from './search.ts'
 import { type AttachedIndex, type EngineSet, WorkerSlot } from './slot.ts'
 
-/** One is worked on, others wait in the thread's inbox so that it never waits for this one; the rest waits here, where it can be aborted. */
+/** One is worked on, the others keep the thread from waiting for this one; the rest waits here, where it can be aborted. */
 const MAX_IN_FLIGHT = 3
 
 interface Job {
@@ -54,7 +54,14 @@ export class WorkerPool {
   async search(items: readonly SearchItem[], costs: readonly number[], signal: AbortSignal | undefined): Promise<readonly SearchResult[]> {
     const parts = this.#split(costs)
     if (parts.length === 1) return this.#submit(items, signal)
-    const answers = await Promise.all(parts.map((part) => this.#submit(part.map((i) => items[i] as SearchItem), signal)))
+    const answers = await Promise.all(
+      parts.map((part) =>
+        this.#submit(
+          part.map((i) => items[i] as SearchItem),
+          signal,
+        ),
+      ),
+    )
     const results: SearchResult[] = []
     for (const [p, part] of parts.entries()) for (const [n, i] of part.entries()) results[i] = answers[p]?.[n] as SearchResult
     return results

@@ -22,8 +22,7 @@ export interface Failure {
 }
 
 export type FromWorker =
-  | { readonly seq: number; readonly results: readonly SearchResult[] }
-  | { readonly seq: number; readonly error: Failure }
+  { readonly seq: number; readonly results: readonly SearchResult[] } | { readonly seq: number; readonly error: Failure }
 
 export interface BuildJob {
   readonly set: VectorSet

@@ -23,7 +23,14 @@ export function decodeQuery(set: VectorSet, query: Uint8Array): Float32Array | U
 }
 
 /** Offers to `top` the rows [0, rows), or those of `only`, that are in the range. */
-export function scan(set: VectorSet, query: Float32Array | Uint8Array, rows: number, only: Uint32Array | undefined, range: KeyRange | undefined, top: TopK): void {
+export function scan(
+  set: VectorSet,
+  query: Float32Array | Uint8Array,
+  rows: number,
+  only: Uint32Array | undefined,
+  range: KeyRange | undefined,
+  top: TopK,
+): void {
   if (query instanceof Uint8Array) {
     scanWith(binaryKeys(set, query), rows, only, range, top)
   } else if (set.type === DataType.FloatVector && set.vectors.byteOffset % 4 === 0) {
@@ -76,7 +83,11 @@ function scanL2(values: Float32Array, query: Float32Array, dim: number, rows: nu
     let sum = 0
     let at = 0
     for (; at < blocks; at += 16) {
-      sum += l2Of4(values, query, base + at, at) + l2Of4(values, query, base + at + 4, at + 4) + l2Of4(values, query, base + at + 8, at + 8) + l2Of4(values, query, base + at + 12, at + 12)
+      sum +=
+        l2Of4(values, query, base + at, at) +
+        l2Of4(values, query, base + at + 4, at + 4) +
+        l2Of4(values, query, base + at + 8, at + 8) +
+        l2Of4(values, query, base + at + 12, at + 12)
       if (sum > worst) break
     }
     if (at < blocks) continue

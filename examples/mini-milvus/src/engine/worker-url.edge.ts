@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
@@ -21,14 +21,22 @@ async function bundleWorker(): Promise<URL> {
   const name = 'esbuild'
   const bundler = (await import(/* @vite-ignore */ name)) as Bundler
   const entry = fileURLToPath(new URL('./worker.ts', import.meta.url))
-  const result = await bundler.build({ entryPoints: [entry], bundle: true, write: false, format: 'esm', platform: 'node', target: 'es2023', packages: 'external' })
+  const result = await bundler.build({
+    entryPoints: [entry],
+    bundle: true,
+    write: false,
+    format: 'esm',
+    platform: 'node',
+    target: 'es2023',
+    packages: 'external',
+  })
   const contents = result.outputFiles[0]?.contents ?? new Uint8Array()
   // Inside the package, so that its dependencies are found from there.
   const folder = new URL('../../node_modules/.cache/mini-milvus/', import.meta.url)
   const url = new URL(`engine-worker-${createHash('sha256').update(contents).digest('hex').slice(0, 16)}.mjs`, folder)
   if (!existsSync(url)) {
     await mkdir(folder, { recursive: true })
-    const temporary = new URL(`${url.href}.${process.pid}`)
+    const temporary = new URL(`${url.href}.${randomUUID()}`)
     await writeFile(temporary, contents)
     await rename(temporary, url)
   }

@@ -77,7 +77,10 @@ class SearchServer {
     try {
       const sum = await sumFile(message.path)
       if (sum.crc32 !== message.crc32) {
-        throw new EngineError('ENGINE_INDEX_CORRUPT', `${message.path}: its CRC32 is ${sum.crc32}, expected ${message.crc32} (${sum.bytes} bytes)`)
+        throw new EngineError(
+          'ENGINE_INDEX_CORRUPT',
+          `${message.path}: its CRC32 is ${sum.crc32}, expected ${message.crc32} (${sum.bytes} bytes)`,
+        )
       }
       this.#post({ seq: message.seq, results: [] }, [])
     } catch (error) {
@@ -97,7 +100,10 @@ class SearchServer {
         throw new EngineError('ENGINE_INDEX_CORRUPT', `${message.path}: ${error instanceof Error ? error.message : String(error)}`)
       }
       if (index.dimensions() !== dim || index.size() !== rows) {
-        throw new EngineError('ENGINE_INDEX_CORRUPT', `${message.path}: has ${index.size()} x ${index.dimensions()} vectors, expected ${rows} x ${dim}`)
+        throw new EngineError(
+          'ENGINE_INDEX_CORRUPT',
+          `${message.path}: has ${index.size()} x ${index.dimensions()} vectors, expected ${rows} x ${dim}`,
+        )
       }
       known.index = index
       this.#post({ seq: message.seq, results: [] }, [])

@@ -20,9 +20,18 @@ export function fromArrowColumn(field: FieldSchema, arrow: Field, data: Data, fi
     if (itsType !== dataTypeName(elementType)) throw wrongType(field, file, `Array of ${dataTypeName(elementType)}`, `Array of ${itsType}`)
     const child = data.children[0]
     if (child === undefined) throw wrongType(field, file, 'an Arrow list', String(data.type))
-    return { kind: 'array', type: field.type, elementType, length, valid, offsets: offsetsOf(data), elements: flat(elementType, child, validOf(child), field, file) }
+    return {
+      kind: 'array',
+      type: field.type,
+      elementType,
+      length,
+      valid,
+      offsets: offsetsOf(data),
+      elements: flat(elementType, child, validOf(child), field, file),
+    }
   }
-  if (field.type === DataType.JSON) return { kind: 'json', type: field.type, length, valid, offsets: offsetsOf(data), data: bytesOf(data.values) }
+  if (field.type === DataType.JSON)
+    return { kind: 'json', type: field.type, length, valid, offsets: offsetsOf(data), data: bytesOf(data.values) }
   if (field.type < 100) return flat(field.type, data, valid, field, file)
   const dim = field.dim ?? 0
   const itsDim = arrow.metadata.get(DIMENSIONS) ?? 'none'

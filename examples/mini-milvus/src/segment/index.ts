@@ -2,4 +2,11 @@ export { isSegmentError, SEGMENT_ERROR_CODES, SegmentError, type SegmentErrorCod
 export { type DeltaData, readDeltaFile, readSegmentFile, type ReadSegmentOptions, type SegmentData } from './read.ts'
 export { primaryKeyOrder, sortByPrimaryKey, type SortedRows, sortSegment } from './sort.ts'
 export { takeColumn } from './take.ts'
-export { type EncodedFile, type SegmentIdentity, writeDeltaFile, type WriteDeltaOptions, writeSegmentFile, type WriteSegmentOptions } from './write.ts'
+export {
+  type EncodedFile,
+  type SegmentIdentity,
+  writeDeltaFile,
+  type WriteDeltaOptions,
+  writeSegmentFile,
+  type WriteSegmentOptions,
+} from './write.ts'

@@ -35,7 +35,8 @@ export async function readSegmentFile(options: ReadSegmentOptions): Promise<Segm
   const { length, columns, timestamps } = await decode('rows', options)
   for (const field of options.schema.fields) {
     const missing = !columns.has(field.id) && !field.nullable && field.defaultValue === undefined
-    if (missing && field.isPrimary) throw new SegmentError('SEGMENT_FORMAT', `${options.key}: the primary key column ${field.name} is missing`)
+    if (missing && field.isPrimary)
+      throw new SegmentError('SEGMENT_FORMAT', `${options.key}: the primary key column ${field.name} is missing`)
   }
   return { length, columns, timestamps, column: (fieldId) => columns.get(fieldId) }
 }
@@ -59,13 +60,21 @@ async function decode(kind: 'rows' | 'deletes', options: ReadSegmentOptions): Pr
   const found = await checksum([bytes], options.pause ?? yieldToLoop)
   if (found !== options.crc32) {
     const details = { file: key, bytes: bytes.length, expected: options.crc32, found }
-    throw new SegmentError('SEGMENT_CORRUPT', `${key}: its CRC32 is ${hex(found)}, expected ${hex(options.crc32)} (${bytes.length} bytes)`, { details })
+    throw new SegmentError(
+      'SEGMENT_CORRUPT',
+      `${key}: its CRC32 is ${hex(found)}, expected ${hex(options.crc32)} (${bytes.length} bytes)`,
+      { details },
+    )
   }
   try {
     return decodeChecked(kind, bytes, options.schema, key)
   } catch (error) {
     if (error instanceof SegmentError) throw error
-    throw new SegmentError('SEGMENT_FORMAT', `${key}: not a readable Arrow file: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+    throw new SegmentError(
+      'SEGMENT_FORMAT',
+      `${key}: not a readable Arrow file: ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error },
+    )
   }
 }
 
@@ -76,12 +85,16 @@ function decodeChecked(kind: string, bytes: Uint8Array, schema: CollectionSchema
   const version = Number(metadata.get(FORMAT_KEY))
   if (!Number.isInteger(version) || version < 1) throw new SegmentError('SEGMENT_FORMAT', `${key}: an Arrow file, but no segment file`)
   if (version > FORMAT_VERSION) {
-    throw new SegmentError('SEGMENT_NEWER', `${key}: has format ${version}, this release knows up to ${FORMAT_VERSION}`, { details: { file: key, version } })
+    throw new SegmentError('SEGMENT_NEWER', `${key}: has format ${version}, this release knows up to ${FORMAT_VERSION}`, {
+      details: { file: key, version },
+    })
   }
-  if (metadata.get(KIND_KEY) !== kind) throw new SegmentError('SEGMENT_FORMAT', `${key}: holds ${metadata.get(KIND_KEY) ?? 'nothing'}, expected ${kind}`)
+  if (metadata.get(KIND_KEY) !== kind)
+    throw new SegmentError('SEGMENT_FORMAT', `${key}: holds ${metadata.get(KIND_KEY) ?? 'nothing'}, expected ${kind}`)
   const batches = reader.readAll()
   const batch = batches[0]
-  if (batch === undefined || batches.length !== 1) throw new SegmentError('SEGMENT_FORMAT', `${key}: has ${batches.length} record batches, expected 1`)
+  if (batch === undefined || batches.length !== 1)
+    throw new SegmentError('SEGMENT_FORMAT', `${key}: has ${batches.length} record batches, expected 1`)
   const byId = new Map(schema.fields.map((field) => [field.id, field]))
   const columns = new Map<number, Column>()
   let timestamps: BigUint64Array | undefined

@@ -22,7 +22,12 @@ export function sortByPrimaryKey(batch: RowBatch, timestamps: BigUint64Array, pr
 }
 
 /** As {@link sortByPrimaryKey}, letting the event loop run every few milliseconds: for whole segments. */
-export async function sortSegment(batch: RowBatch, timestamps: BigUint64Array, primaryFieldId: number, pause: () => Promise<void> = yieldToLoop): Promise<SortedRows> {
+export async function sortSegment(
+  batch: RowBatch,
+  timestamps: BigUint64Array,
+  primaryFieldId: number,
+  pause: () => Promise<void> = yieldToLoop,
+): Promise<SortedRows> {
   const order = primaryKeyOrder(batch.columns.get(primaryFieldId), batch.length)
   if (order === undefined) return { batch, timestamps: timestamps.subarray(0, batch.length), order }
   const columns = new Map<number, Column>()
@@ -86,8 +91,7 @@ function int64Order({ values }: Int64Column, length: number): Uint32Array | unde
 
 function stringOrder({ offsets, data }: StringColumn, length: number): Uint32Array | undefined {
   const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength)
-  const compare = (a: number, b: number) =>
-    bytes.compare(bytes, offsets[b], offsets[b + 1], offsets[a], offsets[a + 1])
+  const compare = (a: number, b: number) => bytes.compare(bytes, offsets[b], offsets[b + 1], offsets[a], offsets[a + 1])
   let sorted = true
   for (let i = 1; i < length && sorted; i++) sorted = compare(i - 1, i) <= 0
   if (sorted) return undefined

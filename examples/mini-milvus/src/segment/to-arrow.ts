@@ -1,7 +1,20 @@
 /** Columns as Arrow vectors. Buffers are shared, not copied, wherever the layouts agree (all but booleans and null maps). */
 import {
-  Bool, type Data, Field, FixedSizeBinary, FixedSizeList, Float32, Float64, Int16, Int32, Int64, Int8, List,
-  makeData, TimestampMicrosecond, Utf8,
+  Bool,
+  type Data,
+  Field,
+  FixedSizeBinary,
+  FixedSizeList,
+  Float32,
+  Float64,
+  Int16,
+  Int32,
+  Int64,
+  Int8,
+  List,
+  makeData,
+  TimestampMicrosecond,
+  Utf8,
 } from 'apache-arrow'
 import type { BoolColumn, Column, Int64Column, NumberColumn, StringColumn } from '../model/column.ts'
 import { DataType, dataTypeName, type FieldSchema } from '../model/schema.ts'
@@ -19,7 +32,10 @@ export interface ArrowColumn {
 /** An Arrow field that says which field of the collection it holds, and the vector of its rows. */
 export function toArrowColumn(field: FieldSchema, column: Column, rows: number): ArrowColumn {
   const data = toData(column, rows)
-  const metadata = new Map([[FIELD_ID, String(field.id)], [FIELD_TYPE, dataTypeName(column.type)]])
+  const metadata = new Map([
+    [FIELD_ID, String(field.id)],
+    [FIELD_TYPE, dataTypeName(column.type)],
+  ])
   if (column.kind === 'array') metadata.set(ELEMENT_TYPE, dataTypeName(column.elementType))
   if (column.kind === 'vector') metadata.set(DIMENSIONS, String(column.dim))
   return { field: new Field(field.name, data.type, column.valid !== undefined, metadata), data }
@@ -81,13 +97,17 @@ function common(column: Column, rows: number): { length: number; nullCount: numb
   return { length: rows, nullCount, nullBitmap: toBitmap(column.valid, rows) }
 }
 
-function variable(column: { readonly offsets: Uint32Array; readonly data: Uint8Array }, rows: number): { valueOffsets: Int32Array; data: Uint8Array } {
+function variable(
+  column: { readonly offsets: Uint32Array; readonly data: Uint8Array },
+  rows: number,
+): { valueOffsets: Int32Array; data: Uint8Array } {
   return { valueOffsets: offsetsOf(column.offsets, rows), data: column.data.subarray(0, column.offsets[rows] ?? 0) }
 }
 
 /** Arrow's offsets are signed: 2 GiB of text, or 2^31 elements, are the most that one segment holds in a column. */
 function offsetsOf(offsets: Uint32Array, rows: number): Int32Array {
-  if ((offsets[rows] ?? 0) > 0x7fffffff) throw new RangeError(`expected a column of at most 2147483647 bytes or elements, got ${offsets[rows]}`)
+  if ((offsets[rows] ?? 0) > 0x7fffffff)
+    throw new RangeError(`expected a column of at most 2147483647 bytes or elements, got ${offsets[rows]}`)
   return rows === 0 ? new Int32Array(1) : new Int32Array(offsets.buffer, offsets.byteOffset, rows + 1)
 }
 
@@ -102,4 +122,3 @@ function floats(bytes: Uint8Array, length: number): Float32Array {
   if (bytes.byteOffset % 4 === 0) return new Float32Array(bytes.buffer, bytes.byteOffset, length)
   return new Float32Array(new Uint8Array(bytes.subarray(0, length * 4)).buffer)
 }
-

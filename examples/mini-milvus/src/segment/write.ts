@@ -61,7 +61,15 @@ export async function writeSegmentFile(options: WriteSegmentOptions): Promise<En
 /** Deletes as a file: the primary keys and when each was deleted. */
 export async function writeDeltaFile(options: WriteDeltaOptions): Promise<EncodedFile> {
   const { schema, primaryKeys, timestamps } = options
-  return encode('deletes', options, schema, [[primaryField(schema), primaryKeys]], primaryKeys.length, timestamps, options.pause ?? yieldToLoop)
+  return encode(
+    'deletes',
+    options,
+    schema,
+    [[primaryField(schema), primaryKeys]],
+    primaryKeys.length,
+    timestamps,
+    options.pause ?? yieldToLoop,
+  )
 }
 
 async function encode(

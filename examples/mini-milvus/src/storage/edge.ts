@@ -17,7 +17,8 @@ export const nodeFileSystem: FileSystem = {
   },
   rename,
   mkdir: async (path) => void (await mkdir(path)),
-  readdir: async (path) => (await readdir(path, { withFileTypes: true })).map((entry) => ({ name: entry.name, isDirectory: entry.isDirectory() })),
+  readdir: async (path) =>
+    (await readdir(path, { withFileTypes: true })).map((entry) => ({ name: entry.name, isDirectory: entry.isDirectory() })),
   async fileSize(path) {
     try {
       const info = await stat(path)

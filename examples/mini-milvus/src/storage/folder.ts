@@ -76,7 +76,8 @@ class FolderStorage implements ObjectStorage {
   async adopt(path: string, key: string): Promise<void> {
     checkKey(key)
     this.#checkWritable()
-    if (this.#fs.dirname(path) !== this.#temporary) throw new RangeError(`expected \`path\` to come from temporaryPath, got ${JSON.stringify(path)}`)
+    if (this.#fs.dirname(path) !== this.#temporary)
+      throw new RangeError(`expected \`path\` to come from temporaryPath, got ${JSON.stringify(path)}`)
     try {
       const file = await this.#fs.open(path, 'read')
       try {
@@ -151,7 +152,8 @@ class FolderStorage implements ObjectStorage {
     const folders = new Set<string>()
     for (const { key } of await this.list(prefix)) {
       await this.delete(key)
-      for (let end = key.lastIndexOf('/'); end > 0 && end >= prefix.length - 1; end = key.lastIndexOf('/', end - 1)) folders.add(key.slice(0, end))
+      for (let end = key.lastIndexOf('/'); end > 0 && end >= prefix.length - 1; end = key.lastIndexOf('/', end - 1))
+        folders.add(key.slice(0, end))
     }
     for (const folder of [...folders].sort((a, b) => b.length - a.length)) {
       const path = this.#pathOf(folder)

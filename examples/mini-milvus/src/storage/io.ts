@@ -8,7 +8,7 @@ export async function writeAll(file: OpenFile, chunks: Iterable<Uint8Array>): Pr
   let position = 0
   for (const chunk of chunks) {
     if (!(chunk instanceof Uint8Array)) throw new TypeError(`expected \`data\` to be bytes or chunks of bytes, got ${typeof chunk}`)
-    for (let done = 0; done < chunk.length; ) {
+    for (let done = 0; done < chunk.length;) {
       const written = await file.write(done === 0 ? chunk : chunk.subarray(done), position)
       if (written <= 0) throw new Error('a write took no bytes')
       done += written
@@ -20,11 +20,13 @@ export async function writeAll(file: OpenFile, chunks: Iterable<Uint8Array>): Pr
 
 /** Fills `target`; an object that ends before is corrupt. */
 export async function readAll(file: OpenFile, target: Uint8Array, offset: number, key: string): Promise<void> {
-  for (let done = 0; done < target.length; ) {
+  for (let done = 0; done < target.length;) {
     const read = await file.read(done === 0 ? target : target.subarray(done), offset + done)
     if (read === 0) {
       const details = { key, offset, wanted: target.length, got: done }
-      throw new StorageError('STORAGE_CORRUPT', `${key} ends at byte ${offset + done}, expected at least ${offset + target.length}`, { details })
+      throw new StorageError('STORAGE_CORRUPT', `${key} ends at byte ${offset + done}, expected at least ${offset + target.length}`, {
+        details,
+      })
     }
     done += read
   }
@@ -37,6 +39,7 @@ export function codeOf(error: unknown): string | undefined {
 export function ioError(what: string, cause: unknown, outcome: 'not-applied' | 'unknown' | undefined): StorageError {
   if (cause instanceof StorageError) return cause
   const code = codeOf(cause)
-  const kind: StorageErrorCode = code === 'ENOENT' ? 'STORAGE_NOT_FOUND' : code !== undefined && FULL.has(code) ? 'STORAGE_FULL' : 'STORAGE_IO'
+  const kind: StorageErrorCode =
+    code === 'ENOENT' ? 'STORAGE_NOT_FOUND' : code !== undefined && FULL.has(code) ? 'STORAGE_FULL' : 'STORAGE_IO'
   return new StorageError(kind, `${what}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause, outcome })
 }

@@ -12,7 +12,8 @@ export function checkKey(key: string): void {
 /** As {@link checkKey}; a prefix may be empty and may end inside a name or with a slash. */
 export function checkPrefix(prefix: string): void {
   if (typeof prefix !== 'string') throw new TypeError(`expected \`prefix\` to be a string, got ${typeof prefix}`)
-  if (prefix.length > MAX_KEY_BYTES) throw new RangeError(`expected \`prefix\` to have 0..${MAX_KEY_BYTES} characters, got ${prefix.length}`)
+  if (prefix.length > MAX_KEY_BYTES)
+    throw new RangeError(`expected \`prefix\` to have 0..${MAX_KEY_BYTES} characters, got ${prefix.length}`)
   const parts = prefix.split('/')
   if (!isSafe(prefix) || parts.some((part, i) => part.startsWith('.') || (part === '' && i < parts.length - 1))) {
     throw badKey('prefix', prefix)
@@ -21,7 +22,10 @@ export function checkPrefix(prefix: string): void {
 
 /** Throws unless these are whole numbers that a file can have. */
 export function checkRange(offset: number, length: number): void {
-  for (const [name, value] of [['offset', offset], ['length', length]] as const) {
+  for (const [name, value] of [
+    ['offset', offset],
+    ['length', length],
+  ] as const) {
     if (!Number.isSafeInteger(value) || value < 0) {
       throw new RangeError(`expected \`${name}\` to be a whole number from 0, got ${String(value)}`)
     }

@@ -60,7 +60,8 @@ class MemoryStorage implements ObjectStorage {
   async readInto(key: string, target: Uint8Array, offset = 0): Promise<void> {
     checkRange(offset, target.length)
     const entry = this.#entry(key)
-    const file = 'path' in entry ? await this.#fs.open(entry.path, 'read') : new BytesFile('bytes' in entry ? entry.bytes : new Uint8Array())
+    const file =
+      'path' in entry ? await this.#fs.open(entry.path, 'read') : new BytesFile('bytes' in entry ? entry.bytes : new Uint8Array())
     try {
       await readAll(file, target, offset, key)
     } catch (error) {

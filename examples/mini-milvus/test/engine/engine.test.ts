@@ -40,11 +40,23 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-async function averageRecall(setId: string, metric: string, k: number, extra: Partial<SearchRequest> = {}, allowed?: (row: number, score: number) => boolean): Promise<number> {
+async function averageRecall(
+  setId: string,
+  metric: string,
+  k: number,
+  extra: Partial<SearchRequest> = {},
+  allowed?: (row: number, score: number) => boolean,
+): Promise<number> {
   let sum = 0
   for (let i = 0; i < 20; i++) {
     const [found = []] = hitsOf(await engine.search({ setId, queries: bytesOf(queryAt(i)), nq: 1, k, ...extra }))
-    const expected = truth(vectors, queryAt(i), metric, k, (row, score) => (extra.mask === undefined || extra.mask[row] === 1) && (allowed?.(row, score) ?? true))
+    const expected = truth(
+      vectors,
+      queryAt(i),
+      metric,
+      k,
+      (row, score) => (extra.mask === undefined || extra.mask[row] === 1) && (allowed?.(row, score) ?? true),
+    )
     for (const { row } of found) if (extra.mask !== undefined) expect(extra.mask[row]).toBe(1)
     expect(found.length).toBe(expected.length)
     sum += recall(found, expected)
@@ -73,10 +85,19 @@ describe.each(metrics)('%s', (metric) => {
   })
 
   test('a filter that keeps only what is far away keeps the recall', async () => {
-    const far = new Set(truth(vectors, queryAt(0), metric, ROWS).slice(ROWS / 2).map(({ row }) => row))
+    const far = new Set(
+      truth(vectors, queryAt(0), metric, ROWS)
+        .slice(ROWS / 2)
+        .map(({ row }) => row),
+    )
     const mask = Uint8Array.from({ length: ROWS }, (_, row) => (far.has(row) ? 1 : 0))
     const [found = []] = hitsOf(await engine.search({ setId: metric, queries: bytesOf(queryAt(0)), nq: 1, k: 10, mask }))
-    expect(recall(found, truth(vectors, queryAt(0), metric, 10, (row) => far.has(row)))).toBeGreaterThanOrEqual(0.9)
+    expect(
+      recall(
+        found,
+        truth(vectors, queryAt(0), metric, 10, (row) => far.has(row)),
+      ),
+    ).toBeGreaterThanOrEqual(0.9)
   })
 
   test('ranges keep what Milvus keeps', async () => {
@@ -99,13 +120,22 @@ describe.each(metrics)('%s', (metric) => {
 
 describe('edges of a search', () => {
   test('more hits than rows, several queries, tiny sets, few dimensions', async () => {
-    for (const [rows, dim] of [[1, 2], [2, 2], [2, 1], [300, 3], [40, 17], [5000, 5]] as const) {
+    for (const [rows, dim] of [
+      [1, 2],
+      [2, 2],
+      [2, 1],
+      [300, 3],
+      [40, 17],
+      [5000, 5],
+    ] as const) {
       const own = latent(rows, dim, rows)
       const asked = latent(3, dim, 9)
       for (const metric of metrics) {
         engine.addSet({ id: 'tiny', vectors: bytesOf(own), rows, dim, type: DataType.FloatVector, metric })
         const found = hitsOf(await engine.search({ setId: 'tiny', queries: bytesOf(asked), nq: 3, k: 500 }))
-        found.forEach((hits, i) => expect(hits.map(({ row }) => row)).toEqual(truth(own, asked.subarray(i * dim, (i + 1) * dim), metric, 500).map(({ row }) => row)))
+        found.forEach((hits, i) =>
+          expect(hits.map(({ row }) => row)).toEqual(truth(own, asked.subarray(i * dim, (i + 1) * dim), metric, 500).map(({ row }) => row)),
+        )
       }
     }
   })
@@ -114,7 +144,13 @@ describe('edges of a search', () => {
     const own = Float32Array.of(0, 0, 1, 0, -1, 0, 0, 0, 2, 0)
     engine.addSet({ id: 'zeros', vectors: bytesOf(own), rows: 5, dim: 2, type: DataType.FloatVector, metric: 'COSINE' })
     const found = hitsOf(await engine.search({ setId: 'zeros', queries: bytesOf(Float32Array.of(3, 0, 0, 0)), nq: 2, k: 5 }))
-    expect(found[0]).toEqual([{ row: 1, score: 1 }, { row: 4, score: 1 }, { row: 0, score: 0 }, { row: 3, score: 0 }, { row: 2, score: -1 }])
+    expect(found[0]).toEqual([
+      { row: 1, score: 1 },
+      { row: 4, score: 1 },
+      { row: 0, score: 0 },
+      { row: 3, score: 0 },
+      { row: 2, score: -1 },
+    ])
     expect(found[1]).toEqual([0, 1, 2, 3, 4].map((row) => ({ row, score: 0 })))
   })
 
@@ -133,19 +169,30 @@ describe('edges of a search', () => {
   test('other types of vectors: half, brain float, bytes, bits', async () => {
     const half = Uint16Array.of(0x3c00, 0, 0, 0x4000, 0xc000, 0x0001)
     engine.addSet({ id: 'half', vectors: new Uint8Array(half.buffer), rows: 3, dim: 2, type: DataType.Float16Vector, metric: 'IP' })
-    const byHalf = hitsOf(await engine.search({ setId: 'half', queries: new Uint8Array(Uint16Array.of(0x3c00, 0x3c00).buffer), nq: 1, k: 3 }))
+    const byHalf = hitsOf(
+      await engine.search({ setId: 'half', queries: new Uint8Array(Uint16Array.of(0x3c00, 0x3c00).buffer), nq: 1, k: 3 }),
+    )
     expect(byHalf[0]?.map(({ row }) => row)).toEqual([1, 0, 2])
     expect(byHalf[0]?.[0]?.score).toBe(2)
     const brain = Uint16Array.of(0x3f80, 0, 0, 0x4000)
     engine.addSet({ id: 'brain', vectors: new Uint8Array(brain.buffer), rows: 2, dim: 2, type: DataType.BFloat16Vector, metric: 'L2' })
-    expect(hitsOf(await engine.search({ setId: 'brain', queries: new Uint8Array(4), nq: 1, k: 3 }))[0]).toEqual([{ row: 0, score: 1 }, { row: 1, score: 4 }])
+    expect(hitsOf(await engine.search({ setId: 'brain', queries: new Uint8Array(4), nq: 1, k: 3 }))[0]).toEqual([
+      { row: 0, score: 1 },
+      { row: 1, score: 4 },
+    ])
     engine.addSet({ id: 'bytes', vectors: Uint8Array.of(1, 2, 255, 254), rows: 2, dim: 2, type: DataType.Int8Vector, metric: 'L2' })
-    expect(hitsOf(await engine.search({ setId: 'bytes', queries: Uint8Array.of(255, 255), nq: 1, k: 1 }))[0]).toEqual([{ row: 1, score: 1 }])
+    expect(hitsOf(await engine.search({ setId: 'bytes', queries: Uint8Array.of(255, 255), nq: 1, k: 1 }))[0]).toEqual([
+      { row: 1, score: 1 },
+    ])
     const bits = { vectors: Uint8Array.of(0b1111, 0, 0b0011, 0, 0, 0), rows: 3, dim: 16, type: DataType.BinaryVector }
     engine.addSet({ id: 'hamming', ...bits, metric: 'HAMMING' })
     engine.addSet({ id: 'jaccard', ...bits, metric: 'JACCARD' })
     const asked = { queries: Uint8Array.of(0b0111, 0), nq: 1, k: 3 }
-    expect(hitsOf(await engine.search({ setId: 'hamming', ...asked }))[0]).toEqual([{ row: 0, score: 1 }, { row: 1, score: 1 }, { row: 2, score: 3 }])
+    expect(hitsOf(await engine.search({ setId: 'hamming', ...asked }))[0]).toEqual([
+      { row: 0, score: 1 },
+      { row: 1, score: 1 },
+      { row: 2, score: 3 },
+    ])
     expect(hitsOf(await engine.search({ setId: 'jaccard', ...asked }))[0]?.map(({ score }) => score)).toEqual([0.25, Math.fround(1 / 3), 1])
   })
 
@@ -166,9 +213,16 @@ describe('edges of a search', () => {
   })
 
   test('many searches at once come back each to its own', async () => {
-    const all = await Promise.all(Array.from({ length: 200 }, (_, i) => engine.search({ setId: 'L2', queries: bytesOf(vectors.subarray(i * DIM, (i + 1) * DIM)), nq: 1, k: 1, ef: 400 })))
+    const all = await Promise.all(
+      Array.from({ length: 200 }, (_, i) =>
+        engine.search({ setId: 'L2', queries: bytesOf(vectors.subarray(i * DIM, (i + 1) * DIM)), nq: 1, k: 1, ef: 400 }),
+      ),
+    )
     expect(all.map(({ rows }) => rows[0])).toEqual(Array.from({ length: 200 }, (_, i) => i))
-    const requests = metrics.flatMap((setId) => [{ setId, queries: bytesOf(queryAt(1)), nq: 1, k: 3 }, { setId: `${setId}-scan`, queries: bytesOf(queryAt(1)), nq: 1, k: 3 }])
+    const requests = metrics.flatMap((setId) => [
+      { setId, queries: bytesOf(queryAt(1)), nq: 1, k: 3 },
+      { setId: `${setId}-scan`, queries: bytesOf(queryAt(1)), nq: 1, k: 3 },
+    ])
     const many = await engine.searchMany([...requests, { setId: 'zeros', queries: new Uint8Array(8), nq: 1, k: 3 }])
     expect(many).toHaveLength(7)
     metrics.forEach((metric, i) => {
@@ -179,7 +233,15 @@ describe('edges of a search', () => {
 
   test('wrong arguments are refused with what was expected', async () => {
     const good = { setId: 'L2', queries: bytesOf(queryAt(0)), nq: 1, k: 1 }
-    for (const bad of [{ k: 0 }, { k: 1.5 }, { nq: 0 }, { nq: 2 }, { ef: 0 }, { queries: new Uint8Array(5) }, { mask: new Uint8Array(5) }]) {
+    for (const bad of [
+      { k: 0 },
+      { k: 1.5 },
+      { nq: 0 },
+      { nq: 2 },
+      { ef: 0 },
+      { queries: new Uint8Array(5) },
+      { mask: new Uint8Array(5) },
+    ]) {
       await expect(engine.search({ ...good, ...bad })).rejects.toBeInstanceOf(RangeError)
     }
     await expect(engine.search({ ...good, setId: 'nothing' })).rejects.toMatchObject({ code: 'ENGINE_UNKNOWN_SET' })
@@ -197,11 +259,19 @@ describe('index files', () => {
     const { path, crc32 } = files.get('L2') ?? { path: '', crc32: 0 }
     const bytes = await readFile(path)
     engine.addSet({ id: 'damaged', vectors: bytesOf(vectors), rows: ROWS, dim: DIM, type: DataType.FloatVector, metric: 'L2' })
-    for (const [name, content] of [['cut', bytes.subarray(0, 1000)], ['empty', new Uint8Array()], ['flipped', Uint8Array.from(bytes, (byte, i) => (i === 5000 ? byte ^ 1 : byte))]] as const) {
+    for (const [name, content] of [
+      ['cut', bytes.subarray(0, 1000)],
+      ['empty', new Uint8Array()],
+      ['flipped', Uint8Array.from(bytes, (byte, i) => (i === 5000 ? byte ^ 1 : byte))],
+    ] as const) {
       await writeFile(join(folder, name), content)
-      await expect(engine.attachIndex({ setId: 'damaged', path: join(folder, name), crc32 })).rejects.toMatchObject({ code: 'ENGINE_INDEX_CORRUPT' })
+      await expect(engine.attachIndex({ setId: 'damaged', path: join(folder, name), crc32 })).rejects.toMatchObject({
+        code: 'ENGINE_INDEX_CORRUPT',
+      })
     }
-    await expect(engine.attachIndex({ setId: 'damaged', path: join(folder, 'missing'), crc32 })).rejects.toMatchObject({ code: 'ENGINE_INDEX_CORRUPT' })
+    await expect(engine.attachIndex({ setId: 'damaged', path: join(folder, 'missing'), crc32 })).rejects.toMatchObject({
+      code: 'ENGINE_INDEX_CORRUPT',
+    })
     engine.addSet({ id: 'other', vectors: bytesOf(vectors), rows: 100, dim: DIM, type: DataType.FloatVector, metric: 'L2' })
     await expect(engine.attachIndex({ setId: 'other', path, crc32 })).rejects.toMatchObject({ code: 'ENGINE_INDEX_CORRUPT' })
     expect(await averageRecall('damaged', 'L2', 5)).toBe(1)

@@ -3,7 +3,13 @@ import { localOrder } from '../../src/engine/order.ts'
 import { latent } from './vectors.ts'
 
 describe('localOrder', () => {
-  test.each([[0, 3], [1, 3], [128, 3], [129, 1], [3000, 17]])('is a permutation of %i rows, the same each time', (rows, dim) => {
+  test.each([
+    [0, 3],
+    [1, 3],
+    [128, 3],
+    [129, 1],
+    [3000, 17],
+  ])('is a permutation of %i rows, the same each time', (rows, dim) => {
     const values = latent(rows, dim, 1)
     const order = localOrder(values, dim, rows, () => false)
     expect([...order].sort((a, b) => a - b)).toEqual(Array.from({ length: rows }, (_, i) => i))
@@ -18,7 +24,8 @@ describe('localOrder', () => {
     const dim = 16
     const values = latent(5000, dim, 1)
     const order = localOrder(values, dim, 5000, () => false)
-    const distance = (a: number, b: number) => Array.from({ length: dim }, (_, d) => ((values[a * dim + d] ?? 0) - (values[b * dim + d] ?? 0)) ** 2).reduce((x, y) => x + y)
+    const distance = (a: number, b: number) =>
+      Array.from({ length: dim }, (_, d) => ((values[a * dim + d] ?? 0) - (values[b * dim + d] ?? 0)) ** 2).reduce((x, y) => x + y)
     let before = 0
     let after = 0
     for (let i = 1; i < 5000; i++) {

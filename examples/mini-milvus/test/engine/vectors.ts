@@ -43,7 +43,13 @@ export interface Hit {
 }
 
 /** What the search must give: every allowed row scored in doubles, rounded, in order. */
-export function truth(values: Float32Array, query: Float32Array, metric: string, k: number, allowed: (row: number, score: number) => boolean = () => true): Hit[] {
+export function truth(
+  values: Float32Array,
+  query: Float32Array,
+  metric: string,
+  k: number,
+  allowed: (row: number, score: number) => boolean = () => true,
+): Hit[] {
   const dim = query.length
   const hits: Hit[] = []
   for (let row = 0; row * dim < values.length; row++) {

@@ -41,7 +41,10 @@ describe('segment files', () => {
     ] as const)
     const file = await writeSegmentFile({ ...identity, schema, batch: { length: 2, columns }, timestamps: new BigUint64Array(10) })
     const read = await readSegmentFile({ bytes: join(file.chunks), crc32: file.crc32, schema, key: 'a' })
-    expect(rowsOf(read, read.timestamps)).toEqual([[0n, [100, 0n], [101, 'a']], [0n, [100, 0n], [101, 'bc']]])
+    expect(rowsOf(read, read.timestamps)).toEqual([
+      [0n, [100, 0n], [101, 'a']],
+      [0n, [100, 0n], [101, 'bc']],
+    ])
     expect(file.bytes).toBe(join(file.chunks).length)
   })
 
@@ -57,12 +60,17 @@ describe('segment files', () => {
     const { batch, timestamps } = batchOf(5)
     const byText = schemaOf([field(100, 'id', DataType.VarChar, { isPrimary: true, maxLength: 10 })])
     const keys = { kind: 'string', type: DataType.VarChar, length: 2, valid: undefined, ...strings(['ä', 'b']) } as const
-    for (const [schema, primaryKeys] of [[everyType, batch.columns.get(100)], [byText, keys]] as const) {
+    for (const [schema, primaryKeys] of [
+      [everyType, batch.columns.get(100)],
+      [byText, keys],
+    ] as const) {
       if (primaryKeys === undefined) throw new Error('no keys')
       const file = await writeDeltaFile({ ...identity, schema, primaryKeys, timestamps })
       const read = await readDeltaFile({ bytes: join(file.chunks), crc32: file.crc32, schema, key: 'd' })
       const found = { length: read.length, columns: new Map([[100, read.primaryKeys]]) }
-      expect(rowsOf(found, read.timestamps)).toEqual(rowsOf({ length: primaryKeys.length, columns: new Map([[100, primaryKeys]]) }, timestamps))
+      expect(rowsOf(found, read.timestamps)).toEqual(
+        rowsOf({ length: primaryKeys.length, columns: new Map([[100, primaryKeys]]) }, timestamps),
+      )
     }
   })
 })
@@ -73,8 +81,13 @@ describe('bad segment files', () => {
     for (let i = 0; i < bytes.length; i += 97) {
       const bad = bytes.slice()
       bad[i] = (bad[i] ?? 0) ^ 4
-      await expect(readSegmentFile({ bytes: bad, crc32: crc, schema: everyType, key: 'seg/7' })).rejects.toMatchObject({ code: 'SEGMENT_CORRUPT', message: expect.stringContaining('seg/7') })
-      await expect(readSegmentFile({ bytes: bytes.slice(0, i), crc32: crc, schema: everyType, key: 'seg/7' })).rejects.toMatchObject({ code: 'SEGMENT_CORRUPT' })
+      await expect(readSegmentFile({ bytes: bad, crc32: crc, schema: everyType, key: 'seg/7' })).rejects.toMatchObject({
+        code: 'SEGMENT_CORRUPT',
+        message: expect.stringContaining('seg/7'),
+      })
+      await expect(readSegmentFile({ bytes: bytes.slice(0, i), crc32: crc, schema: everyType, key: 'seg/7' })).rejects.toMatchObject({
+        code: 'SEGMENT_CORRUPT',
+      })
     }
   })
 
@@ -86,17 +99,25 @@ describe('bad segment files', () => {
       const value = newer.subarray(0, at).lastIndexOf('\x01\0\0\x001')
       if (value >= 0) newer[value + 4] = 0x39
     }
-    await expect(readSegmentFile({ bytes: newer, crc32: crc32(newer), schema: everyType, key: 'a' })).rejects.toMatchObject({ code: 'SEGMENT_NEWER' })
+    await expect(readSegmentFile({ bytes: newer, crc32: crc32(newer), schema: everyType, key: 'a' })).rejects.toMatchObject({
+      code: 'SEGMENT_NEWER',
+    })
     await expect(readDeltaFile({ bytes, crc32: crc, schema: everyType, key: 'a' })).rejects.toMatchObject({ code: 'SEGMENT_FORMAT' })
     const other = schemaOf([field(100, 'id', DataType.VarChar, { isPrimary: true, maxLength: 5 })])
     await expect(readSegmentFile({ bytes, crc32: crc, schema: other, key: 'a' })).rejects.toMatchObject({ code: 'SEGMENT_SCHEMA' })
     const garbage = new Uint8Array(100)
-    await expect(readSegmentFile({ bytes: garbage, crc32: crc32(garbage), schema: everyType, key: 'a' })).rejects.toMatchObject({ code: 'SEGMENT_FORMAT' })
+    await expect(readSegmentFile({ bytes: garbage, crc32: crc32(garbage), schema: everyType, key: 'a' })).rejects.toMatchObject({
+      code: 'SEGMENT_FORMAT',
+    })
   })
 
   test('columns of unequal length are refused', async () => {
     const { batch, timestamps } = batchOf(3)
-    await expect(writeSegmentFile({ ...identity, schema: everyType, batch: { length: 2, columns: batch.columns }, timestamps })).rejects.toBeInstanceOf(RangeError)
-    await expect(writeSegmentFile({ ...identity, schema: everyType, batch, timestamps: new BigUint64Array(2) })).rejects.toBeInstanceOf(RangeError)
+    await expect(
+      writeSegmentFile({ ...identity, schema: everyType, batch: { length: 2, columns: batch.columns }, timestamps }),
+    ).rejects.toBeInstanceOf(RangeError)
+    await expect(writeSegmentFile({ ...identity, schema: everyType, batch, timestamps: new BigUint64Array(2) })).rejects.toBeInstanceOf(
+      RangeError,
+    )
   })
 })

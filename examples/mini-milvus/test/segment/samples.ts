@@ -3,8 +3,19 @@ import { type CollectionSchema, DataType, type FieldSchema } from '../../src/mod
 
 export function field(id: number, name: string, type: FieldSchema['type'], extra: Partial<FieldSchema> = {}): FieldSchema {
   return {
-    id, name, type, description: '', isPrimary: false, autoId: false, isPartitionKey: false, isClusteringKey: false, isDynamic: false,
-    nullable: false, typeParams: {}, indexParams: {}, ...extra,
+    id,
+    name,
+    type,
+    description: '',
+    isPrimary: false,
+    autoId: false,
+    isPartitionKey: false,
+    isClusteringKey: false,
+    isDynamic: false,
+    nullable: false,
+    typeParams: {},
+    indexParams: {},
+    ...extra,
   }
 }
 
@@ -57,22 +68,81 @@ export function batchOf(n: number, idOf: (row: number) => bigint = BigInt): { ba
     [106, { ...base, kind: 'number', type: DataType.Double, values: Float64Array.from(rows, (i) => i / 7) }],
     [107, { ...base, valid, kind: 'string', type: DataType.VarChar, ...strings(rows.map((i) => (i % 3 === 1 ? '' : `größe ${i} 🙂`))) }],
     [108, { ...base, valid, kind: 'json', type: DataType.JSON, ...strings(rows.map((i) => (i % 3 === 1 ? '' : `{"i":${i}}`))) }],
-    [109, {
-      ...base, valid, kind: 'array', type: DataType.Array, elementType: DataType.VarChar, offsets: repeated,
-      elements: { kind: 'string', type: DataType.VarChar, length: n * 2, valid: undefined, ...strings(elements.map((i) => `t${i}`)) },
-    }],
-    [110, {
-      ...base, kind: 'array', type: DataType.Array, elementType: DataType.Int64, offsets: repeated,
-      elements: { kind: 'int64', type: DataType.Int64, length: n * 2, valid: undefined, values: BigInt64Array.from(elements, BigInt) },
-    }],
+    [
+      109,
+      {
+        ...base,
+        valid,
+        kind: 'array',
+        type: DataType.Array,
+        elementType: DataType.VarChar,
+        offsets: repeated,
+        elements: { kind: 'string', type: DataType.VarChar, length: n * 2, valid: undefined, ...strings(elements.map((i) => `t${i}`)) },
+      },
+    ],
+    [
+      110,
+      {
+        ...base,
+        kind: 'array',
+        type: DataType.Array,
+        elementType: DataType.Int64,
+        offsets: repeated,
+        elements: { kind: 'int64', type: DataType.Int64, length: n * 2, valid: undefined, values: BigInt64Array.from(elements, BigInt) },
+      },
+    ],
     [111, { ...base, kind: 'int64', type: DataType.Timestamptz, values: BigInt64Array.from(rows, (i) => BigInt(i) * 1_000_000n) }],
-    [112, { ...base, kind: 'vector', type: DataType.FloatVector, dim: 3, bytesPerRow: 12, data: new Uint8Array(Float32Array.from({ length: n * 3 }, (_, i) => i / 2).buffer) }],
-    [113, { ...base, kind: 'vector', type: DataType.Float16Vector, dim: 4, bytesPerRow: 8, data: Uint8Array.from({ length: n * 8 }, (_, i) => i) }],
-    [114, { ...base, valid, kind: 'vector', type: DataType.BinaryVector, dim: 16, bytesPerRow: 2, data: Uint8Array.from({ length: n * 2 }, (_, i) => i * 3) }],
-    [115, {
-      ...base, kind: 'array', type: DataType.Array, elementType: DataType.Bool, offsets: repeated,
-      elements: { kind: 'bool', type: DataType.Bool, length: n * 2, valid: undefined, values: Uint8Array.from(elements, (i) => (i % 5 === 0 ? 1 : 0)) },
-    }],
+    [
+      112,
+      {
+        ...base,
+        kind: 'vector',
+        type: DataType.FloatVector,
+        dim: 3,
+        bytesPerRow: 12,
+        data: new Uint8Array(Float32Array.from({ length: n * 3 }, (_, i) => i / 2).buffer),
+      },
+    ],
+    [
+      113,
+      {
+        ...base,
+        kind: 'vector',
+        type: DataType.Float16Vector,
+        dim: 4,
+        bytesPerRow: 8,
+        data: Uint8Array.from({ length: n * 8 }, (_, i) => i),
+      },
+    ],
+    [
+      114,
+      {
+        ...base,
+        valid,
+        kind: 'vector',
+        type: DataType.BinaryVector,
+        dim: 16,
+        bytesPerRow: 2,
+        data: Uint8Array.from({ length: n * 2 }, (_, i) => i * 3),
+      },
+    ],
+    [
+      115,
+      {
+        ...base,
+        kind: 'array',
+        type: DataType.Array,
+        elementType: DataType.Bool,
+        offsets: repeated,
+        elements: {
+          kind: 'bool',
+          type: DataType.Bool,
+          length: n * 2,
+          valid: undefined,
+          values: Uint8Array.from(elements, (i) => (i % 5 === 0 ? 1 : 0)),
+        },
+      },
+    ],
   ])
   return { batch: { length: n, columns }, timestamps: BigUint64Array.from(rows, (i) => BigInt(i) + (1n << 60n)) }
 }

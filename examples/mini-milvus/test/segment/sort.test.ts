@@ -27,7 +27,16 @@ describe('sortByPrimaryKey', () => {
     const dim = 512
     const data = new Uint8Array(new Float32Array(rows * dim).map((_, i) => Math.floor(i / dim)).buffer)
     const columns = new Map([
-      [100, { kind: 'int64', type: DataType.Int64, length: rows, valid: undefined, values: BigInt64Array.from({ length: rows }, (_, i) => BigInt(rows - i)) }],
+      [
+        100,
+        {
+          kind: 'int64',
+          type: DataType.Int64,
+          length: rows,
+          valid: undefined,
+          values: BigInt64Array.from({ length: rows }, (_, i) => BigInt(rows - i)),
+        },
+      ],
       [101, { kind: 'vector', type: DataType.FloatVector, length: rows, valid: undefined, dim, bytesPerRow: dim * 4, data }],
     ] as const)
     let pauses = 0
@@ -40,21 +49,42 @@ describe('sortByPrimaryKey', () => {
   })
 
   test('numbers of the whole range sort by value', () => {
-    fc.assert(fc.property(fc.array(fc.oneof(fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n), fc.bigInt(-5n, 5n)), { maxLength: 60 }), (ids) => {
-      const values = BigInt64Array.from(ids)
-      const batch = { length: ids.length, columns: new Map([[100, { kind: 'int64', type: DataType.Int64, length: ids.length, valid: undefined, values }]] as const) }
-      const { order } = sortByPrimaryKey(batch, new BigUint64Array(ids.length), 100)
-      const expected = ids.map((_, i) => i).sort((a, b) => ((ids[a] ?? 0n) < (ids[b] ?? 0n) ? -1 : (ids[a] ?? 0n) > (ids[b] ?? 0n) ? 1 : a - b))
-      expect(order === undefined ? ids.map((_, i) => i) : [...order]).toEqual(expected)
-    }))
+    fc.assert(
+      fc.property(fc.array(fc.oneof(fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n), fc.bigInt(-5n, 5n)), { maxLength: 60 }), (ids) => {
+        const values = BigInt64Array.from(ids)
+        const batch = {
+          length: ids.length,
+          columns: new Map([[100, { kind: 'int64', type: DataType.Int64, length: ids.length, valid: undefined, values }]] as const),
+        }
+        const { order } = sortByPrimaryKey(batch, new BigUint64Array(ids.length), 100)
+        const expected = ids
+          .map((_, i) => i)
+          .sort((a, b) => ((ids[a] ?? 0n) < (ids[b] ?? 0n) ? -1 : (ids[a] ?? 0n) > (ids[b] ?? 0n) ? 1 : a - b))
+        expect(order === undefined ? ids.map((_, i) => i) : [...order]).toEqual(expected)
+      }),
+    )
   })
 
   test('text sorts by its UTF-8 bytes', () => {
-    fc.assert(fc.property(fc.array(fc.oneof(fc.string({ unit: 'binary', maxLength: 12 }), fc.constantFrom('prefix-a', 'prefix-b', 'prefix')), { maxLength: 40 }), (texts) => {
-      const batch = { length: texts.length, columns: new Map([[100, { kind: 'string', type: DataType.VarChar, length: texts.length, valid: undefined, ...strings(texts) }]] as const) }
-      const { order } = sortByPrimaryKey(batch, new BigUint64Array(texts.length), 100)
-      const expected = texts.map((_, i) => i).sort((a, b) => Buffer.compare(Buffer.from(texts[a] ?? ''), Buffer.from(texts[b] ?? '')) || a - b)
-      expect(order === undefined ? texts.map((_, i) => i) : [...order]).toEqual(expected)
-    }))
+    fc.assert(
+      fc.property(
+        fc.array(fc.oneof(fc.string({ unit: 'binary', maxLength: 12 }), fc.constantFrom('prefix-a', 'prefix-b', 'prefix')), {
+          maxLength: 40,
+        }),
+        (texts) => {
+          const batch = {
+            length: texts.length,
+            columns: new Map([
+              [100, { kind: 'string', type: DataType.VarChar, length: texts.length, valid: undefined, ...strings(texts) }],
+            ] as const),
+          }
+          const { order } = sortByPrimaryKey(batch, new BigUint64Array(texts.length), 100)
+          const expected = texts
+            .map((_, i) => i)
+            .sort((a, b) => Buffer.compare(Buffer.from(texts[a] ?? ''), Buffer.from(texts[b] ?? '')) || a - b)
+          expect(order === undefined ? texts.map((_, i) => i) : [...order]).toEqual(expected)
+        },
+      ),
+    )
   })
 })

@@ -121,7 +121,14 @@ describe('folder storage', () => {
       const first = await openFolderStorage({ path })
       await first.put('x/a', Uint8Array.of(1))
       const fs = faultyFileSystem({ failAt })
-      const outcome = await openFolderStorage({ path, fs }).then((storage) => storage.put('x/a', Uint8Array.of(2, 2)).then(() => 'stored', (error: { code: string }) => error.code), () => 'not opened')
+      const outcome = await openFolderStorage({ path, fs }).then(
+        (storage) =>
+          storage.put('x/a', Uint8Array.of(2, 2)).then(
+            () => 'stored',
+            (error: { code: string }) => error.code,
+          ),
+        () => 'not opened',
+      )
       const content = [...(await first.get('x/a'))]
       expect([[1], [2, 2]]).toContainEqual(content)
       if (outcome === 'stored') expect(content).toEqual([2, 2])
