@@ -63,7 +63,7 @@ export async function dispatchBytes(options: DispatchOptions, method: MethodInfo
   const name = method.name as RpcName
   const handler = options.handlers[name]
   try {
-    if (handler === undefined) throw notServed(name)
+    if (handler === undefined) refuseUnserved(options, name, info)
     const request = decodeRequest(handler, method, bytes)
     const response = await runHandler(options, handler, name, request, info)
     if (handler.encode !== undefined) return handler.encode(response)
@@ -79,12 +79,18 @@ export async function dispatchBytes(options: DispatchOptions, method: MethodInfo
 export async function dispatchObject(options: DispatchOptions, method: MethodInfo, request: object, info: CallInfo): Promise<object> {
   const name = method.name as RpcName
   const handler = options.handlers[name]
-  if (handler === undefined) throw notServed(name)
+  if (handler === undefined) refuseUnserved(options, name, info)
   const complete =
     handler.decode === undefined ? completeType(method.request, request) : handler.decode(encodeType(method.request, request))
   const response = await runHandler(options, handler, name, complete, info)
   if (handler.encode !== undefined) return decodeType(method.response, handler.encode(response))
   return completeType(method.response, withStatus(method, response))
+}
+
+/** The gate comes first here too: who may not call a method does not learn whether it is served. */
+function refuseUnserved(options: DispatchOptions, rpc: RpcName, info: CallInfo): never {
+  options.authorize(rpc, { ...info, rpc, dbName: databaseOf({}, info.metadata) })
+  throw notServed(rpc)
 }
 
 function decodeRequest(handler: AnyHandler, method: MethodInfo, bytes: Uint8Array): object {
