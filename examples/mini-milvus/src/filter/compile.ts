@@ -11,6 +11,7 @@ import type { Constant } from './constants.ts'
 import { gatherSets } from './gather.ts'
 import { existsPlan, jsonContainsPlan, jsonLikePlan, jsonSetPlan } from './json-plans.ts'
 import { createLikeMatcher } from './like.ts'
+import { plainValue } from './order.ts'
 import type { Value } from './order.ts'
 import { constantPlan, FALSE, logicalPlan, notPlan, nullPlan, rowPlan, TRUE, UNKNOWN } from './plan.ts'
 import type { Plan } from './plan.ts'
@@ -112,19 +113,14 @@ function scalarOf(scope: Scope, constant: Constant, at: Expr): Value {
 
 function elementSetPlan(operand: FieldOperand, values: readonly Value[]): Plan {
   const prepare = prepareField(operand)
-  const set = new Set(values.map(plain))
+  const set = new Set(values.map(plainValue))
   return rowPlan((context) => {
     const read = prepare(context)
     return (row) => {
       const value = read(row)
-      return value === undefined ? UNKNOWN : set.has(plain(value)) ? TRUE : FALSE
+      return value === undefined ? UNKNOWN : set.has(plainValue(value)) ? TRUE : FALSE
     }
   })
-}
-
-/** One form for integers of all widths, so that a set finds them. */
-function plain(value: Value): Value {
-  return typeof value === 'bigint' && BigInt(Number(value)) === value ? Number(value) : value
 }
 
 function compileMatch(scope: Scope, expr: MatchExpr): Plan {

@@ -4,7 +4,7 @@ import type { Constant } from './constants.ts'
 import type { Quantity } from './array-plans.ts'
 import { findJson, firstElement, isArrayAt, isNullAt, nextElement, preparePath, scalarAt, stringEqualsAt } from './json-scan.ts'
 import type { LikeMatcher } from './like.ts'
-import { compareValues, isSameClass } from './order.ts'
+import { classOf, compareValues, plainValue } from './order.ts'
 import type { Value } from './order.ts'
 import { FALSE, rowPlan, TRUE, UNKNOWN } from './plan.ts'
 import type { Plan, Truth } from './plan.ts'
@@ -65,14 +65,12 @@ export function jsonContainsPlan(operand: JsonField, items: readonly Constant[],
 
 /** `in` for a JSON path: unknown where no item of the list is of the value's class. */
 export function jsonSetPlan(operand: JsonOperand, items: readonly Value[]): Plan {
-  const strings = new Set(items.filter((item) => typeof item === 'string'))
-  const others = items.filter((item) => typeof item !== 'string')
+  const set = new Set(items.map(plainValue))
+  const classes = new Set(items.map(classOf))
   return jsonPlan(operand, (data, at, end) => {
     const value = scalarAt(data, at, end)
-    if (value === undefined) return UNKNOWN
-    if (typeof value === 'string') return strings.size === 0 ? UNKNOWN : strings.has(value) ? TRUE : FALSE
-    if (others.some((item) => compareValues(value, item) === 0)) return TRUE
-    return others.some((item) => isSameClass(value, item)) ? FALSE : UNKNOWN
+    if (value === undefined || !classes.has(classOf(value))) return UNKNOWN
+    return set.has(plainValue(value)) ? TRUE : FALSE
   })
 }
 

@@ -23,10 +23,11 @@ function compareText(a: string, b: string): number {
   return a.length - b.length
 }
 
-export function isSameClass(a: Value, b: Value): boolean {
-  return classOf(a) === classOf(b)
+export function classOf(value: Value): 'boolean' | 'number' | 'string' {
+  return typeof value === 'boolean' ? 'boolean' : typeof value === 'string' ? 'string' : 'number'
 }
 
-function classOf(value: Value): string {
-  return typeof value === 'bigint' ? 'number' : typeof value
+/** One form for integers of all widths, so that a Set finds them. */
+export function plainValue(value: Value): Value {
+  return typeof value === 'bigint' && BigInt(Number(value)) === value ? Number(value) : value
 }

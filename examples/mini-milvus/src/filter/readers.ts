@@ -94,7 +94,7 @@ export function prepareArithmetic({ op, operand, constant }: ArithmeticOperand):
     return (row) => {
       const value = read(row)
       if (typeof value !== 'number' && typeof value !== 'bigint') return undefined
-      const isFraction = isFloat || (typeof value === 'number' && !Number.isInteger(value))
+      const isFraction = isFloat || (typeof value === 'number' && !Number.isSafeInteger(value))
       if (!isFraction && typeof constant === 'bigint') return integerResult(op, BigInt(value), constant)
       return floatResult(op, Number(value), Number(constant))
     }

@@ -113,7 +113,7 @@ function like(value: string, pattern: string): boolean {
 
 function arithmetic(value: unknown, op: string, by: number | bigint, isFloatField: boolean): number | bigint | undefined {
   if (typeof value !== 'number' && typeof value !== 'bigint') return undefined
-  const isInt = !isFloatField && (typeof value === 'bigint' || Number.isInteger(value)) && typeof by === 'bigint'
+  const isInt = !isFloatField && (typeof value === 'bigint' || Number.isSafeInteger(value)) && typeof by === 'bigint'
   if (isInt) {
     const a = BigInt(value)
     const b = by

@@ -5,8 +5,8 @@ import { Dice, randomNode, randomRow } from './random.ts'
 import { schema, sourceOf } from './table.ts'
 
 const seeds = (count: number) => {
-  const fixed = process.env['FILTER_SEED']
-  return fixed === undefined ? Array.from({ length: count }, (_, i) => i + 1) : [Number(fixed)]
+  const { FILTER_SEED: fixed, FILTER_ROUNDS: rounds } = process.env
+  return fixed === undefined ? Array.from({ length: count * Number(rounds ?? 1) }, (_, i) => i + 1) : [Number(fixed)]
 }
 
 test('agrees with a plain row-by-row evaluation', () => {
