@@ -4,9 +4,10 @@
 const LEAF_ROWS = 128
 
 /**
- * A graph whose rows were added in this order is built with about a third less work and finds a little more for the same
- * effort, as the rows that a step touches lie side by side. Halves the rows again and again by the direction between two of
- * them; the same rows give the same order. `isCancelled` is asked between steps: then the order is of no use.
+ * A graph whose rows were added in this order finds a little more for the same effort (recall@10 at ef 96 of 0.951 instead of
+ * 0.939 on 100,000 rows of 128 dimensions), and the rows that a step touches lie side by side. Halves the rows again and again
+ * by the direction between two of them; the same rows give the same order. `isCancelled` is asked between steps: then the
+ * order is of no use.
  */
 export function localOrder(values: Float32Array, dim: number, rows: number, isCancelled: () => boolean): Uint32Array {
   const order = new Uint32Array(rows)

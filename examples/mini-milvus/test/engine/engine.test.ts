@@ -283,7 +283,15 @@ describe('index files', () => {
     const abort = new AbortController()
     const reason = new Error('enough')
     const seen: number[] = []
-    const building = engine.buildIndex({ ...set, signal: abort.signal, onProgress: (rows) => (seen.push(rows), abort.abort(reason)) })
+    const building = engine.buildIndex({
+      ...set,
+      params: { M: 32, efConstruction: 1000 },
+      signal: abort.signal,
+      onProgress: (rows) => {
+        seen.push(rows)
+        abort.abort(reason)
+      },
+    })
     await expect(building).rejects.toBe(reason)
     expect(seen.length).toBeLessThan(6)
     await expect(stat(set.path)).rejects.toMatchObject({ code: 'ENOENT' })

@@ -64,7 +64,9 @@ describe('the life of an engine', () => {
     pool.sets.set('a', { set, index: undefined })
     const item = { id: 'a', query: { queries: request.queries, nq: 1, k: 1 } }
     expect((await pool.search([item], [1], undefined))[0]?.rows[0]).toBe(0)
-    const [doomed] = await Promise.allSettled([pool.search([item], [1], undefined), workers[0]?.terminate()])
+    // Seconds of work, cut off.
+    const long = { id: 'a', query: { queries: set.vectors.subarray(0, 4000 * DIM * 4), nq: 4000, k: 1 } }
+    const [doomed] = await Promise.allSettled([pool.search([long], [1], undefined), workers[0]?.terminate()])
     expect(doomed).toMatchObject({ status: 'rejected', reason: { code: 'ENGINE_WORKER_FAILED', retryable: true } })
     expect((await pool.search([item], [1], undefined))[0]?.rows[0]).toBe(0)
     expect(workers).toHaveLength(2)
