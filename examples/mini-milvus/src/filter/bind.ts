@@ -48,6 +48,8 @@ export class Scope {
   readonly schema: CollectionSchema
   readonly templates: ReadonlyMap<string, TemplateValue>
   readonly fieldIds = new Set<number>()
+  /** What one row costs, about, in comparisons of a column with a constant. */
+  cost = 0
   readonly #fields: ReadonlyMap<string, FieldSchema>
 
   constructor(text: string, schema: CollectionSchema, templates: ReadonlyMap<string, TemplateValue>) {
@@ -68,6 +70,7 @@ export class Scope {
   field(expr: FieldExpr): FieldOperand {
     const operand = this.#bind(expr)
     this.fieldIds.add(operand.field.id)
+    this.cost += operand.kind === 'column' ? 1 : 10
     return operand
   }
 

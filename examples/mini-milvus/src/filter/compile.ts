@@ -166,6 +166,7 @@ function compileContains(scope: Scope, expr: CallExpr, quantity: Quantity | unde
   if (constant === undefined) throw scope.fail(`${expr.name} takes a constant as its second argument`, argument)
   if (quantity !== undefined && constant.kind !== 'list') throw scope.fail(`${expr.name} takes a list as its second argument`, argument)
   const items = quantity !== undefined && constant.kind === 'list' ? constant.items : [constant]
+  scope.cost += 10 + items.length
   if (operand.kind === 'column' && operand.field.type === DataType.Array) {
     const values = items.map((item) => castConstant(scope, { kind: 'element', field: operand.field, index: 0 }, '==', item, argument))
     return arrayContainsPlan(operand.field, values, quantity ?? 'any')

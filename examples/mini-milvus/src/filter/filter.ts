@@ -24,9 +24,15 @@ export interface CompiledFilter {
   readonly primaryKeys: PrimaryKeys | undefined
   /** Set when no other keys can match: as {@link primaryKeys}, or where such a test is one operand of the outermost `and`. */
   readonly primaryKeyBound: PrimaryKeys | undefined
+  /** Rows, at least 1, whose evaluation takes a few milliseconds at most: a good size of a slice. */
+  readonly sliceRows: number
   /** The fields that evaluating reads. */
   readonly fieldIds: ReadonlySet<number>
 }
+
+const MAX_SLICE_ROWS = 16_384
+/** Comparisons that fit into about 3 ms. */
+const SLICE_COST = 100_000
 
 const NO_TEMPLATES: ReadonlyMap<string, TemplateValue> = new Map()
 
@@ -47,6 +53,7 @@ export function compileFilter(text: string, schema: CollectionSchema, templates:
     alwaysTrue: false,
     primaryKeys,
     primaryKeyBound: bound,
+    sliceRows: Math.max(1, Math.min(MAX_SLICE_ROWS, Math.floor(SLICE_COST / Math.max(1, scope.cost)))),
     fieldIds: scope.fieldIds,
   }
 }
@@ -59,6 +66,7 @@ const ALWAYS_TRUE: CompiledFilter = {
   alwaysTrue: true,
   primaryKeys: undefined,
   primaryKeyBound: undefined,
+  sliceRows: MAX_SLICE_ROWS,
   fieldIds: new Set(),
 }
 

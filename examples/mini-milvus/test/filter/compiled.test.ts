@@ -34,6 +34,13 @@ describe('what a filter says of itself', () => {
     }
   })
 
+  test('how many rows to take at once', () => {
+    expect(compileFilter('', schema).sliceRows).toBe(16_384)
+    expect(compileFilter('i32 > 1', schema).sliceRows).toBe(16_384)
+    expect(compileFilter(Array.from({ length: 1000 }, (_, i) => `i32 > ${i}`).join(' or '), schema).sliceRows).toBe(100)
+    expect(compileFilter(Array.from({ length: 20_000 }, (_, i) => `x > ${i}`).join(' or '), schema).sliceRows).toBe(1)
+  })
+
   test('slices and bad ranges', () => {
     const source = sourceOf([{ i32: 1 }, { i32: 2 }, { i32: 3 }])
     const mask = new Uint8Array(5).fill(9)
