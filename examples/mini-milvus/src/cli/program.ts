@@ -39,11 +39,17 @@ export function createProgram(version: string, actions: Actions): Command {
     .showSuggestionAfterError()
     .addHelpText('after', EXAMPLES)
     .exitOverride()
-  const start = withFlags(program.command('start', { isDefault: true })).description('serve until stopped (the default)')
-  start.action((flags: StartFlags) => actions.start(flags))
-  const config = withFlags(program.command('config')).description('list parameters, or explain one, and exit').argument('[key]', 'a parameter, such as proxy.port')
-  config.action((key: string | undefined, flags: StartFlags) => actions.config(key, flags))
-  for (const option of start.options) program.addOption(option)
+  // Flags belong to the program, so that they may stand before or behind a command's name.
+  withFlags(program)
+  program
+    .command('start', { isDefault: true })
+    .description('serve until stopped (the default)')
+    .action(() => actions.start(program.opts<StartFlags>()))
+  program
+    .command('config')
+    .description('list parameters, or explain one, and exit')
+    .argument('[key]', 'a parameter, such as proxy.port')
+    .action((key: string | undefined) => actions.config(key, program.opts<StartFlags>()))
   return program
 }
 
