@@ -101,7 +101,7 @@ async function allRows(client: MilvusClient): Promise<Map<number, number>> {
     const page = await client.query({ collection_name, filter: `id > ${last}`, output_fields: ['id', 'version'], limit: 5000 })
     expect(page.status.error_code).toBe('Success')
     for (const row of page.data) {
-      expect(rows.has(Number(row['id'])), `row ${row['id']} twice`).toBe(false)
+      expect(rows.has(Number(row['id'])), `row ${String(row['id'])} twice`).toBe(false)
       rows.set(Number(row['id']), Number(row['version']))
       last = Number(row['id'])
     }
