@@ -1,5 +1,6 @@
 /** What is said when the node serves: for people in a few lines, for machines in one. */
 import type { MiniMilvus } from '../node/start.ts'
+import { END } from './settings.ts'
 
 export interface ReadyFacts {
   readonly version: string
@@ -41,7 +42,7 @@ export function readyText(facts: ReadyFacts, color: boolean): string {
 }
 
 function changedSettings({ parameters }: MiniMilvus): { key: string; value: string; source: string }[] {
-  return parameters.loadRange('', '').keys.flatMap((key) => {
+  return parameters.loadRange('', END).keys.flatMap((key) => {
     const { value, layer, source } = parameters.explain(key)
     return value === undefined || layer === 'default' ? [] : [{ key, value, source: source ?? String(layer) }]
   })

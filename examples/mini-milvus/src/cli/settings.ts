@@ -3,6 +3,9 @@ import type { GlobalParamsTable } from '@timetick/paramtable'
 import { createParameters } from '../node/parameters.ts'
 import type { StartFlags } from './program.ts'
 
+/** Behind every key. */
+export const END = '\u{10ffff}'
+
 /** Throws the table's own errors, which name key, source and what was expected. */
 export async function readSettings(flags: StartFlags, environment: Readonly<Record<string, string | undefined>>): Promise<GlobalParamsTable> {
   const table = createParameters(environment)
@@ -30,7 +33,7 @@ export class SettingsError extends Error {
 
 /** One line per parameter: value and source. */
 export function listText(table: GlobalParamsTable): string {
-  const { keys } = table.loadRange('', '')
+  const { keys } = table.loadRange('', END)
   const width = Math.max(...keys.map((key) => key.length))
   return keys.map((key) => `${key.padEnd(width)}  ${shown(table, key)}`).join('\n')
 }

@@ -1,23 +1,16 @@
 /** kill -9 at random moments under writes: nothing that was acknowledged is lost, and the first start after it works. */
-import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { MilvusClient } from '@zilliz/milvus2-sdk-node'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type RunningProgram, startProgram } from './running-program.ts'
 import { seededRandom } from './support.ts'
 
-const program = fileURLToPath(new URL('../../dist/cli.js', import.meta.url))
 const ring = process.env['TIMETICK_RING'] ?? 'default'
 const KILLS = ring === 'default' ? 6 : 20
 const seed = Number(process.env['SEED'] ?? 7)
 const collection_name = 'durable'
-
-interface Running {
-  readonly child: ChildProcess
-  readonly address: string
-}
 
 describe('a node that is killed', () => {
   let folder = ''
@@ -31,7 +24,7 @@ describe('a node that is killed', () => {
     const model = new Map<number, number>()
     const doubtful = new Set<number>()
     let next = 0
-    let node = await startProgram(folder)
+    let node = await startProgram(['--data-dir', folder])
     let client = await connect(node)
     await client.createCollection({
       collection_name,
@@ -67,15 +60,13 @@ describe('a node that is killed', () => {
       }
       await killed
       await client.closeConnection().catch(() => undefined)
-      node = await startProgram(folder)
+      node = await startProgram(['--data-dir', folder])
       client = await connect(node)
       await waitUntilLoaded(client)
       await checkModel(client, model, doubtful)
     }
     await client.closeConnection()
-    const ended = new Promise((resolve) => node.child.once('exit', resolve))
-    node.child.kill('SIGTERM')
-    expect(await ended).toBe(0)
+    expect(await node.stop()).toBe(0)
   })
 })
 
@@ -115,23 +106,7 @@ async function write(client: MilvusClient, kind: 'insert' | 'upsert' | 'delete',
   return String((await client[kind]({ collection_name, data })).status.error_code)
 }
 
-async function startProgram(folder: string): Promise<Running> {
-  const child = spawn(process.execPath, [program, '--port', '0', '--metrics-port', '0', '--data-dir', folder, '--log-format', 'json'], { stdio: ['ignore', 'pipe', 'pipe'] })
-  let errors = ''
-  child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()))
-  const line = await new Promise<string>((resolve, reject) => {
-    let text = ''
-    child.stdout.on('data', (chunk: Buffer) => {
-      text += chunk.toString()
-      const end = text.indexOf('\n')
-      if (end >= 0) resolve(text.slice(0, end))
-    })
-    child.once('exit', (code) => reject(new Error(`the node ended with ${code}: ${errors}`)))
-  })
-  return { child, address: (JSON.parse(line) as { address: string }).address }
-}
-
-async function connect({ address }: Running): Promise<MilvusClient> {
+async function connect({ address }: RunningProgram): Promise<MilvusClient> {
   const client = new MilvusClient({ address, maxRetries: 0, timeout: 10_000, logLevel: 'error' })
   await client.connectPromise
   return client
