@@ -43,7 +43,7 @@ export function readyText(facts: ReadyFacts, color: boolean): string {
 
 function changedSettings({ parameters }: MiniMilvus): { key: string; value: string; source: string }[] {
   return parameters.loadRange('', END).keys.flatMap((key) => {
-    const { value, layer, source } = parameters.explain(key)
-    return value === undefined || layer === 'default' ? [] : [{ key, value, source: source ?? String(layer) }]
+    const { value, layer, source, declaration } = parameters.explain(key)
+    return value === undefined || layer === 'default' ? [] : [{ key: declaration?.key ?? key, value, source: source ?? String(layer) }]
   })
 }

@@ -33,9 +33,10 @@ export class SettingsError extends Error {
 
 /** One line per parameter: value and source. */
 export function listText(table: GlobalParamsTable): string {
-  const { keys } = table.loadRange('', END)
-  const width = Math.max(...keys.map((key) => key.length))
-  return keys.map((key) => `${key.padEnd(width)}  ${shown(table, key)}`).join('\n')
+  const explained = table.loadRange('', END).keys.map((key) => table.explain(key))
+  const names = explained.map(({ key, declaration }) => declaration?.key ?? key)
+  const width = Math.max(...names.map((name) => name.length))
+  return explained.map(({ value, source }, index) => `${(names[index] ?? '').padEnd(width)}  ${value ?? ''}  (${source ?? 'unset'})`).join('\n')
 }
 
 /** Everything that is known about one parameter. */
@@ -49,9 +50,4 @@ export function explainText(table: GlobalParamsTable, key: string): string {
   ]
     .filter((line) => line !== undefined)
     .join('\n')
-}
-
-function shown(table: GlobalParamsTable, key: string): string {
-  const { value, source } = table.explain(key)
-  return `${value ?? ''}  (${source ?? 'unset'})`
 }
