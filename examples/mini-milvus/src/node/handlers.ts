@@ -28,6 +28,7 @@ export function createHandlers(options: HandlersOptions): Pick<ServerOptions, 'h
   const { catalog, roles, time, ticks, parameters, clock, logger } = options
   const now = (): Promise<bigint> => time.timestamps.allocOne()
   const queryNode = currentQueryNode(roles)
+  const writer = createDmlWriter(ticks)
   const handlers: HandlerTable = {
     ...createDdlHandlers({
       meta: catalog,
@@ -38,8 +39,8 @@ export function createHandlers(options: HandlersOptions): Pick<ServerOptions, 'h
       clock,
       health: () => health(roles),
     }),
-    ...createDmlHandlers({ meta: catalog, writer: createDmlWriter(ticks), queryNode, ids: time.ids, now }),
-    ...createDqlHandlers({ meta: catalog, queryNode, now, gracefulTimeMs: parameters.getDurationMs('common.gracefulTime') }),
+    ...createDmlHandlers({ meta: catalog, writer, queryNode, ids: time.ids, now }),
+    ...createDqlHandlers({ meta: catalog, queryNode, now, gracefulTimeMs: parameters.getDurationMs('common.gracefulTime'), lastWrite: (id) => writer.lastWrite(id) }),
     ...createFlushHandlers({ meta: catalog, now, flushShard: (key, ts) => roles.flushShard(key, ts), wallClock: () => clock.now() }),
     ...createSegmentHandlers({ meta: catalog, queryNode }),
   }

@@ -1,5 +1,6 @@
 /** From a request's consistency to the timestamp up to which everything must be seen (Milvus's guarantee timestamp). */
 import { addDuration } from '@timetick/tso'
+import type { CollectionMeta } from '../model/meta.ts'
 
 export const ConsistencyLevel = { Strong: 0, Session: 1, Bounded: 2, Eventually: 3, Customized: 4 } as const
 
@@ -18,23 +19,35 @@ export interface GuaranteeOptions {
   readonly now: () => Promise<bigint>
   /** How stale a bounded read may be. */
   readonly gracefulTimeMs: number
+  /** Timestamp of the last write to a collection that was acknowledged here, 0n when there was none. */
+  readonly lastWrite: (collectionId: bigint) => bigint
 }
 
-/** @param collectionLevel the collection's own level, for requests that name none */
-export async function guaranteeTimestamp(request: ConsistencyRequest, collectionLevel: number, { now, gracefulTimeMs }: GuaranteeOptions): Promise<bigint> {
+/**
+ * A bounded read sees, beyond Milvus's promise, whatever was acknowledged here before it was asked: it waits only when
+ * something was written in the last moments.
+ */
+export async function guaranteeTimestamp(request: ConsistencyRequest, collection: Pick<CollectionMeta, 'id' | 'consistencyLevel'>, options: GuaranteeOptions): Promise<bigint> {
+  const { now } = options
   const given = request.guarantee_timestamp ?? 0n
-  const level = request.use_default_consistency === true ? collectionLevel : (request.consistency_level ?? ConsistencyLevel.Strong)
+  const level = request.use_default_consistency === true ? collection.consistencyLevel : (request.consistency_level ?? ConsistencyLevel.Strong)
   switch (level) {
     case ConsistencyLevel.Strong:
       return now()
     case ConsistencyLevel.Bounded:
-      return addDuration(await now(), -gracefulTimeMs)
+      return bounded(collection.id, options)
     case ConsistencyLevel.Eventually:
       return EVENTUAL
     default:
       // Session and Customized: what the client saw last, or a mark.
       if (given >= MARKS) return given
       if (given === 0n) return now()
-      return given === EVENTUAL ? EVENTUAL : addDuration(await now(), -gracefulTimeMs)
+      return given === EVENTUAL ? EVENTUAL : bounded(collection.id, options)
   }
+}
+
+async function bounded(collectionId: bigint, { now, gracefulTimeMs, lastWrite }: GuaranteeOptions): Promise<bigint> {
+  const oldest = addDuration(await now(), -gracefulTimeMs)
+  const written = lastWrite(collectionId)
+  return written > oldest ? written : oldest
 }

@@ -42,10 +42,14 @@ interface Part {
 export interface DmlWriter {
   /** Deletes, then inserts, at one timestamp: an upsert's new rows survive its own deletes. */
   write(write: DmlWrite): Promise<bigint>
+  /** Timestamp of the last acknowledged write to a collection, 0n before the first. */
+  lastWrite(collectionId: bigint): bigint
 }
 
 export function createDmlWriter(ticks: TimeTickProducer): DmlWriter {
+  const lastWrites = new Map<bigint, bigint>()
   return {
+    lastWrite: (collectionId) => lastWrites.get(collectionId) ?? 0n,
     async write({ collection, deletes, inserts, signal }) {
       const parts = [
         ...deletes.flatMap((item) => deleteParts(collection.shards, item)),
@@ -58,6 +62,7 @@ export function createDmlWriter(ticks: TimeTickProducer): DmlWriter {
           msgs: parts.filter((part) => part.shard.pchannel === channel).map((part) => message(collection.id, part, ts)),
         }))
       const { timestamp } = await ticks.write(build, channels, { signal })
+      if (timestamp > (lastWrites.get(collection.id) ?? 0n)) lastWrites.set(collection.id, timestamp)
       return timestamp
     },
   }
