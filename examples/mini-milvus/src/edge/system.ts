@@ -1,3 +1,5 @@
+import { availableParallelism, totalmem } from 'node:os'
+
 /** Real time for the node. Every role takes this interface, so that a whole node can run on a simulated clock. */
 export interface NodeClock {
   now(): number
@@ -16,4 +18,9 @@ export const systemClock: NodeClock = {
     return () => clearTimeout(timer)
   },
   yieldToLoop: () => new Promise((resolve) => setImmediate(resolve)),
+}
+
+/** What this process uses of its machine. */
+export function systemUsage(): { readonly processors: number; readonly memoryBytes: number; readonly usedMemoryBytes: number } {
+  return { processors: availableParallelism(), memoryBytes: totalmem(), usedMemoryBytes: process.memoryUsage.rss() }
 }

@@ -1,12 +1,14 @@
 /** All RPC handlers of the node, and the HTTP side over them. */
 import type { GlobalParamsTable } from '@timetick/paramtable'
 import type { Catalog } from '../coordinator/catalog.ts'
-import type { NodeClock } from '../edge/system.ts'
+import { systemUsage, type NodeClock } from '../edge/system.ts'
 import type { CollectionMeta, IndexMeta } from '../model/meta.ts'
+import { createCompactionHandlers } from '../proxy/compaction.ts'
 import { createDdlHandlers, type DdlProgress, type IndexProgress } from '../proxy/ddl.ts'
 import { createDmlHandlers } from '../proxy/dml.ts'
 import { createDqlHandlers } from '../proxy/dql.ts'
 import { createFlushHandlers } from '../proxy/flush.ts'
+import { createNodeInfoHandlers } from '../proxy/node-info.ts'
 import { createSegmentHandlers } from '../proxy/query-segments.ts'
 import type { QueryNodeApi } from '../querynode/api.ts'
 import { createRestHandler } from '../rest/index.ts'
@@ -43,6 +45,8 @@ export function createHandlers(options: HandlersOptions): Pick<ServerOptions, 'h
     ...createDqlHandlers({ meta: catalog, queryNode, now, gracefulTimeMs: parameters.getDurationMs('common.gracefulTime'), lastWrite: (id) => writer.lastWrite(id) }),
     ...createFlushHandlers({ meta: catalog, now, flushShard: (key, ts) => roles.flushShard(key, ts), wallClock: () => clock.now() }),
     ...createSegmentHandlers({ meta: catalog, queryNode }),
+    ...createCompactionHandlers({ meta: catalog, allocateId: () => time.ids.allocOne(), segmentBytes: () => parameters.getBytes('dataNode.sealBytes') }),
+    ...createNodeInfoHandlers({ meta: catalog, queryNode, version: `mini-milvus-${version}`, now: () => clock.now(), usage: systemUsage }),
   }
   return { handlers, http: createRestHandler({ handlers, logger }) }
 }

@@ -21,7 +21,7 @@ export function createFlushHandlers(options: FlushOptions): WireHandlers {
         const flushed = await Promise.all(
           request.collection_names.map(async (name) => {
             const collection = meta.collection(call.dbName, name)
-            return { name, collection, ts: await flushCollection(options, collection) }
+            return { name, collection, ts: await flushCollection(options, collection, await options.now()) }
           }),
         )
         const sealTime = BigInt(Math.floor(wallClock() / 1000))
@@ -45,17 +45,40 @@ export function createFlushHandlers(options: FlushOptions): WireHandlers {
     },
     FlushAll: {
       kind: 'dml',
-      async run() {
-        const collections = meta.collections()
-        const stamps = await Promise.all(collections.map((collection) => flushCollection(options, collection)))
-        return { flush_all_ts: stamps.reduce((a, b) => (a > b ? a : b), await options.now()) }
+      async run(request) {
+        const ts = await options.now()
+        const collections = targetsOf(meta, request.db_name, request.flush_targets)
+        await Promise.all(collections.map((collection) => flushCollection(options, collection, ts)))
+        const sealTime = BigInt(Math.floor(wallClock() / 1000))
+        const databases = [...new Set(collections.map(({ dbName }) => dbName))]
+        return {
+          flush_all_ts: ts,
+          flush_results: databases.map((db_name) => ({
+            db_name,
+            collection_results: collections
+              .filter(({ dbName }) => dbName === db_name)
+              .map((collection) => ({
+                collection_name: collection.schema.name,
+                segment_ids: { data: [] },
+                flush_segment_ids: { data: segmentIds(meta, collection) },
+                seal_time: sealTime,
+                flush_ts: ts,
+              })),
+          })),
+        }
       },
     },
     GetFlushAllState: {
       kind: 'dql',
-      run: async (request) => ({
-        flushed: meta.collections().every((collection) => collection.createdTs > request.flush_all_ts || !hasUnflushedBefore(meta, collection, request.flush_all_ts)),
-      }),
+      run: async (request) => {
+        const stamps = Object.entries(request.flush_all_tss)
+        const collections = targetsOf(meta, request.db_name, request.flush_targets)
+        if (stamps.length === 0 && request.flush_all_ts === 0n) throw new MilvusError(1100, 'flush_all_ts or flush_all_tss is required')
+        if (stamps.length === 0) return { flushed: collections.every((collection) => isFlushed(meta, collection, request.flush_all_ts)) }
+        // By database or by channel: whatever the names mean, no collection may lag behind the latest of them.
+        const latest = stamps.map(([, ts]) => ts).reduce((a, b) => (a > b ? a : b))
+        return { flushed: collections.every((collection) => isFlushed(meta, collection, latest)) }
+      },
     },
     GetPersistentSegmentInfo: {
       kind: 'dql',
@@ -76,11 +99,21 @@ export function createFlushHandlers(options: FlushOptions): WireHandlers {
 const FLUSHED = 4
 const LEVEL_L1 = 2
 
-/** Resolves with the timestamp up to which every row is in segments. */
-export async function flushCollection({ now, flushShard }: Pick<FlushOptions, 'now' | 'flushShard'>, collection: CollectionMeta): Promise<bigint> {
-  const ts = await now()
+/** Resolves with `ts` when every row up to it is in segments. */
+export async function flushCollection({ flushShard }: Pick<FlushOptions, 'flushShard'>, collection: CollectionMeta, ts: bigint): Promise<bigint> {
   await Promise.all(collection.shards.map(({ vchannel }) => flushShard({ collectionId: collection.id, vchannel }, ts)))
   return ts
+}
+
+type Targets = readonly { readonly db_name: string; readonly collection_names: readonly string[] }[]
+
+/** All collections, or those of the named database, or the targets: a target without names is its whole database. */
+function targetsOf(meta: MetaReader, dbName: string, targets: Targets): readonly CollectionMeta[] {
+  if (targets.length === 0) return dbName === '' ? meta.collections() : meta.collections(meta.database(dbName).name)
+  const chosen = targets.flatMap(({ db_name, collection_names: names }) =>
+    names.length === 0 ? meta.collections(meta.database(db_name).name) : names.map((name) => meta.collection(db_name, name)),
+  )
+  return [...new Map(chosen.map((collection) => [collection.id, collection])).values()]
 }
 
 function segmentIds(meta: MetaReader, collection: CollectionMeta): bigint[] {
@@ -90,6 +123,6 @@ function segmentIds(meta: MetaReader, collection: CollectionMeta): bigint[] {
     .map(({ id }) => id)
 }
 
-function hasUnflushedBefore(meta: MetaReader, collection: CollectionMeta, ts: bigint): boolean {
-  return collection.shards.some(({ vchannel }) => meta.flushedTs(collection.id, vchannel) < ts)
+function isFlushed(meta: MetaReader, collection: CollectionMeta, ts: bigint): boolean {
+  return collection.createdTs > ts || collection.shards.every(({ vchannel }) => meta.flushedTs(collection.id, vchannel) >= ts)
 }
