@@ -111,6 +111,10 @@ export class ChannelBuffers {
     for (const buffer of this.#buffers.values()) if (buffer.key.collectionId === collectionId) buffer.dropPartition(partitionId)
   }
 
+  truncate(collectionId: bigint, ts: bigint): void {
+    for (const buffer of this.#buffers.values()) if (buffer.key.collectionId === collectionId) buffer.truncate(ts)
+  }
+
   fail(error: Error): void {
     for (const { waiting } of this.#wishes.values()) for (const wish of waiting) wish.reject(error)
     this.#wishes.clear()

@@ -74,6 +74,7 @@ export class DataNode {
       if (change.kind !== 'collection') return
       for (const { buffers } of this.#channels.values()) {
         if (change.after === undefined) buffers.drop(change.id)
+        else if (change.after.truncatedTs !== change.before?.truncatedTs) buffers.truncate(change.id, change.after.truncatedTs)
         for (const { id } of change.before?.partitions ?? []) {
           if (change.after?.partitions.every((kept) => kept.id !== id) === true) buffers.dropPartition(change.id, id)
         }

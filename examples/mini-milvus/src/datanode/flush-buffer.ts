@@ -21,8 +21,10 @@ export interface FlushContext {
 export async function flushBuffer(buffer: SealedBuffer, context: FlushContext): Promise<SegmentMeta[]> {
   const { collection } = context
   const segments: SegmentMeta[] = []
-  for (const [partitionId, parts] of buffer.partitions) {
+  for (const [partitionId, buffered] of buffer.partitions) {
     if (!collection.partitions.some((partition) => partition.id === partitionId)) continue
+    const parts = buffered.filter(({ ts }) => ts > collection.truncatedTs)
+    if (parts.length === 0) continue
     const alive = withoutDead(joinRows(parts, collection.schema), partitionId, buffer.deletes, collection.schema)
     if (alive.length > 0) segments.push(await writeRows(buffer, partitionId, alive, context))
   }

@@ -34,7 +34,7 @@ export interface SealedBuffer extends ShardKey {
 export class ShardBuffer {
   readonly key: ShardKey
   readonly #partitions = new Map<bigint, BufferedRows[]>()
-  readonly #deletes: BufferedDelete[] = []
+  #deletes: BufferedDelete[] = []
   #rowCount = 0
   #bytes = 0
   #startPosition: MsgPosition | undefined
@@ -66,7 +66,7 @@ export class ShardBuffer {
   }
 
   rowsIn(partitionId: bigint): number {
-    return (this.#partitions.get(partitionId) ?? []).reduce((sum, { rows }) => sum + rows.length, 0)
+    return rowsOf(this.#partitions.get(partitionId) ?? [])
   }
 
   addRows(partitionId: bigint, rows: RowBatch, ts: bigint, bytes: number, position: MsgPosition, now: number): void {
@@ -87,6 +87,17 @@ export class ShardBuffer {
     this.#partitions.delete(partitionId)
   }
 
+  /** What was written at or below `ts` is gone. */
+  truncate(ts: bigint): void {
+    for (const [partitionId, list] of this.#partitions) {
+      const kept = list.filter((part) => part.ts > ts)
+      this.#rowCount -= rowsOf(list) - rowsOf(kept)
+      if (kept.length === 0) this.#partitions.delete(partitionId)
+      else this.#partitions.set(partitionId, kept)
+    }
+    this.#deletes = this.#deletes.filter((record) => record.ts > ts)
+  }
+
   seal(endTs: bigint): SealedBuffer {
     return {
       ...this.key,
@@ -105,4 +116,8 @@ export class ShardBuffer {
     this.#startPosition = position
     this.#openedAt = now
   }
+}
+
+function rowsOf(parts: readonly BufferedRows[]): number {
+  return parts.reduce((sum, { rows }) => sum + rows.length, 0)
 }

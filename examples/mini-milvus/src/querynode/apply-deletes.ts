@@ -12,3 +12,9 @@ export function applyDelete(segment: SegmentView, { partitionId, keys, ts }: Del
   }
   return killed
 }
+
+/** Kill what was written at or below `ts`. Idempotent. */
+export function applyTruncation({ timestamps, tombstones }: SegmentView, ts: bigint): void {
+  if (ts === 0n) return
+  for (let row = 0; row < timestamps.length; row++) if ((timestamps[row] as bigint) <= ts) tombstones.kill(row)
+}

@@ -10,7 +10,7 @@ import type { RowBatch } from '../model/column.ts'
 import type { CollectionMeta, SegmentMeta, ShardMeta } from '../model/meta.ts'
 import { isPrimaryKeyColumn, type PrimaryKeys } from '../model/primary-keys.ts'
 import { primaryField } from '../model/schema.ts'
-import { applyDelete } from './apply-deletes.ts'
+import { applyDelete, applyTruncation } from './apply-deletes.ts'
 import { GrowingRows } from './growing-rows.ts'
 import type { SegmentLoader } from './segment-loader.ts'
 import type { DeleteRecord, SegmentView } from './segment-view.ts'
@@ -87,7 +87,9 @@ export class LoadedShard {
     for (const [id, segment] of this.#sealed) if (segment.partitionId === partitionId) this.#drop(id)
   }
 
+  /** What was written at or below `ts` is gone; a flush that ran meanwhile may have put some of it beside newer rows. */
   truncate(ts: bigint): void {
+    for (const segment of this.#sealed.values()) applyTruncation(segment, ts)
     this.#growing.dropThrough(ts)
   }
 
@@ -136,7 +138,7 @@ export class LoadedShard {
       for (const segment of fresh) segment.release()
       throw error
     }
-    this.#commit(fresh, new Set(wanted.map((segment) => segment.id)), flushedTs)
+    this.#commit(fresh, new Set(wanted.map((segment) => segment.id)), flushedTs, meta.collectionById(collectionId)?.truncatedTs ?? 0n)
     await this.#attachIndexes(wanted)
   }
 
@@ -160,9 +162,10 @@ export class LoadedShard {
     return sealed
   }
 
-  #commit(fresh: readonly SealedSegment[], wanted: ReadonlySet<bigint>, flushedTs: bigint): void {
+  #commit(fresh: readonly SealedSegment[], wanted: ReadonlySet<bigint>, flushedTs: bigint, truncatedTs: bigint): void {
     for (const segment of fresh) {
       for (const record of this.#recentDeletes) applyDelete(segment, record)
+      applyTruncation(segment, truncatedTs)
       this.#sealed.set(segment.id, segment)
     }
     for (const id of this.#sealed.keys()) if (!wanted.has(id)) this.#drop(id)
