@@ -17,3 +17,6 @@ export function nextTurn(): Promise<void> {
     setImmediate(resolve)
   })
 }
+
+/** Numbers in [0, 1) for pauses between tries. */
+export const systemRandom = (): number => Math.random()

@@ -87,9 +87,9 @@ class EngineKV<V> implements KVBase<V> {
     const read = (): ReturnType<Engine['range']> => this.#engine.range(this.#root + prefix, after, limit ?? Infinity)
     const { entries, revision, more } = await this.#run('loadWithPrefix', false, [prefix], options, read)
     const size = entries.length
-    const keys = new Array<string>(size)
-    const values = new Array<V>(size)
-    const modRevisions = new Array<Revision>(size)
+    const keys: string[] = []
+    const values: V[] = []
+    const modRevisions: Revision[] = []
     for (let index = 0; index < size; index++) {
       const entry = entries[index]
       if (entry === undefined) continue

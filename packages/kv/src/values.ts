@@ -31,6 +31,7 @@ export const textCodec: ValueCodec<string> = {
 export const bytesCodec: ValueCodec<Uint8Array> = {
   write: copyBytes,
   read(value) {
-    return typeof value === 'string' ? encodeText(value) : value.slice()
+    // Drivers give Buffers, whose `slice` does not copy.
+    return typeof value === 'string' ? encodeText(value) : new Uint8Array(value)
   },
 }

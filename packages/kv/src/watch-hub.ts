@@ -97,7 +97,7 @@ export class WatchHub {
   /** Ends every feed: with an error at once, without one after what is queued. */
   endAll(makeError?: ((lastRevision: Revision) => unknown) | undefined): void {
     for (const group of [...this.#exact.values(), ...this.#prefixes.values()]) {
-      for (const feed of [...group]) feed.end(makeError)
+      for (const feed of group) feed.end(makeError)
     }
   }
 

@@ -63,7 +63,7 @@ class PrefixedKV<V> implements KVBase<V> {
     const startAfter = options?.startAfter
     const inner = startAfter === undefined ? options : { ...options, startAfter: this.#map.key(startAfter, 'startAfter') }
     const page = await this.#open(options).loadWithPrefix(this.#map.prefix(prefix), inner)
-    return { ...page, keys: page.keys.map(this.#map.strip) }
+    return { ...page, keys: page.keys.map((key) => this.#map.strip(key)) }
   }
 
   async has(key: string, options?: CallOptions): Promise<boolean> {

@@ -1,4 +1,5 @@
 /** Opens the LMDB environment: the only place that touches the driver. */
+import type * as Driver from 'lmdb'
 import { KVError } from '../errors.ts'
 import type { Bytes, Database, Row } from './driver.ts'
 import { corrupt, decodeRow, FORMAT } from './format.ts'
@@ -26,7 +27,7 @@ const dataOptions = { name: 'data', encoder: rowEncoder, keyEncoder }
 
 const FORMAT_KEY = 'timetick-kv'
 
-async function loadDriver(): Promise<typeof import('lmdb')> {
+async function loadDriver(): Promise<typeof Driver> {
   try {
     return await import('lmdb')
   } catch (cause) {

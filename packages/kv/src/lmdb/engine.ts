@@ -7,7 +7,7 @@ import { LeaseBook, leaseNotFound } from '../lease-book.ts'
 import { type WatchFeed, WatchHub, type WatchTarget } from '../watch-hub.ts'
 import type { Database } from './driver.ts'
 import { decodeCounters, leaseKey, STATE_KEY } from './format.ts'
-import { Group, type GroupLimits } from './group.ts'
+import type { GroupLimits } from './group.ts'
 import { DiskLog } from './log.ts'
 import { WriteQueue } from './write-queue.ts'
 

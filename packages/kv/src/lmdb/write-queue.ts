@@ -106,7 +106,7 @@ export class WriteQueue {
       for (const waiting of taken) waiting.run(group)
       if (group.hasWrites) {
         outcome = 'unknown'
-        if (!(await group.handOver(db.commit))) throw takenOver()
+        if (!(await group.handOver((puts) => db.commit(puts)))) throw takenOver()
         this.#counters = group.counters
       }
     } catch (error) {

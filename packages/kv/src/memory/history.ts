@@ -67,7 +67,8 @@ export class History implements ChangeLog {
   }
 
   #grow(): void {
-    const bigger = new Array<Change | undefined>(Math.min(Math.max(this.#ring.length * 2, 64), this.#maxChanges))
+    const length = Math.min(Math.max(this.#ring.length * 2, 64), this.#maxChanges)
+    const bigger = Array.from({ length }, (): Change | undefined => undefined)
     for (let index = 0; index < this.#size; index++) bigger[index] = this.#at(index)
     this.#ring = bigger
     this.#head = 0

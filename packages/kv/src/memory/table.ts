@@ -5,7 +5,7 @@ import type { Revision } from '../kv.ts'
 import { compareKeys, isWide } from '../order.ts'
 
 // A CommonJS module with a `default` of its own: Node gives the module, bundlers and test runners give the class.
-const BTree = (BTreeModule.default ?? BTreeModule) as typeof BTreeModule.default
+const BTree = BTreeModule.default ?? BTreeModule
 
 /** Changed in place by `set`; never handed out without a copy. */
 export interface Row extends StoredEntry {

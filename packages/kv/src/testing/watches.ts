@@ -90,7 +90,7 @@ export function watchTests(kit: Kit): void {
     }
     await writing
     const now = await kv.loadWithPrefix('')
-    assert.deepEqual(new Map([...state].sort()), new Map(now.keys.map((key, index) => [key, now.values[index] ?? ''] as const).sort()))
+    assert.deepEqual(state, new Map(now.keys.map((key, index) => [key, now.values[index] ?? ''] as const)))
     await watch.return?.()
   })
 

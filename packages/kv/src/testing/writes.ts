@@ -32,7 +32,7 @@ export function writeTests(kit: Kit): void {
     await kv.multiSave(new Map([['a', '1']]))
     await kv.multiSave([['b', '2']])
     await kv.multiSave({ c: '3' })
-    const bare: Record<string, string> = Object.create(null)
+    const bare = Object.create(null) as Record<string, string>
     bare['d'] = '4'
     await kv.multiSave(bare)
     await kv.multiSave([['__proto__', '5']])
