@@ -10,6 +10,7 @@ const codes = {
   TSO_CORRUPT: { retryable: false, summary: 'The stored value is not what this package wrote; nothing is served.' },
   TSO_EXHAUSTED: { retryable: false, summary: 'No more timestamps or ids fit in their number of bits.' },
   TSO_FENCED: { retryable: false, summary: 'Another oracle took over the stored window; this one serves no more.' },
+  TSO_NOT_LEADER: { retryable: true, summary: 'Another oracle leads, or none for the moment; `details.leader` names it.' },
   TSO_OVERLOADED: { retryable: true, summary: 'More callers wait than `maxWaiting`.' },
   TSO_SET_REFUSED: { retryable: false, summary: 'The timestamp to set is not ahead, or too far ahead.' },
   TSO_SOURCE_BROKEN: { retryable: false, summary: 'A source gave a range that is not what was asked for.' },

@@ -22,6 +22,7 @@ export interface OracleCoreOptions {
   readonly saveTimeoutMs: number
   readonly maxForwardJumpMs: number
   readonly maxLeadMs: number
+  readonly maxBurstMs: number
   readonly maxClockWaitMs: number
   readonly minPhysicalMs: number
   readonly onEvent: ((event: TsoEvent) => void) | undefined
@@ -41,6 +42,9 @@ export class OracleCore implements TimestampOracle {
   /** The save under way: all who need more window wait for the same one. */
   #saving: Promise<void> | undefined
   #savedAtMono = 0
+  #pacing: Promise<void> | undefined
+  /** Physical minus monotonic time where serving began or was set: from there time goes on also when the clock is behind. */
+  #paceOrigin = -Infinity
   /** After a failed save in the background: not again before the next tick. */
   #resting = false
   #cancelTick: (() => void) | undefined
@@ -84,7 +88,7 @@ export class OracleCore implements TimestampOracle {
   tryGetTimestamp(count: number = 1): TimestampRange | undefined {
     checkInteger('count', count, 1, MAX_LOGICAL)
     if (this.#status !== 'serving') return undefined
-    const range = this.#window.take(count, this.#guard.read())
+    const range = this.#window.take(count, this.#guard.read()) ?? this.#takePaced(count)
     if (this.#saving === undefined && !this.#resting && this.#runsLow()) this.#saveInBackground()
     return range
   }
@@ -95,7 +99,7 @@ export class OracleCore implements TimestampOracle {
       const range = this.tryGetTimestamp(count)
       if (range !== undefined) return range
       this.#checkServing()
-      await abortable(this.#save(), options.signal)
+      await abortable(this.#paced() ?? this.#save(), options.signal)
     }
   }
 
@@ -121,7 +125,7 @@ export class OracleCore implements TimestampOracle {
       await abortable(this.#save(next), options.signal)
       this.#checkServing()
     }
-    this.#window.raise(next)
+    this.#raise(next)
   }
 
   acceptClock(): void {
@@ -143,7 +147,7 @@ export class OracleCore implements TimestampOracle {
 
   #serve(physical: number, end: number): void {
     if (this.#status !== 'opening') throw new TsoError('TSO_CLOSED', 'the oracle was closed')
-    this.#window.raise(physical)
+    this.#raise(physical)
     this.#window.publish(end)
     this.#status = 'serving'
     this.#saved()
@@ -152,7 +156,7 @@ export class OracleCore implements TimestampOracle {
 
   /** The wall time; waits a little when what is stored is too far ahead of it (a crash loop, or a clock that was set back). */
   async #waitForClock(record: WindowRecord | undefined, signal: AbortSignal | undefined): Promise<number> {
-    const { maxLeadMs, maxClockWaitMs, minPhysicalMs, clock } = this.#options
+    const { maxLeadMs, maxClockWaitMs, minPhysicalMs } = this.#options
     for (let waitedMs = 0; ; ) {
       const wall = this.#guard.read()
       if (!(wall >= minPhysicalMs && wall < 2 ** 45)) {
@@ -166,11 +170,39 @@ export class OracleCore implements TimestampOracle {
         throw new TsoError('TSO_CLOCK_BEHIND', message, { details: { leadMs, maxLeadMs } })
       }
       this.#report({ type: 'clock-waiting', leadMs })
-      let cancel = (): void => undefined
-      const timer = new Promise<void>((resolve) => (cancel = clock.setTimer(resolve, tooMuch)))
-      await abortable(timer, signal).finally(cancel)
+      await abortable(this.#wait(tooMuch), signal)
       waitedMs += tooMuch
     }
+  }
+
+  async #wait(ms: number): Promise<void> {
+    let cancel = (): void => undefined
+    const timer = new Promise<void>((resolve) => (cancel = this.#options.clock.setTimer(resolve, ms)))
+    await abortable(timer, this.#closing.signal).finally(cancel)
+  }
+
+  #raise(physicalMs: number): void {
+    this.#window.raise(physicalMs)
+    this.#paceOrigin = Math.max(this.#paceOrigin, physicalMs - this.#guard.monotonic())
+    this.#window.paceMs = this.#paceLimit()
+  }
+
+  #paceLimit(): number {
+    return Math.max(this.#guard.steady(), Math.floor(this.#paceOrigin + this.#guard.monotonic())) + this.#options.maxBurstMs
+  }
+
+  /** The limit is worked out only when the old one is reached: at most once in 262,143 timestamps. */
+  #takePaced(count: number): TimestampRange | undefined {
+    if (this.#window.physicalMs < this.#window.paceMs) return undefined
+    this.#window.paceMs = this.#paceLimit()
+    return this.#window.take(count, this.#guard.read())
+  }
+
+  /** Until one more millisecond may be used up, if the pace is what holds: all wait for the same moment. */
+  #paced(): Promise<void> | undefined {
+    const waitMs = this.#window.physicalMs + 1 - this.#paceLimit()
+    if (waitMs > 0) this.#pacing ??= this.#wait(waitMs).finally(() => (this.#pacing = undefined))
+    return this.#pacing
   }
 
   /** Where a window ends that starts at `physical`; while it is ahead of the clock, only a little further. */

@@ -8,13 +8,15 @@
  * takeover that holds once the old owner has noticed: at its next save, at most about `saveIntervalMs` later.
  *
  * **Nearness.** The physical part follows the wall clock. It is ahead of it after a quick restart (at most a window), after the
- * clock was set back, and under more than 262 million timestamps/s, and never further than `maxLeadMs`.
+ * clock was set back, and never further than `maxLeadMs`. Under more than 262 million timestamps/s it runs ahead by `maxBurstMs`, then the
+ * rate is that of the clock.
  */
 /// <reference lib="esnext.disposable" />
 import type { Clock } from './clock.ts'
 import { checkInteger, checkMethods, checkMs, keyBelow, show } from './check.ts'
 import { randomName, systemClock } from './edge.ts'
 import { OracleCore } from './oracle-core.ts'
+import type { OracleCoreOptions } from './oracle-core.ts'
 import type { TsoEvent, TimestampOracleStates } from './oracle-states.ts'
 import type { TimestampRange } from './range.ts'
 import type { TsoStore } from './store.ts'
@@ -40,6 +42,8 @@ export interface TimestampOracleOptions extends CallOptions {
   readonly maxForwardJumpMs?: number | undefined
   /** No window ends further ahead of the wall clock. Default 1 h. */
   readonly maxLeadMs?: number | undefined
+  /** How far ahead of time sheer load may push the physical part before calls wait for the clock, at least 1. Default 1,000. */
+  readonly maxBurstMs?: number | undefined
   /** An open that finds more lead than `maxLeadMs` waits at most so long for the clock. Default 10,000. */
   readonly maxClockWaitMs?: number | undefined
   /** Wall times below are refused. Default 2019-01-01 (Milvus). */
@@ -80,8 +84,22 @@ export interface TimestampOracle extends AsyncDisposable {
  * when others keep taking the record while this one opens.
  */
 export async function openTimestampOracle(options: TimestampOracleOptions): Promise<TimestampOracle> {
+  const settings = checkOracleOptions(options)
+  options.signal?.throwIfAborted()
+  const core = new OracleCore(settings)
+  try {
+    await core.open(options.signal)
+  } catch (error) {
+    await core.close()
+    throw error
+  }
+  return core
+}
+
+/** The options with their defaults, each checked. */
+export function checkOracleOptions(options: TimestampOracleOptions): OracleCoreOptions {
   if (typeof options !== 'object' || options === null) throw new TypeError(`expected the options to be an object, got ${show(options)}`)
-  const { kv, saveIntervalMs = 3_000, maxForwardJumpMs = 86_400_000, maxLeadMs = 3_600_000, maxClockWaitMs = 10_000 } = options
+  const { kv, saveIntervalMs = 3_000, maxForwardJumpMs = 86_400_000, maxLeadMs = 3_600_000, maxBurstMs = 1_000, maxClockWaitMs = 10_000 } = options
   const { clock = systemClock, owner = randomName(), minPhysicalMs = YEAR_2019_MS, onEvent } = options
   checkMethods('kv', kv, ['loadEntry', 'compareAndSave'])
   checkMethods('clock', clock, ['now', 'monotonic', 'setTimer'])
@@ -90,6 +108,7 @@ export async function openTimestampOracle(options: TimestampOracleOptions): Prom
   checkInteger('saveTimeoutMs', saveTimeoutMs, 1, 2 ** 31 - 1)
   checkMs('maxForwardJumpMs', maxForwardJumpMs, 0)
   checkMs('maxLeadMs', maxLeadMs, 10)
+  checkMs('maxBurstMs', maxBurstMs, 1)
   checkMs('maxClockWaitMs', maxClockWaitMs, 0)
   checkMs('minPhysicalMs', minPhysicalMs, 0)
   if (typeof owner !== 'string' || !/^\S{1,200}$/.test(owner)) {
@@ -97,15 +116,7 @@ export async function openTimestampOracle(options: TimestampOracleOptions): Prom
   }
   if (onEvent !== undefined && typeof onEvent !== 'function') throw new TypeError(`expected \`onEvent\` to be a function, got ${show(onEvent)}`)
   const key = keyBelow(options.rootPath ?? 'tso', 'timestamp')
-  options.signal?.throwIfAborted()
-  const core = new OracleCore({
-    kv, key, owner, clock, saveIntervalMs, saveTimeoutMs, maxForwardJumpMs, maxLeadMs, maxClockWaitMs, minPhysicalMs, onEvent,
-  })
-  try {
-    await core.open(options.signal)
-  } catch (error) {
-    await core.close()
-    throw error
+  return {
+    kv, key, owner, clock, saveIntervalMs, saveTimeoutMs, maxForwardJumpMs, maxLeadMs, maxBurstMs, maxClockWaitMs, minPhysicalMs, onEvent,
   }
-  return core
 }

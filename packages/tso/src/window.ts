@@ -12,6 +12,8 @@ export class OracleWindow {
   logical = 0
   /** Saved: served physical parts are below it. */
   endMs = 0
+  /** An overflow does not go beyond: load alone must not run into the future. */
+  paceMs = Infinity
 
   /** `count` timestamps (1 to MAX_LOGICAL) of one millisecond, or nothing when the window does not hold them. */
   take(count: number, wallMs: number): BigintRange | undefined {
@@ -21,7 +23,7 @@ export class OracleWindow {
       this.physicalMs = wallMs
       this.logical = 0
     } else if (this.logical + count > MAX_LOGICAL) {
-      if (this.physicalMs + 1 >= this.endMs) return undefined
+      if (this.physicalMs + 1 >= this.endMs || this.physicalMs >= this.paceMs) return undefined
       this.physicalMs += 1
       this.logical = 0
     }

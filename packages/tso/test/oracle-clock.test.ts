@@ -58,8 +58,30 @@ describe('the clock', () => {
     expect(physical((await oracle.getTimestamp()).first)).toBe(T0 + 86_400_110)
   })
 
+  test('load alone runs ahead by maxBurstMs, then goes at the pace of the clock', async () => {
+    const { oracle, clock } = await setUp({ maxBurstMs: 20 })
+    const burst: bigint[] = []
+    for (let range = oracle.tryGetTimestamp(262_143); range !== undefined; range = oracle.tryGetTimestamp(262_143)) burst.push(range.first)
+    expect(burst.length).toBe(21)
+    expect(oracle.states.leadMs).toBe(20)
+    const waiting = oracle.getTimestamp(262_143)
+    await settle()
+    expect(clock.pendingTimers).toBe(2)
+    clock.advance(1)
+    expect((await waiting).first).toBeGreaterThan(burst.at(-1) ?? 0n)
+    expect(oracle.states.leadMs).toBe(20)
+    clock.jump(-3_600_000)
+    clock.advance(10)
+    // The clock went back by an hour; time goes on all the same.
+    await oracle.getTimestamps(10 * 262_143)
+    expect(oracle.tryGetTimestamp(262_143)).toBeUndefined()
+    const stopped = oracle.getTimestamp(262_143)
+    await oracle.close()
+    await expect(stopped).rejects.toMatchObject({ code: 'TSO_CLOSED' })
+  })
+
   test('more than 262 million timestamps/s run ahead of it, but not beyond maxLeadMs', async () => {
-    const { oracle } = await setUp({ maxLeadMs: 5_000 })
+    const { oracle } = await setUp({ maxLeadMs: 5_000, maxBurstMs: Infinity })
     let refused: unknown
     for (let call = 0; call < 10_000 && refused === undefined; call++) {
       await oracle.getTimestamp(MAX_LOGICAL).catch((error: unknown) => (refused = error))

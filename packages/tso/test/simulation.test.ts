@@ -4,20 +4,21 @@ import type { TimestampOracleOptions, TimestampRange, TsoStore } from '../src/in
 import { simulateOracles } from '../src/testing.ts'
 import type { OpenOracle } from '../src/testing.ts'
 
-const SEEDS = Number(process.env['TSO_SEEDS'] ?? 3_000)
+const isLong = ['ci', 'soak'].includes(process.env['TIMETICK_RING'] ?? '')
+const SEEDS = Number(process.env['TSO_SEEDS'] ?? (isLong ? 20_000 : 3_000))
 
 describe('the oracle under faults (T1)', () => {
   test(`keeps its promises under ${SEEDS} seeds, and reaches the rare states`, async () => {
     const reached = new Map<string, number>()
     for (let seed = 1; seed <= SEEDS; seed++) {
       const { violations, counts } = await simulateOracles({ seed })
-      expect({ seed, violations }).toEqual({ seed, violations: [] })
+      if (violations.length > 0) expect({ seed, violations }).toEqual({ seed, violations: [] })
       for (const [name, count] of Object.entries(counts)) reached.set(name, (reached.get(name) ?? 0) + count)
     }
     const rare = ['fenced', 'clock-behind', 'clock-jumped', 'save-failed', 'refused: TSO_FENCED', 'refused: TSO_TIMEOUT', 'refused: TSO_UNAVAILABLE']
-    const states = [...rare, 'set', 'nothing at once', 'open failed: TSO_CLOCK_BEHIND', 'clock-waiting', 'set refused: TSO_SET_REFUSED']
+    const states = [...rare, 'set', 'suspended', 'nothing at once', 'open failed: TSO_CLOCK_BEHIND', 'clock-waiting', 'set refused: TSO_SET_REFUSED']
     expect(states.filter((name) => !reached.has(name))).toEqual([])
-  })
+  }, 600_000)
 
   test('is the same for the same seed', async () => {
     for (let seed = 1; seed <= 100; seed++) {
@@ -102,9 +103,14 @@ const bugs: Record<string, OpenOracle> = {
 }
 
 describe('the simulation finds planted bugs', () => {
-  test.each(Object.entries(bugs))('%s', async (_, open) => {
-    let found: readonly string[] = []
-    for (let seed = 1; seed <= 1_000 && found.length === 0; seed++) found = (await simulateOracles({ seed, open })).violations
-    expect(found).not.toEqual([])
-  })
+  test(`all ${Object.keys(bugs).length}, the median within 500 seeds`, async () => {
+    const seeds: Record<string, number> = {}
+    for (const [name, open] of Object.entries(bugs)) {
+      for (let seed = 1; seed <= 1_000 && seeds[name] === undefined; seed++) {
+        if ((await simulateOracles({ seed, open })).violations.length > 0) seeds[name] = seed
+      }
+    }
+    expect(Object.keys(bugs).filter((name) => seeds[name] === undefined)).toEqual([])
+    expect(Object.values(seeds).sort((a, b) => a - b)[Object.keys(bugs).length >> 1]).toBeLessThanOrEqual(500)
+  }, 60_000)
 })

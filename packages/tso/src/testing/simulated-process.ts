@@ -1,4 +1,4 @@
-/** A process of the simulation: its own wall clock, timers that die with it. */
+/** A process of the simulation: its own clocks, which run at their own rate, and timers that die with it. It may be suspended. */
 import type { Clock } from '../clock.ts'
 import type { SimulatedClock } from './simulated-clock.ts'
 
@@ -6,27 +6,58 @@ export class SimulatedProcess implements Clock {
   readonly name: string
   alive = true
   readonly #base: SimulatedClock
+  readonly #rate: number
   #offset: number
   #frozenAt: number | undefined
+  /** While suspended: what would have been run, and since when (monotonic) if that clock stands still too. */
+  #held: (() => void)[] | undefined
+  #stoppedAt: number | undefined
+  /** What the monotonic clock missed while it stood still. */
+  #missedMs = 0
 
-  constructor(name: string, base: SimulatedClock, offset: number) {
+  constructor(name: string, base: SimulatedClock, offset: number, rate: number = 1) {
     this.name = name
     this.#base = base
     this.#offset = offset
+    this.#rate = rate
   }
 
   now(): number {
-    return this.#frozenAt ?? this.#base.now() + this.#offset
+    return this.#frozenAt ?? this.#base.now() + this.#offset + this.#base.monotonic() * (this.#rate - 1)
   }
 
   monotonic(): number {
-    return this.#base.monotonic()
+    return this.#stoppedAt ?? this.#base.monotonic() * this.#rate - this.#missedMs
   }
 
   setTimer(callback: () => void, delayMs: number): () => void {
-    return this.#base.setTimer(() => {
-      if (this.alive) callback()
-    }, delayMs)
+    return this.#base.setTimer(() => this.deliver(callback), delayMs / this.#rate)
+  }
+
+  /** Runs it now, or when the process goes on, or never. */
+  deliver(run: () => void): void {
+    if (!this.alive) return
+    if (this.#held === undefined) run()
+    else this.#held.push(run)
+  }
+
+  get isSuspended(): boolean {
+    return this.#held !== undefined
+  }
+
+  /** @param stopsMonotonic as when a whole machine sleeps. */
+  suspend(stopsMonotonic: boolean): void {
+    if (this.#held !== undefined) return
+    this.#held = []
+    if (stopsMonotonic) this.#stoppedAt = this.monotonic()
+  }
+
+  resume(): void {
+    const held = this.#held ?? []
+    this.#held = undefined
+    if (this.#stoppedAt !== undefined) this.#missedMs = this.#base.monotonic() * this.#rate - this.#stoppedAt
+    this.#stoppedAt = undefined
+    for (const run of held) this.#base.setTimer(() => this.deliver(run), 0)
   }
 
   jump(ms: number): void {

@@ -59,7 +59,9 @@ class Simulation {
   readonly #members: (Member | undefined)[]
   /** By slot: so often it was started. */
   readonly #lives: number[]
-  readonly #rates: { crash: number; jump: number; freeze: number; set: number }
+  readonly #maxBurstMs: number
+  readonly #maxDrift: number
+  readonly #rates: { crash: number; jump: number; freeze: number; set: number; suspend: number }
   readonly #counts: Record<string, number> = {}
   #owner = ''
   #epoch = 0
@@ -76,13 +78,15 @@ class Simulation {
     this.#saveIntervalMs = random.pick([20, 100, 500, 3_000])
     this.#maxLeadMs = random.pick([5_000, 3_600_000, 172_800_000])
     this.#maxForwardJumpMs = random.pick([1_000, 86_400_000, Infinity])
+    this.#maxBurstMs = random.pick([1, 20, 1_000, Infinity])
+    this.#maxDrift = random.pick([0, 0.01, 0.1])
     const slots = random.integer(1, 5)
     this.#offsets = Array.from({ length: slots }, () => random.integer(-50, 50))
     this.#members = Array.from({ length: slots }, () => undefined)
     this.#lives = Array.from({ length: slots }, () => 0)
     // Each seed has its own mixture of faults, and many have none of a kind.
     const rate = (most: number): number => (random.chance(0.4) ? 0 : random.next() * most)
-    this.#rates = { crash: rate(0.1), jump: rate(0.1), freeze: rate(0.05), set: rate(0.05) }
+    this.#rates = { crash: rate(0.1), jump: rate(0.1), freeze: rate(0.05), set: rate(0.05), suspend: rate(0.05) }
     this.#store.faults = { loss: rate(0.3), refusal: rate(0.2), late: rate(0.3), lateMs: random.pick([50, 1_000, 10_000]) }
   }
 
@@ -106,16 +110,24 @@ class Simulation {
     const slot = this.#random.integer(0, this.#members.length - 1)
     const member = this.#members[slot]
     if (member === undefined) return this.#random.chance(0.3) ? this.#start(slot) : undefined
-    const { crash, jump, freeze, set } = this.#rates
+    const { crash, jump, freeze, set, suspend } = this.#rates
     const { process, oracle } = member
+    if (process.isSuspended) {
+      if (this.#random.chance(0.1)) process.resume()
+      return
+    }
     if (this.#random.chance(crash)) return this.#crash(slot)
     if (this.#random.chance(jump)) {
-      const ms = this.#random.pick([-3_600_000, -5_000, -20, -1, 1, 30, 900, 4_000, 3_600_000])
+      const ms = this.#random.pick([-86_400_000, -3_600_000, -5_000, -20, -1, 1, 30, 900, 4_000, 3_600_000, 86_400_000])
       process.jump(ms)
       this.#offsets[slot] = process.offset
       return this.#note('jump', slot, ms)
     }
     if (this.#random.chance(freeze)) return process.freeze(this.#random.chance(0.6))
+    if (this.#random.chance(suspend)) {
+      process.suspend(this.#random.chance(0.5))
+      return this.#note('suspended', slot, 0)
+    }
     if (oracle === undefined) return
     if (this.#random.chance(set)) return this.#set(process.name, oracle)
     this.#call(process.name, oracle)
@@ -124,7 +136,7 @@ class Simulation {
   #start(slot: number): void {
     const life = (this.#lives[slot] = (this.#lives[slot] ?? 0) + 1)
     const name = `p${slot}.${life}`
-    const process = new SimulatedProcess(name, this.#clock, this.#offsets[slot] ?? 0)
+    const process = new SimulatedProcess(name, this.#clock, this.#offsets[slot] ?? 0, 1 + (2 * this.#random.next() - 1) * this.#maxDrift)
     const member: Member = { process, oracle: undefined }
     this.#members[slot] = member
     this.#note('start', slot, life)
@@ -141,12 +153,13 @@ class Simulation {
 
   async #openFor(process: SimulatedProcess): Promise<TimestampOracle> {
     const oracle = await this.#open({
-      kv: this.#store.connect(() => process.alive),
+      kv: this.#store.connect(() => process.alive, (run) => process.deliver(run)),
       clock: process,
       owner: process.name,
       saveIntervalMs: this.#saveIntervalMs,
       saveTimeoutMs: 300,
       maxLeadMs: this.#maxLeadMs,
+      maxBurstMs: this.#maxBurstMs,
       maxForwardJumpMs: this.#maxForwardJumpMs,
       maxClockWaitMs: 1_000,
       onEvent: ({ type }) => this.#count(type),
