@@ -15,7 +15,7 @@ const codes: ReadonlyMap<string, number> = new Map([
 ])
 
 const LOCKED = new Set(['KV_LOCKED', 'MSG_LOCKED'])
-const UNREADABLE = new Set(['KV_CORRUPT', 'MSG_CORRUPT', 'TSO_CORRUPT', 'STORAGE_CORRUPT'])
+const UNREADABLE = new Set(['KV_CORRUPT', 'MSG_CORRUPT', 'MSG_VERSION', 'TSO_CORRUPT', 'STORAGE_CORRUPT'])
 
 export function failureOf(error: unknown): Failure {
   if (!(error instanceof Error)) return { code: ExitCode.bug, message: String(error), stack: undefined }
