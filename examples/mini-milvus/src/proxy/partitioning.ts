@@ -10,9 +10,9 @@ export function partitionKeyField(collection: CollectionMeta): FieldSchema | und
 }
 
 /** Throws where partitions are chosen by key and a request names them. */
-export function partitionKeyPartitions(collection: CollectionMeta): void {
+export function partitionKeyPartitions(collection: CollectionMeta, legacy?: number): void {
   if (partitionKeyField(collection) !== undefined) {
-    throw new MilvusError(1100, 'not support manually specifying the partition names if partition key mode is used')
+    throw new MilvusError(1100, 'not support manually specifying the partition names if partition key mode is used', legacy)
   }
 }
 

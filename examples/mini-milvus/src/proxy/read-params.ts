@@ -9,6 +9,24 @@ export interface KeyValue {
 /** Milvus's bound of topk, limit, offset + limit and nq. */
 export const MAX_TOPK = 16_384
 
+/** One hit, or a few, per value of a field. */
+export interface GroupBy {
+  readonly field: string
+  /** Hits per group. */
+  readonly size: number
+  /** Look on until groups are full. */
+  readonly strict: boolean
+}
+
+/** One page of a search iterator, version 2. */
+export interface SearchIterator {
+  readonly batchSize: number
+  /** Score of the last hit of the page before; undefined for the first page. */
+  readonly lastBound: number | undefined
+  /** Of the page before, '' for the first. */
+  readonly token: string
+}
+
 export interface SearchParams {
   readonly annsField: string
   readonly metric: string
@@ -21,16 +39,18 @@ export interface SearchParams {
   readonly ignoreGrowing: boolean
   /** Decimal places of scores, -1: all. */
   readonly roundDecimal: number
+  readonly groupBy: GroupBy | undefined
+  /** `price:desc,id` */
+  readonly orderBy: string | undefined
+  readonly iterator: SearchIterator | undefined
 }
 
-/** Asked for, but not served yet: refused rather than ignored. */
-const UNSERVED = ['group_by_field', 'order_by_fields', 'search_iter_v2', 'iterator'] as const
+type Read = (key: string) => unknown
 
 export function searchParams(pairs: readonly KeyValue[] | undefined): SearchParams {
   const given = toMap(pairs)
   const nested = nestedParams(given.get('params'))
-  const get = (key: string): unknown => nested.get(key) ?? given.get(key)
-  for (const key of UNSERVED) if (isAsked(get(key))) throw new MilvusError(1100, `${key} is not supported by this version of mini-milvus`)
+  const get: Read = (key) => nested.get(key) ?? given.get(key)
   const limit = integerParam('topk', given.get('topk') ?? given.get('limit') ?? nested.get('limit'), 1, MAX_TOPK)
   const offset = integerParam('offset', get('offset') ?? 0, 0, MAX_TOPK)
   if (limit + offset > MAX_TOPK) {
@@ -40,6 +60,13 @@ export function searchParams(pairs: readonly KeyValue[] | undefined): SearchPara
   const rangeFilter = numberParam('range_filter', get('range_filter'))
   if (rangeFilter !== undefined && radius === undefined) throw new MilvusError(1100, 'range_filter must be used together with radius: radius not found')
   const ef = get('ef')
+  const groupBy = groupByOf(get)
+  const iterator = iteratorOf(get)
+  const orderBy = isAsked(get('order_by_fields')) ? text(get('order_by_fields')) : undefined
+  if (groupBy !== undefined && radius !== undefined) throw new MilvusError(1100, 'not support doing range search when performing search group by')
+  if (iterator !== undefined && (groupBy !== undefined || orderBy !== undefined || offset > 0)) {
+    throw new MilvusError(1100, 'a search iterator takes no group_by_field, no order_by_fields and no offset')
+  }
   return {
     annsField: text(given.get('anns_field') ?? nested.get('anns_field')),
     metric: text(given.get('metric_type') ?? nested.get('metric_type')).toUpperCase(),
@@ -50,6 +77,29 @@ export function searchParams(pairs: readonly KeyValue[] | undefined): SearchPara
     rangeFilter,
     ignoreGrowing: booleanParam('ignore_growing', get('ignore_growing')),
     roundDecimal: integerParam('round_decimal', get('round_decimal') ?? -1, -1, 6),
+    groupBy,
+    orderBy,
+    iterator,
+  }
+}
+
+function groupByOf(get: Read): GroupBy | undefined {
+  const field = get('group_by_field')
+  if (!isAsked(field)) return undefined
+  const size = get('group_size')
+  return {
+    field: text(field),
+    size: size === undefined || size === null || size === '' ? 1 : integerParam('group_size', size, 1, 1024),
+    strict: booleanParam('strict_group_size', get('strict_group_size')),
+  }
+}
+
+function iteratorOf(get: Read): SearchIterator | undefined {
+  if (!booleanParam('search_iter_v2', get('search_iter_v2'))) return undefined
+  return {
+    batchSize: integerParam('search_iter_batch_size', get('search_iter_batch_size'), 1, MAX_TOPK),
+    lastBound: numberParam('search_iter_last_bound', get('search_iter_last_bound')),
+    token: text(get('search_iter_id')),
   }
 }
 
@@ -57,20 +107,22 @@ export interface QueryParams {
   readonly limit: number | undefined
   readonly offset: number
   readonly ignoreGrowing: boolean
+  /** `price:desc,id` */
+  readonly orderBy: string | undefined
 }
 
 export function queryParams(pairs: readonly KeyValue[] | undefined): QueryParams {
   const given = toMap(pairs)
-  for (const key of ['order_by_fields', 'group_by_fields'] as const) {
-    if (isAsked(given.get(key))) throw new MilvusError(1100, `${key} is not supported by this version of mini-milvus`)
-  }
+  // Asked for, but not served yet: refused rather than ignored.
+  if (isAsked(given.get('group_by_fields'))) throw new MilvusError(1100, 'group_by_fields is not supported by this version of mini-milvus')
+  const orderBy = given.get('order_by_fields')
   const limitText = given.get('limit')
   const limit = limitText === undefined || limitText === '' || limitText === '-1' ? undefined : integerParam('limit', limitText, 1, MAX_TOPK)
   const offset = integerParam('offset', given.get('offset') ?? 0, 0, MAX_TOPK)
   if (limit !== undefined && limit + offset > MAX_TOPK) {
     throw new MilvusError(1100, `invalid max query result window, (offset+limit) should be in range [1, ${MAX_TOPK}], but got ${offset + limit}`)
   }
-  return { limit, offset, ignoreGrowing: booleanParam('ignore_growing', given.get('ignore_growing')) }
+  return { limit, offset, ignoreGrowing: booleanParam('ignore_growing', given.get('ignore_growing')), orderBy: isAsked(orderBy) ? orderBy : undefined }
 }
 
 function toMap(pairs: readonly KeyValue[] | undefined): Map<string, string> {

@@ -1,31 +1,26 @@
-/** Columns of a result as the wire's FieldData. */
-import { encodeFieldData } from '../codec/field-data.ts'
+/** Columns of a result as the wire's FieldData, in bytes. */
+import { encodeFieldBytes } from '../codec/index.ts'
 import { textAt, type Column, type JsonColumn } from '../model/column.ts'
 import type { PrimaryKeys } from '../model/primary-keys.ts'
 import { primaryKeyAt } from '../model/primary-keys.ts'
-import type { FieldSchema } from '../model/schema.ts'
-import type { FieldData, IDs, Init } from '../wire/index.ts'
+import type { IDs, Init } from '../wire/index.ts'
 import type { OutputFields } from './output-fields.ts'
 
 const encoder = new TextEncoder()
 
-export function fieldsData(output: OutputFields, columns: ReadonlyMap<number, Column>, length: number): Init<FieldData>[] {
+export function fieldBytes(output: OutputFields, columns: ReadonlyMap<number, Column>, length: number): Uint8Array[] {
   const rows = Uint32Array.from({ length }, (_, row) => row)
   return output.fields.map((field) => {
     const column = columns.get(field.id)
     if (column === undefined) throw new Error(`field ${field.name} is missing in a result`)
     const shown = field.isDynamic && output.dynamicKeys !== undefined && column.kind === 'json' ? onlyKeys(column, output.dynamicKeys) : column
-    return encodeFieldData(field, shown, rows)
+    return encodeFieldBytes(field, shown, rows)
   })
 }
 
 export function primaryKeyIds(keys: PrimaryKeys): Init<IDs> {
   if (keys.kind === 'int64') return { int_id: { data: Array.from(keys.values.subarray(0, keys.length)) } }
   return { str_id: { data: Array.from({ length: keys.length }, (_, row) => primaryKeyAt(keys, row) as string) } }
-}
-
-export function keyFieldData(field: FieldSchema, keys: PrimaryKeys): Init<FieldData> {
-  return encodeFieldData(field, keys, Uint32Array.from({ length: keys.length }, (_, row) => row))
 }
 
 /** The dynamic field with nothing but these keys: what a client asked for, not what else its rows have. */

@@ -6,7 +6,7 @@ const pairs = (record: Record<string, string>): { key: string; value: string }[]
 describe('search parameters', () => {
   it('read what both SDKs send: flat, and nested under params', () => {
     const params = searchParams(pairs({ anns_field: 'v', topk: '5', offset: '2', metric_type: 'l2', params: '{"ef":64,"radius":1.5,"range_filter":0.5}', unknown: 'x' }))
-    expect(params).toEqual({ annsField: 'v', metric: 'L2', limit: 5, offset: 2, ef: 64, radius: 1.5, rangeFilter: 0.5, ignoreGrowing: false, roundDecimal: -1 })
+    expect(params).toEqual({ annsField: 'v', metric: 'L2', limit: 5, offset: 2, ef: 64, radius: 1.5, rangeFilter: 0.5, ignoreGrowing: false, roundDecimal: -1, groupBy: undefined, orderBy: undefined, iterator: undefined })
   })
 
   it.each([
@@ -21,7 +21,10 @@ describe('search parameters', () => {
     [{ topk: '1', range_filter: '1' }, /radius not found/],
     [{ topk: '1', radius: 'wide' }, /radius \[wide\] is invalid/],
     [{ topk: '1', ignore_growing: 'maybe' }, /ignore_growing \[maybe\] is invalid/],
-    [{ topk: '1', group_by_field: 'color' }, /group_by_field is not supported/],
+    [{ topk: '1', group_by_field: 'color', group_size: '0' }, /group_size \[0\] is invalid/],
+    [{ topk: '1', group_by_field: 'color', radius: '1' }, /not support doing range search/],
+    [{ topk: '1', search_iter_v2: 'true' }, /search_iter_batch_size \[\] is invalid/],
+    [{ topk: '1', search_iter_v2: 'true', search_iter_batch_size: '5', offset: '1' }, /a search iterator takes no/],
   ])('refuse %j', (record, message) => {
     expect(() => searchParams(pairs(record as Record<string, string>))).toThrow(message)
   })
@@ -29,7 +32,7 @@ describe('search parameters', () => {
 
 describe('query parameters', () => {
   it('may have no limit', () => {
-    expect(queryParams(undefined)).toEqual({ limit: undefined, offset: 0, ignoreGrowing: false })
+    expect(queryParams(undefined)).toEqual({ limit: undefined, offset: 0, ignoreGrowing: false, orderBy: undefined })
     expect(queryParams(pairs({ limit: '7', offset: '3' }))).toMatchObject({ limit: 7, offset: 3 })
   })
 

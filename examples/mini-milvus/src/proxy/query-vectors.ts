@@ -1,0 +1,87 @@
+/** The vectors that a search looks for, from its placeholder group or from stored rows. */
+import { primaryKeyList } from '../model/primary-keys.ts'
+import type { CollectionMeta } from '../model/meta.ts'
+import { isVectorType, vectorBytes, type FieldSchema } from '../model/schema.ts'
+import type { CallContext } from '../server/handlers.ts'
+import { MilvusError } from '../server/status.ts'
+import { decodeMessage, type SearchRequest } from '../wire/index.ts'
+import { partitionIds, type DqlOptions } from './dql-context.ts'
+import { guaranteeTimestamp } from './guarantee.ts'
+import { MAX_TOPK } from './read-params.ts'
+
+export function vectorField(collection: CollectionMeta, name: string): FieldSchema {
+  const fields = collection.schema.fields.filter((field) => isVectorType(field.type))
+  if (name === '') {
+    const [only] = fields
+    if (fields.length !== 1 || only === undefined) {
+      throw new MilvusError(1100, 'multiple anns_fields exist, please specify a anns_field in search_params')
+    }
+    return only
+  }
+  const field = fields.find((candidate) => candidate.name === name)
+  if (field === undefined) throw new MilvusError(1100, `failed to get field schema by name: fieldName(${name}) not found`)
+  return field
+}
+
+export interface QueryVectors {
+  readonly queries: Uint8Array
+  readonly nq: number
+}
+
+export async function queryVectors(options: DqlOptions, collection: CollectionMeta, field: FieldSchema, request: SearchRequest, call: CallContext): Promise<QueryVectors> {
+  if (request.ids !== undefined) return vectorsOfIds(options, collection, field, request, call)
+  const rowBytes = vectorBytes(field.type, field.dim ?? 0)
+  const [placeholder] = decodePlaceholders(request.placeholder_group)
+  if (placeholder === undefined || placeholder.values.length === 0) throw new MilvusError(1100, 'nq (number of search vector per search request) should be in range [1, 16384], but got 0')
+  const { values, type } = placeholder
+  if (values.length > MAX_TOPK) throw new MilvusError(1100, `nq (number of search vector per search request) should be in range [1, ${MAX_TOPK}], but got ${values.length}`)
+  if (type !== field.type) throw new MilvusError(1100, `vector type must be the same, field ${field.name} - type ${field.type}, search info type ${type}`)
+  for (const value of values) {
+    if (value.length !== rowBytes) {
+      throw new MilvusError(1100, `vector dimension mismatch, expected vector size(byte) ${rowBytes}, actual ${value.length}`)
+    }
+  }
+  const [single] = values
+  if (values.length === 1 && single !== undefined) return { queries: single, nq: 1 }
+  const queries = new Uint8Array(rowBytes * values.length)
+  values.forEach((value, index) => queries.set(value, index * rowBytes))
+  return { queries, nq: values.length }
+}
+
+function decodePlaceholders(group: Uint8Array | undefined) {
+  try {
+    return decodeMessage('common.PlaceholderGroup', group ?? new Uint8Array(0)).placeholders
+  } catch {
+    throw new MilvusError(1100, 'placeholder_group is no message of type PlaceholderGroup')
+  }
+}
+
+/** Search by primary keys: the stored vectors of these rows are the queries, in the order of the keys. */
+async function vectorsOfIds(options: DqlOptions, collection: CollectionMeta, field: FieldSchema, request: SearchRequest, call: CallContext): Promise<QueryVectors> {
+  const keys = [...(request.ids?.int_id?.data ?? request.ids?.str_id?.data ?? [])]
+  if (keys.length === 0 || keys.length > MAX_TOPK) throw new MilvusError(1100, `expected 1 to ${MAX_TOPK} ids, got ${keys.length}`)
+  const found = await options.queryNode.query({
+    collectionId: collection.id,
+    partitionIds: partitionIds(options.meta, collection, request.partition_names),
+    filter: '',
+    templates: new Map(),
+    guaranteeTs: await guaranteeTimestamp(request, collection, options),
+    ignoreGrowing: false,
+    outputFields: [field.id],
+    signal: call.signal,
+    limit: undefined,
+    offset: 0,
+    count: false,
+    keys,
+  })
+  const column = found.columns.get(field.id)
+  if (column?.kind !== 'vector') throw new MilvusError(1100, `field ${field.name} holds no vectors to search by`)
+  const rowOf = new Map(primaryKeyList(found.keys).map((key, row) => [key, row]))
+  const queries = new Uint8Array(column.bytesPerRow * keys.length)
+  keys.forEach((key, index) => {
+    const row = rowOf.get(key)
+    if (row === undefined) throw new MilvusError(1100, `some of the provided primary key IDs do not exist: ${String(key)}`)
+    queries.set(column.data.subarray(row * column.bytesPerRow, (row + 1) * column.bytesPerRow), index * column.bytesPerRow)
+  })
+  return { queries, nq: keys.length }
+}

@@ -1,0 +1,128 @@
+/** Search: the nearest rows of each query, plain, grouped, ordered by fields, or page by page. */
+import { encodeFieldData } from '../codec/index.ts'
+import type { Column } from '../model/column.ts'
+import type { CollectionMeta } from '../model/meta.ts'
+import { primaryField, type FieldSchema } from '../model/schema.ts'
+import type { SearchRequest as NodeRequest, SearchResult } from '../querynode/api.ts'
+import type { CallContext } from '../server/handlers.ts'
+import { ErrorCode, type Init, type SearchRequest, type SearchResultData, type SearchResults } from '../wire/index.ts'
+import { comparableField, orderFields, rowOrder, type OrderField } from './column-values.ts'
+import { partitionIds, type DqlOptions } from './dql-context.ts'
+import { guaranteeTimestamp } from './guarantee.ts'
+import { resolveOutputFields, type OutputFields } from './output-fields.ts'
+import { queryVectors, vectorField } from './query-vectors.ts'
+import { searchParams, type SearchParams } from './read-params.ts'
+import { fieldBytes, primaryKeyIds } from './response-columns.ts'
+import { groupedSearch } from './search-groups.ts'
+import { takeHits } from './search-hits.ts'
+import { iteratorSearch, nextPage } from './search-iterator.ts'
+import { filterTemplates } from './templates.ts'
+
+/** The response without its fields, and the fields as bytes. */
+export interface SearchResponse {
+  readonly message: Init<SearchResults>
+  readonly fields: readonly Uint8Array[]
+}
+
+/** Fields that a search reads beside those it returns. */
+interface Extras {
+  readonly group: FieldSchema | undefined
+  readonly order: readonly OrderField[]
+}
+
+export async function runSearch(options: DqlOptions, request: SearchRequest, call: CallContext): Promise<SearchResponse> {
+  const collection = options.meta.collection(call.dbName, request.collection_name)
+  const { schema } = collection
+  const params = searchParams(request.search_params)
+  const output = resolveOutputFields(schema, request.output_fields)
+  const extras: Extras = {
+    group: params.groupBy === undefined ? undefined : comparableField(schema, params.groupBy.field, 'group by'),
+    order: params.orderBy === undefined ? [] : orderFields(schema, params.orderBy),
+  }
+  const asked = await nodeRequest(options, collection, request, params, output, extras, call)
+  const found = await find(options, asked, params, extras)
+  const result = extras.order.length === 0 ? found : ordered(found, extras.order, primaryField(schema))
+  return response(collection, request, params, output, result, asked.nq, extras)
+}
+
+async function nodeRequest(
+  options: DqlOptions,
+  collection: CollectionMeta,
+  request: SearchRequest,
+  params: SearchParams,
+  output: OutputFields,
+  extras: Extras,
+  call: CallContext,
+): Promise<NodeRequest> {
+  const field = vectorField(collection, params.annsField)
+  const partitions = partitionIds(options.meta, collection, request.partition_names, ErrorCode.UnexpectedError)
+  const { queries, nq } = await queryVectors(options, collection, field, request, call)
+  const read = [...output.fields, ...extras.order.map((item) => item.field), ...(extras.group === undefined ? [] : [extras.group])]
+  return {
+    collectionId: collection.id,
+    partitionIds: partitions,
+    filter: request.dsl,
+    templates: filterTemplates(request.expr_template_values),
+    guaranteeTs: await guaranteeTimestamp(request, collection, options),
+    ignoreGrowing: params.ignoreGrowing,
+    outputFields: [...new Set(read.filter((item) => !item.isPrimary).map(({ id }) => id))],
+    signal: call.signal,
+    fieldId: field.id,
+    queries,
+    nq,
+    k: params.limit + params.offset,
+    offset: params.offset,
+    metric: params.metric,
+    ef: params.ef,
+    radius: params.radius,
+    rangeFilter: params.rangeFilter,
+  }
+}
+
+function find({ queryNode }: DqlOptions, request: NodeRequest, params: SearchParams, { group }: Extras): Promise<SearchResult> {
+  if (group !== undefined && params.groupBy !== undefined) return groupedSearch(queryNode, request, params.limit, group, params.groupBy)
+  if (params.iterator !== undefined) return iteratorSearch(queryNode, request, params.iterator)
+  return queryNode.search(request)
+}
+
+/** The hits of each query in the order of fields instead of scores. */
+function ordered(result: SearchResult, order: readonly OrderField[], primary: FieldSchema): SearchResult {
+  const compare = rowOrder(order, new Map<number, Column>([...result.columns, [primary.id, result.keys]]))
+  const rows: number[] = []
+  for (const count of result.counts) rows.push(...Array.from({ length: count }, (_, i) => rows.length + i).sort(compare))
+  return takeHits(result, rows, result.counts)
+}
+
+function response(
+  { schema }: CollectionMeta,
+  request: SearchRequest,
+  params: SearchParams,
+  output: OutputFields,
+  result: SearchResult,
+  nq: number,
+  { group }: Extras,
+): SearchResponse {
+  const primary = primaryField(schema)
+  const columns = new Map<number, Column>([...result.columns, [primary.id, result.keys]])
+  const { length } = result.keys
+  const groupColumn = group === undefined ? undefined : columns.get(group.id)
+  const results: Init<SearchResultData> = {
+    num_queries: BigInt(nq),
+    top_k: BigInt(params.limit),
+    topks: Array.from(result.counts, BigInt),
+    scores: roundedScores(result, params),
+    ids: primaryKeyIds(result.keys),
+    output_fields: output.names,
+    primary_field_name: primary.name,
+    all_search_count: BigInt(length),
+    ...(group === undefined || groupColumn === undefined ? {} : { group_by_field_value: encodeFieldData(group, groupColumn, Array.from({ length }, (_, row) => row)) }),
+    ...(params.iterator === undefined ? {} : { search_iterator_v2_results: nextPage(params.iterator, result) }),
+  }
+  return { message: { collection_name: request.collection_name, session_ts: result.serviceTs, results }, fields: fieldBytes(output, columns, length) }
+}
+
+function roundedScores({ scores }: SearchResult, { roundDecimal }: SearchParams): number[] {
+  if (roundDecimal < 0) return Array.from(scores)
+  const factor = 10 ** roundDecimal
+  return Array.from(scores, (score) => Math.round(score * factor) / factor)
+}
