@@ -1,9 +1,11 @@
-/** What clients ask about the nodes behind the proxy: GetMetrics and LoadBalance. */
+/** What clients ask about the nodes behind the proxy: GetMetrics, GetReplicas and LoadBalance. */
 import { formatTimestamptz } from '../codec/index.ts'
 import type { MetaReader } from '../coordinator/api.ts'
+import type { CollectionMeta } from '../model/meta.ts'
 import type { QueryNodeApi } from '../querynode/api.ts'
 import type { WireHandlers } from '../server/handlers.ts'
 import { MilvusError } from '../server/status.ts'
+import type { Init, ReplicaInfo } from '../wire/index.ts'
 
 /** What the process knows of itself and its machine. */
 export interface SystemUsage {
@@ -37,6 +39,17 @@ export function createNodeInfoHandlers(options: NodeInfoOptions): WireHandlers {
         return { response: JSON.stringify({ nodes_info }), component_name: 'proxy' }
       },
     },
+    GetReplicas: {
+      kind: 'dql',
+      async run(request, call) {
+        const { collection_name: name, collectionID: id } = request
+        const collection = name === '' ? meta.collectionById(id) : meta.collection(call.dbName, name)
+        if (collection === undefined) throw new MilvusError(100, `collection not found[collection=${id}]`)
+        const load = meta.load(collection.id)
+        if (load === undefined) throw new MilvusError(101, `collection not loaded[collection=${collection.schema.name}]`)
+        return { replicas: [replicaOf(collection, load.partitionIds, queryNode.nodeId, request.with_shard_nodes)] }
+      },
+    },
     /** There is one query node, so there is nowhere to move a segment to. */
     LoadBalance: {
       kind: 'ddl',
@@ -48,6 +61,19 @@ export function createNodeInfoHandlers(options: NodeInfoOptions): WireHandlers {
         throw new MilvusError(65535, 'there is only one query node, its segments cannot be moved')
       },
     },
+  }
+}
+
+/** The one replica of a loaded collection; its id is the collection's. */
+function replicaOf(collection: CollectionMeta, partitionIds: readonly bigint[], nodeId: bigint, withNodes: boolean): Init<ReplicaInfo> {
+  return {
+    replicaID: collection.id,
+    collectionID: collection.id,
+    partition_ids: partitionIds,
+    shard_replicas: collection.shards.map(({ vchannel }) => ({ leaderID: nodeId, dm_channel_name: vchannel, node_ids: withNodes ? [nodeId] : [] })),
+    node_ids: [nodeId],
+    resource_group_name: '__default_resource_group',
+    num_outbound_node: {},
   }
 }
 
