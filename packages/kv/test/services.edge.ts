@@ -33,3 +33,8 @@ export async function ownService(name: ServiceName, args: readonly string[] = []
 }
 
 export const ring = process.env['TIMETICK_RING'] ?? 'default'
+
+/** The server that all test files share. */
+export function serviceUrl(name: ServiceName): string {
+  return urls[name] ?? 'redis://127.0.0.1:1'
+}

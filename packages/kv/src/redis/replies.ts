@@ -1,0 +1,64 @@
+/** Answers of the scripts, checked and decoded. */
+import type { Change, StoredEntry } from '../engine.ts'
+import { KVError } from '../errors.ts'
+import type { Revision } from '../kv.ts'
+
+const SPACE = 32
+const FLAGS = { created: 67, put: 80, removed: 68 } as const
+
+function strange(what: string): KVError {
+  return new KVError('KV_CORRUPT', `the server's answer is not what this package stores: ${what}`)
+}
+
+export function listOf(value: unknown, what: string): readonly unknown[] {
+  if (!Array.isArray(value)) throw strange(what)
+  return value
+}
+
+export function bytesOf(value: unknown, what: string): Buffer {
+  if (!Buffer.isBuffer(value)) throw strange(what)
+  return value
+}
+
+export function textOf(value: unknown, what: string): string {
+  return typeof value === 'string' ? value : bytesOf(value, what).toString('utf8')
+}
+
+export function revisionOf(value: unknown): Revision {
+  const text = textOf(value, 'a revision')
+  if (!/^[0-9]{1,20}$/.test(text)) throw strange('a revision')
+  return BigInt(text)
+}
+
+/** "<revision> <lease> <value>"; the value is a view of the answer. */
+export function entryOf(key: string, packed: unknown): StoredEntry {
+  const bytes = bytesOf(packed, 'a row')
+  const first = bytes.indexOf(SPACE)
+  const second = bytes.indexOf(SPACE, first + 1)
+  if (first <= 0 || second < 0) throw strange('a row')
+  return { key, value: bytes.subarray(second + 1), revision: BigInt(bytes.toString('latin1', 0, first)) }
+}
+
+/** One entry of the change log: a part of a revision. */
+export interface LogPart {
+  readonly id: string
+  readonly revision: Revision
+  /** Parts of the same revision that follow. */
+  readonly left: number
+  readonly changes: readonly Change[]
+}
+
+export function logPart(entry: unknown): LogPart {
+  const [idBytes, fieldList] = listOf(entry, 'a change')
+  const id = textOf(idBytes, 'an id')
+  const fields = listOf(fieldList, 'a change')
+  const revision = revisionOf(id.slice(0, id.indexOf('-')))
+  const changes: Change[] = []
+  for (let index = 2; index < fields.length; index += 2) {
+    const name = bytesOf(fields[index], 'a changed key')
+    const flag = name[0]
+    const value = flag === FLAGS.removed ? undefined : bytesOf(fields[index + 1], 'a changed value')
+    changes.push({ key: name.toString('utf8', 1), value, revision, created: flag === FLAGS.created })
+  }
+  return { id, revision, left: Number(textOf(fields[1], 'a change')), changes }
+}
