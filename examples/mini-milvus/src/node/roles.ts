@@ -86,7 +86,7 @@ function openDataNode({ catalog, mq, storage, ticks, time, pchannels, parameters
   })
 }
 
-function openQueryNode({ catalog, mq, storage, engine, ticks, pchannels, clock, onWarning }: RolesOptions, dataNode: () => Role<DataNode>, onFailure: (error: Error) => void): Promise<QueryNode> {
+function openQueryNode({ catalog, mq, storage, engine, ticks, pchannels, parameters, clock, onWarning }: RolesOptions, dataNode: () => Role<DataNode>, onFailure: (error: Error) => void): Promise<QueryNode> {
   return startQueryNode({
     nodeId: NODE_ID,
     meta: catalog,
@@ -94,9 +94,15 @@ function openQueryNode({ catalog, mq, storage, engine, ticks, pchannels, clock, 
     engine,
     loader: createSegmentLoader(storage),
     pchannels,
+    maxWaitMs: parameters.getDurationMs('queryNode.maxWait'),
     clock,
     checkpoint: (pchannel) => positionOf(catalog.checkpoint(pchannel)),
     requestTick: (channels, atLeast) => ticks.requestTick(channels, atLeast),
+    // Marked as not built, it is built again.
+    onBadIndex(segmentId, index, error) {
+      onWarning(`index ${index.path} cannot be opened and is built again`, error)
+      catalog.saveSegmentIndex(segmentId, { ...index, state: 'building', reason: 'the file was damaged' }).catch((failure: unknown) => onWarning('marking an index as damaged failed', failure))
+    },
     flushShard: (collectionId, vchannel, atLeast) => dataNode().current.flushShard({ collectionId, vchannel }, atLeast),
     onFailure,
     onWarning,

@@ -5,7 +5,7 @@ import { LoadedShard, type LoadedShardOptions } from './loaded-shard.ts'
 import type { ServiceTime } from '../channel/service-time.ts'
 import { vectorFieldsOf, type VectorField } from './vector-field.ts'
 
-export interface LoadedCollectionOptions extends Pick<LoadedShardOptions, 'meta' | 'loader' | 'engine'> {
+export interface LoadedCollectionOptions extends Pick<LoadedShardOptions, 'meta' | 'loader' | 'engine' | 'onBadIndex'> {
   readonly collection: CollectionMeta
   readonly serviceTime: (pchannel: string) => ServiceTime
 }
@@ -21,7 +21,7 @@ export class LoadedCollection {
   /** Why loading failed, until it is asked for again. */
   failure: Error | undefined
 
-  constructor({ collection, meta, loader, engine, serviceTime }: LoadedCollectionOptions) {
+  constructor({ collection, meta, loader, engine, serviceTime, onBadIndex }: LoadedCollectionOptions) {
     this.id = collection.id
     this.#meta = meta
     this.vectorFields = vectorFieldsOf(collection.schema, meta.indexes(collection.id))
@@ -39,6 +39,7 @@ export class LoadedCollection {
           serviceTime: serviceTime(shard.pchannel),
           vectorFields: this.vectorFields,
           isLoadedPartition,
+          onBadIndex,
           signal,
         }),
       ]),

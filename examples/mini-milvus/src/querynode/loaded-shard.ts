@@ -7,7 +7,7 @@
 import type { MetaReader } from '../coordinator/api.ts'
 import type { Engine } from '../engine/index.ts'
 import type { RowBatch } from '../model/column.ts'
-import type { CollectionMeta, SegmentMeta, ShardMeta } from '../model/meta.ts'
+import type { CollectionMeta, SegmentIndexMeta, SegmentMeta, ShardMeta } from '../model/meta.ts'
 import { isPrimaryKeyColumn, type PrimaryKeys } from '../model/primary-keys.ts'
 import { primaryField } from '../model/schema.ts'
 import { applyDelete, applyTruncation } from './apply-deletes.ts'
@@ -27,6 +27,8 @@ export interface LoadedShardOptions {
   readonly serviceTime: ServiceTime
   readonly vectorFields: ReadonlyMap<number, VectorField>
   readonly isLoadedPartition: (partitionId: bigint) => boolean
+  /** A finished index could not be opened. Told once per file. */
+  readonly onBadIndex: (segmentId: bigint, index: SegmentIndexMeta, error: unknown) => void
   readonly signal: AbortSignal
 }
 
@@ -37,6 +39,8 @@ export class LoadedShard {
   #recentDeletes: DeleteRecord[] = []
   /** Delta segments whose deletes all sealed segments here have seen. */
   readonly #appliedDeltas = new Set<bigint>()
+  /** Index files that were reported once; a second failure is left at scanning. */
+  readonly #badIndexes = new Set<string>()
   /** Deletes above this came, or will come, through the log. */
   readonly #logFromTs: bigint
   #handedOverTs: bigint
@@ -182,8 +186,19 @@ export class LoadedShard {
       for (const { fieldId, index } of vectorFields.values()) {
         const built = segment.indexes.find((candidate) => candidate.indexId === index.id)
         if (built?.state !== 'finished' || built.path === '' || sealed.hasIndex(fieldId)) continue
-        await sealed.attachIndex(fieldId, loader.indexPath(built.path), built.crc32)
+        await this.#attach(sealed, fieldId, built)
       }
+    }
+  }
+
+  /** An index that cannot be opened costs speed, not rows: the segment is scanned until there is another. */
+  async #attach(sealed: SealedSegment, fieldId: number, built: SegmentIndexMeta): Promise<void> {
+    try {
+      await sealed.attachIndex(fieldId, this.#options.loader.indexPath(built.path), built.crc32)
+    } catch (error) {
+      if (this.#options.signal.aborted || this.#badIndexes.has(built.path)) return
+      this.#badIndexes.add(built.path)
+      this.#options.onBadIndex(sealed.id, built, error)
     }
   }
 

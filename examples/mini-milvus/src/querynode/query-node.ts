@@ -16,7 +16,7 @@ import type { LoadedSegmentInfo, LoadProgress, QueryNodeApi, QueryRequest, Query
 import { FilterCache } from './filter-cache.ts'
 import { ApplyNode, FilterNode, ServiceTimeNode } from './graph-nodes.ts'
 import { LoadedCollection } from './loaded-collection.ts'
-import type { LoadedShard } from './loaded-shard.ts'
+import type { LoadedShard, LoadedShardOptions } from './loaded-shard.ts'
 import { queryViews } from './query.ts'
 import { searchViews } from './search.ts'
 import type { SegmentLoader } from './segment-loader.ts'
@@ -32,9 +32,13 @@ export interface QueryNodeOptions {
   readonly pchannels: readonly string[]
   readonly clock: NodeClock
   readonly checkpoint: (pchannel: string) => MsgPosition | undefined
+  /** How long a read waits for the timestamp that it must see. */
+  readonly maxWaitMs: number
   readonly requestTick: (pchannels: readonly string[], atLeast: bigint) => void
   /** Resolves when everything of the shard at or below `atLeast` is in segments. */
   readonly flushShard: (collectionId: bigint, vchannel: string, atLeast: bigint) => Promise<void>
+  /** A finished index could not be opened; the segment is scanned. */
+  readonly onBadIndex: LoadedShardOptions['onBadIndex']
   /** The node can no longer do its work: a broken log, a failed operator. */
   readonly onFailure: (error: Error) => void
   readonly onWarning: (message: string, error: unknown) => void
@@ -151,8 +155,17 @@ export class QueryNode implements QueryNodeApi {
   async #waitFor(loaded: LoadedCollection, ts: bigint, signal: AbortSignal): Promise<void> {
     const behind = [...channelsOf(loaded)].filter((channel) => this.#serviceTime(channel).ts < ts)
     if (behind.length === 0) return
-    this.#options.requestTick(behind, ts)
-    await Promise.all(behind.map((channel) => this.#serviceTime(channel).wait(ts, signal)))
+    const { requestTick, clock, maxWaitMs } = this.#options
+    requestTick(behind, ts)
+    // A log that can no longer be written gives no ticks: better a refusal than a client that hangs.
+    const tooLong = new AbortController()
+    const cancelTimer = clock.setTimer(() => tooLong.abort(new MilvusError(1, `service not ready: the log of ${behind.join(', ')} has not moved for ${maxWaitMs} ms`)), maxWaitMs)
+    try {
+      const either = AbortSignal.any([signal, tooLong.signal])
+      await Promise.all(behind.map((channel) => this.#serviceTime(channel).wait(ts, either)))
+    } finally {
+      cancelTimer()
+    }
   }
 
   #views(loaded: LoadedCollection, request: SearchRequest | QueryRequest): SegmentView[] {
@@ -209,8 +222,8 @@ export class QueryNode implements QueryNodeApi {
   }
 
   #load(collection: CollectionMeta): void {
-    const { meta, loader, engine } = this.#options
-    const loaded = new LoadedCollection({ collection, meta, loader, engine, serviceTime: (channel) => this.#serviceTime(channel) })
+    const { meta, loader, engine, onBadIndex } = this.#options
+    const loaded = new LoadedCollection({ collection, meta, loader, engine, onBadIndex, serviceTime: (channel) => this.#serviceTime(channel) })
     this.#collections.set(collection.id, loaded)
     for (const [vchannel, shard] of loaded.shards) this.#shards.set(shardKey(collection.id, vchannel), shard)
     this.#background(loaded, this.#fill(loaded, this.#running))
