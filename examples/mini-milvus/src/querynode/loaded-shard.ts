@@ -179,7 +179,7 @@ export class LoadedShard {
   }
 
   async #attachIndexes(segments: readonly SegmentMeta[]): Promise<void> {
-    const { loader, vectorFields } = this.#options
+    const { vectorFields } = this.#options
     for (const segment of segments) {
       const sealed = this.#sealed.get(segment.id)
       if (sealed === undefined) continue

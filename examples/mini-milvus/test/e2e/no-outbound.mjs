@@ -2,9 +2,9 @@
 import dns from 'node:dns'
 import net from 'node:net'
 
-const isLocal = (host) => host === undefined || host === 'localhost' || host === '::1' || /^127\./.test(host)
+const isLocal = (host) => host === undefined || host === 'localhost' || host === '::1' || host.startsWith('127.')
 const refuse = (what) => {
-  process.stderr.write(`outbound: ${what}\n`)
+  process.stderr.write(`outbound: ${String(what)}\n`)
   process.exit(99)
 }
 
