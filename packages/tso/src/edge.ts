@@ -17,6 +17,17 @@ export function randomName(): string {
   return randomUUID()
 }
 
+/** 0 (inclusive) to 1 (exclusive). */
+export function randomFraction(): number {
+  return Math.random()
+}
+
+/** Timers of a clock keep no process alive; while somebody waits for one, this does. The result lets it go. */
+export function holdProcess(): () => void {
+  const timer = setInterval(() => undefined, 2 ** 31 - 1)
+  return () => clearInterval(timer)
+}
+
 export function dateOf(unixMs: number): Date {
   return new Date(unixMs)
 }

@@ -3,6 +3,7 @@ import { abortable } from './aborting.ts'
 import { checkInteger } from './check.ts'
 import type { Clock } from './clock.ts'
 import { ClockGuard } from './clock-guard.ts'
+import { holdProcess } from './edge.ts'
 import { TsoError } from './errors.ts'
 import type { CallOptions, TimestampOracle } from './oracle.ts'
 import type { TimestampOracleStates, TsoEvent } from './oracle-states.ts'
@@ -178,7 +179,11 @@ export class OracleCore implements TimestampOracle {
   async #wait(ms: number): Promise<void> {
     let cancel = (): void => undefined
     const timer = new Promise<void>((resolve) => (cancel = this.#options.clock.setTimer(resolve, ms)))
-    await abortable(timer, this.#closing.signal).finally(cancel)
+    const release = holdProcess()
+    await abortable(timer, this.#closing.signal).finally(() => {
+      cancel()
+      release()
+    })
   }
 
   #raise(physicalMs: number): void {

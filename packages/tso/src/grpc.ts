@@ -1,0 +1,5 @@
+/** An oracle served over gRPC, and a source that asks it. Needs `@grpc/grpc-js`. */
+export { checkTimestampHealth, connectTimestampSource } from './grpc/client.ts'
+export type { ConnectTimestampSourceOptions, RemoteSourceEvent, RemoteSourceStates, RemoteTimestampSource, TimestampHealthOptions } from './grpc/client.ts'
+export { addTimestampService, serveTimestampOracle } from './grpc/server.ts'
+export type { ServeTimestampOracleOptions, TimestampServer, TimestampServiceOptions } from './grpc/server.ts'
