@@ -109,6 +109,7 @@ async function query(body: Body, session: Session): Promise<Reply> {
   const params = [
     { key: 'limit', value: String(body.integer('limit', DEFAULT_LIMIT)) },
     { key: 'offset', value: String(body.integer('offset', 0)) },
+    ...orderBy(body),
   ]
   const result = await session.call('Query', {
     ...named(body),
@@ -229,6 +230,23 @@ function searchParams(body: Body, field: string): { key: string; value: string }
     { key: 'metric_type', value: asked.text('metricType') || asked.text('metric_type') },
     { key: 'params', value: JSON.stringify(Object.fromEntries(params)) },
     ...[...params].map(([key, value]) => ({ key, value: asText(value) })),
-    ...(body.text('groupingField') === '' ? [] : [{ key: 'group_by_field', value: body.text('groupingField') }]),
+    ...orderBy(body),
+    ...grouping(body),
+  ]
+}
+
+/** `["price:desc", "id"]` */
+function orderBy(body: Body): { key: string; value: string }[] {
+  const fields = body.texts('orderByFields')
+  return fields.length === 0 ? [] : [{ key: 'order_by_fields', value: fields.join(',') }]
+}
+
+function grouping(body: Body): { key: string; value: string }[] {
+  const field = body.text('groupingField')
+  if (field === '') return []
+  return [
+    { key: 'group_by_field', value: field },
+    { key: 'group_size', value: String(body.integer('groupSize', 1)) },
+    { key: 'strict_group_size', value: String(body.flag('strictGroupSize')) },
   ]
 }
