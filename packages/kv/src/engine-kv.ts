@@ -85,20 +85,11 @@ class EngineKV<V> implements KVBase<V> {
     this.#begin(options)
     const after = startAfter === undefined ? undefined : this.#root + startAfter
     const read = (): ReturnType<Engine['range']> => this.#engine.range(this.#root + prefix, after, limit ?? Infinity)
-    const { entries, revision, more } = await this.#run('loadWithPrefix', false, [prefix], options, read)
-    const size = entries.length
-    const keys: string[] = []
-    const values: V[] = []
-    const modRevisions: Revision[] = []
-    for (let index = 0; index < size; index++) {
-      const entry = entries[index]
-      if (entry === undefined) continue
-      const key = this.#root === '' ? entry.key : entry.key.slice(this.#root.length)
-      keys[index] = key
-      values[index] = this.#codec.read(entry.value, key)
-      modRevisions[index] = entry.revision
-    }
-    return { keys, values, modRevisions, revision, more }
+    const { pairs, revision, more } = await this.#run('loadWithPrefix', false, [prefix], options, read)
+    const { keys } = pairs
+    const cut = this.#root.length
+    if (cut > 0) for (let index = 0; index < keys.length; index++) keys[index] = keys[index]?.slice(cut) ?? ''
+    return { keys, values: this.#codec.readAll(pairs.values, keys), modRevisions: pairs.revisions, revision, more }
   }
 
   async has(key: string, options?: CallOptions): Promise<boolean> {

@@ -2,6 +2,7 @@
  * What stands behind the contract: an engine does, the facade (`engine-kv.ts`) checks. Keys here are checked and physical
  * (root included); values are text or bytes as they were written. Answers may be immediate or promised.
  */
+import type { Columns } from './columns.ts'
 import type { KVFeatures } from './features.ts'
 import type { KVCondition, Revision } from './kv.ts'
 import type { WatchFeed, WatchTarget } from './watch-hub.ts'
@@ -25,7 +26,8 @@ export interface Change {
 }
 
 export interface EnginePage {
-  readonly entries: readonly StoredEntry[]
+  /** Made for this page; the facade may change them. */
+  readonly pairs: Columns
   readonly revision: Revision
   readonly more: boolean
 }

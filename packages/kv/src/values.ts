@@ -1,4 +1,5 @@
 /** The two views of a value: text and bytes. */
+import { isUtf8 } from 'node:buffer'
 import { checkString, copyBytes, encodeText } from './check.ts'
 import type { Stored } from './engine.ts'
 import { KVError } from './errors.ts'
@@ -9,23 +10,30 @@ export interface ValueCodec<V> {
   write(value: unknown, features: KVFeatures, name?: string): Stored
   /** Gives a value that the caller may keep and change. */
   read(value: Stored, key: string): V
+  /** The same for a page, whose array may be taken over. */
+  readAll(values: Stored[], keys: readonly string[]): V[]
 }
 
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+function decode(value: Uint8Array, key: string): string {
+  if (value instanceof Buffer && isUtf8(value)) return value.toString('utf8')
+  try {
+    return strict.decode(value)
+  } catch (cause) {
+    throw new KVError('KV_CORRUPT', `the value of ${JSON.stringify(key)} is not UTF-8: read it through \`bytes\``, { cause, details: { key } })
+  }
+}
+
+const isText = (values: Stored[]): values is string[] => values.every((value) => typeof value === 'string')
 
 export const textCodec: ValueCodec<string> = {
   write(value, features, name) {
     checkString(value, features, name)
     return value
   },
-  read(value, key) {
-    if (typeof value === 'string') return value
-    try {
-      return strict.decode(value)
-    } catch (cause) {
-      throw new KVError('KV_CORRUPT', `the value of ${JSON.stringify(key)} is not UTF-8: read it through \`bytes\``, { cause, details: { key } })
-    }
-  },
+  read: (value, key) => (typeof value === 'string' ? value : decode(value, key)),
+  readAll: (values, keys) => (isText(values) ? values : values.map((value, index) => textCodec.read(value, keys[index] ?? ''))),
 }
 
 export const bytesCodec: ValueCodec<Uint8Array> = {
@@ -34,4 +42,5 @@ export const bytesCodec: ValueCodec<Uint8Array> = {
     // Drivers give Buffers, whose `slice` does not copy.
     return typeof value === 'string' ? encodeText(value) : new Uint8Array(value)
   },
+  readAll: (values) => values.map((value) => bytesCodec.read(value, '')),
 }

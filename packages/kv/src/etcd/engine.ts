@@ -1,15 +1,17 @@
 /** The engine on etcd: one request for each operation, every request with a deadline, nothing applied twice. */
 import type { Clock } from '../clock.ts'
+import { Columns } from '../columns.ts'
 import type { Engine, EngineLease, EnginePage, StoredEntry, Txn, TxnResult } from '../engine.ts'
 import { KVError } from '../errors.ts'
 import type { KVFeatures } from '../features.ts'
 import type { Revision } from '../kv.ts'
+import { revisionReader } from '../revisions.ts'
 import { leaseNotFound } from '../lease-book.ts'
 import { RemoteFeed } from '../remote-feed.ts'
 import type { WatchFeed, WatchTarget } from '../watch-hub.ts'
 import type { EtcdCallOptions, EtcdClient, EtcdKeepAliveResponse } from './client.ts'
 import { etcdError, mayRepeat } from './failures.ts'
-import { checkRequestBytes, entryOf, guardsItself, keyBytes, putOf, rangeOf, txnOf } from './requests.ts'
+import { checkRequestBytes, entryOf, guardsItself, keyBytes, keyText, putOf, rangeOf, txnOf } from './requests.ts'
 import { Watcher } from './watcher.ts'
 
 export interface EtcdEngineOptions {
@@ -78,23 +80,24 @@ export class EtcdEngine implements Engine {
 
   /** All pages of one prefix read at the revision of the first. */
   async #pages(start: Buffer, end: Buffer, limit: number): Promise<EnginePage> {
-    const entries: StoredEntry[] = []
-    if (end[0] !== 0 && Buffer.compare(start, end) >= 0) return { entries, revision: await this.#revision(), more: false }
+    const pairs = new Columns()
+    if (end[0] !== 0 && Buffer.compare(start, end) >= 0) return { pairs, revision: await this.#revision(), more: false }
     let revision: string | undefined
     let pageSize = FIRST_PAGE
     let bytes = 0
+    const revisions = revisionReader()
     for (let key = start; ;) {
-      const request = { key, range_end: end, limit: Math.min(pageSize, limit - entries.length), ...(revision === undefined ? {} : { revision }) }
+      const request = { key, range_end: end, limit: Math.min(pageSize, limit - pairs.size), ...(revision === undefined ? {} : { revision }) }
       const page = await this.#call('loadWithPrefix', false, (options) => this.#client.kv.range(request, options))
       revision ??= page.header.revision
       for (const pair of page.kvs) {
-        entries.push(entryOf(pair))
+        pairs.add(keyText(pair.key), pair.value, revisions(pair.mod_revision))
         bytes += pair.key.length + pair.value.length + 64
       }
       const last = page.kvs.at(-1)
-      if (last === undefined || !page.more || entries.length >= limit) return { entries, revision: BigInt(revision), more: page.more }
+      if (last === undefined || !page.more || pairs.size >= limit) return { pairs, revision: BigInt(revision), more: page.more }
       key = Buffer.concat([last.key, Buffer.alloc(1)])
-      pageSize = Math.min(Math.max(Math.floor(PAGE_BYTES / (bytes / entries.length)), 1), 50_000)
+      pageSize = Math.min(Math.max(Math.floor(PAGE_BYTES / (bytes / pairs.size)), 1), 50_000)
     }
   }
 

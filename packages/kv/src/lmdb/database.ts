@@ -2,7 +2,7 @@
 import type * as Driver from 'lmdb'
 import { KVError } from '../errors.ts'
 import type { Bytes, Database, Row } from './driver.ts'
-import { corrupt, decodeRow, FORMAT } from './format.ts'
+import { corrupt, decodeRow, FORMAT, sliceText } from './format.ts'
 
 export interface DatabaseOptions {
   readonly folder: string
@@ -15,7 +15,7 @@ export interface DatabaseOptions {
 /** Keys as UTF-8, straight into the driver's buffer. */
 const keyEncoder = {
   writeKey: (key: string, target: Buffer, position: number): number => position + target.write(key, position, 'utf8'),
-  readKey: (target: Buffer, start: number, end: number): string => target.toString('utf8', start, end),
+  readKey: (target: Buffer, start: number, end: number): string => sliceText(target, start, end),
 }
 
 const rowEncoder = {

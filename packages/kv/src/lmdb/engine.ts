@@ -1,5 +1,6 @@
 /** The engine on LMDB: reads are synchronous snapshots, writes are committed in groups, one group at a time. */
 import type { Clock } from '../clock.ts'
+import { Columns } from '../columns.ts'
 import type { Change, Engine, EngineLease, EnginePage, StoredEntry, Txn, TxnResult } from '../engine.ts'
 import type { KVFeatures } from '../features.ts'
 import type { Revision } from '../kv.ts'
@@ -67,16 +68,16 @@ export class LmdbEngine implements Engine {
   }
 
   range(prefix: string, startAfter: string | undefined, limit: number): EnginePage {
-    const entries: StoredEntry[] = []
+    const pairs = new Columns()
     const revision = this.#revision()
     const start = startAfter !== undefined && Buffer.compare(Buffer.from(startAfter), Buffer.from(prefix)) > 0 ? startAfter : prefix
     for (const { key, value } of this.#db.data.getRange({ start: start === '' ? '\0' : start })) {
       if (key === startAfter) continue
       if (!key.startsWith(prefix)) break
-      if (entries.length >= limit) return { entries, revision, more: true }
-      entries.push({ key, value: value.value, revision: value.revision })
+      if (pairs.size >= limit) return { pairs, revision, more: true }
+      pairs.add(key, value.value, value.revision)
     }
-    return { entries, revision, more: false }
+    return { pairs, revision, more: false }
   }
 
   write(txn: Txn, signal: AbortSignal | undefined): Promise<TxnResult> {

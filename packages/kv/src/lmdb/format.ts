@@ -94,19 +94,41 @@ export function decodeHead(bytes: Bytes): RowHead {
   return { revision: fields.getBigUint64(1), lease: leased ? fields.getBigUint64(ROW_HEAD) : undefined }
 }
 
+interface Sliceable {
+  utf8Slice(start: number, end: number): string
+}
+
+/** UTF-8 of a part: Node's own slice, without the checks of `toString` around it, which a scan pays for every row. */
+export function sliceText(bytes: Bytes, start: number, end: number): string {
+  if ('utf8Slice' in bytes) return (bytes as Bytes & Sliceable).utf8Slice(start, end)
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8', start, end)
+}
+
+/** Neighbours that were saved together share one bigint. */
+let [lastHigh, lastLow, last] = [0, 0, 0n]
+
+function readRevision(bytes: Bytes): Revision {
+  const high = (bytes[1] ?? 0) * 0x1000000 + (((bytes[2] ?? 0) << 16) | ((bytes[3] ?? 0) << 8) | (bytes[4] ?? 0))
+  const low = (bytes[5] ?? 0) * 0x1000000 + (((bytes[6] ?? 0) << 16) | ((bytes[7] ?? 0) << 8) | (bytes[8] ?? 0))
+  if (high !== lastHigh || low !== lastLow) {
+    lastHigh = high
+    lastLow = low
+    last = (BigInt(high) << 32n) | BigInt(low)
+  }
+  return last
+}
+
 /** Copies: the bytes are the driver's. */
 export function decodeRow(bytes: Bytes): Row {
   const size = bytes.length
   if (size < ROW_HEAD) throw corrupt('a row is too short')
-  const fields = viewOf(bytes)
-  const flags = fields.getUint8(0)
-  return { value: readValue(bytes, (flags & LEASED) === 0 ? ROW_HEAD : ROW_HEAD + 8, size, flags), revision: fields.getBigUint64(1) }
+  const flags = bytes[0] ?? 0
+  return { value: readValue(bytes, (flags & LEASED) === 0 ? ROW_HEAD : ROW_HEAD + 8, size, flags), revision: readRevision(bytes) }
 }
 
 function readValue(bytes: Bytes, start: number, end: number, flags: number): Stored {
   if ((flags & TEXT) !== 0) {
-    const buffer = bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    return buffer.toString('utf8', start, end)
+    return sliceText(bytes, start, end)
   }
   return Uint8Array.prototype.slice.call(bytes, start, end)
 }

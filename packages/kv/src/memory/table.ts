@@ -1,5 +1,6 @@
 /** Keys and values in memory: a hash map to find one, a B+ tree in byte order to walk them. */
 import BTreeModule from 'sorted-btree'
+import { Columns } from '../columns.ts'
 import type { EnginePage, Stored, StoredEntry } from '../engine.ts'
 import type { Revision } from '../kv.ts'
 import { compareKeys, isWide } from '../order.ts'
@@ -58,16 +59,16 @@ export class Table {
     }
   }
 
-  range(prefix: string, startAfter: string | undefined, limit: number): Pick<EnginePage, 'entries' | 'more'> {
+  range(prefix: string, startAfter: string | undefined, limit: number): Pick<EnginePage, 'pairs' | 'more'> {
     this.#wide ||= isWide(prefix) || (startAfter !== undefined && isWide(startAfter))
-    const entries: StoredEntry[] = []
+    const pairs = new Columns()
     const low = startAfter !== undefined && compareKeys(startAfter, prefix) > 0 ? startAfter : prefix
     for (const row of this.#tree.values(low)) {
       if (row.key === startAfter) continue
       if (!row.key.startsWith(prefix)) break
-      if (entries.length >= limit) return { entries, more: true }
-      entries.push({ key: row.key, value: row.value, revision: row.revision })
+      if (pairs.size >= limit) return { pairs, more: true }
+      pairs.add(row.key, row.value, row.revision)
     }
-    return { entries, more: false }
+    return { pairs, more: false }
   }
 }

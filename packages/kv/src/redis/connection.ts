@@ -129,7 +129,7 @@ export class Connection {
         resolve(value)
       }, (error: unknown) => {
         cancel()
-        reject(error as Error)
+        reject(error)
       })
     })
   }

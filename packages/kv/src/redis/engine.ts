@@ -1,4 +1,5 @@
 /** The engine on Redis: one script for each operation. */
+import { Columns } from '../columns.ts'
 import type { Engine, EngineLease, EnginePage, Stored, StoredEntry, Txn, TxnResult } from '../engine.ts'
 import { KVError } from '../errors.ts'
 import type { KVFeatures } from '../features.ts'
@@ -7,7 +8,7 @@ import { leaseNotFound } from '../lease-book.ts'
 import type { WatchFeed, WatchTarget } from '../watch-hub.ts'
 import type { RedisArgument } from './client.ts'
 import type { Connection } from './connection.ts'
-import { bytesOf, entryOf, listOf, revisionOf, textOf } from './replies.ts'
+import { bytesOf, entryOf, listOf, revisionOf, rowReader, textOf } from './replies.ts'
 import { type Script, scripts } from './scripts.ts'
 import type { Tail } from './tail.ts'
 
@@ -49,11 +50,12 @@ export class RedisEngine implements Engine {
     const reply = listOf(await this.#run('loadWithPrefix', scripts.range, [isAfter ? `(${startAfter}` : min, max, count]), 'a page')
     const [revision, more, keyList, ...parts] = reply
     const keys = listOf(keyList, 'keys')
-    const entries: StoredEntry[] = []
+    const pairs = new Columns()
+    const read = rowReader()
     for (const part of parts) {
-      for (const packed of listOf(part, 'values')) entries.push(entryOf(bytesOf(keys[entries.length], 'a key').toString('utf8'), packed))
+      for (const packed of listOf(part, 'values')) read(bytesOf(keys[pairs.size], 'a key').toString('utf8'), packed, pairs)
     }
-    return { entries, revision: revisionOf(revision), more: more === 1 }
+    return { pairs, revision: revisionOf(revision), more: more === 1 }
   }
 
   async write(txn: Txn): Promise<TxnResult> {

@@ -1,7 +1,9 @@
 /** Answers of the scripts, checked and decoded. */
+import type { Columns } from '../columns.ts'
 import type { Change, StoredEntry } from '../engine.ts'
 import { KVError } from '../errors.ts'
 import type { Revision } from '../kv.ts'
+import { revisionReader } from '../revisions.ts'
 
 const SPACE = 32
 const FLAGS = { created: 67, put: 80, removed: 68 } as const
@@ -37,6 +39,18 @@ export function entryOf(key: string, packed: unknown): StoredEntry {
   const second = bytes.indexOf(SPACE, first + 1)
   if (first <= 0 || second < 0) throw strange('a row')
   return { key, value: bytes.subarray(second + 1), revision: BigInt(bytes.toString('latin1', 0, first)) }
+}
+
+/** Adds rows to a page. */
+export function rowReader(): (key: string, packed: unknown, pairs: Columns) => void {
+  const revisions = revisionReader()
+  return (key, packed, pairs) => {
+    const bytes = bytesOf(packed, 'a row')
+    const first = bytes.indexOf(SPACE)
+    const second = bytes.indexOf(SPACE, first + 1)
+    if (first <= 0 || second < 0) throw strange('a row')
+    pairs.add(key, bytes.subarray(second + 1), revisions(bytes.toString('latin1', 0, first)))
+  }
 }
 
 /** One entry of the change log: a part of a revision. */
