@@ -1,5 +1,5 @@
 /** Removes files of segments that the metadata no longer names: at start, and when segments or collections go. */
-import { segmentFolder } from '../datanode/flush-buffer.ts'
+import { segmentFolder } from '../datanode/stamped-rows.ts'
 import type { ObjectStorage } from '../storage/index.ts'
 import type { MetaReader } from './api.ts'
 

@@ -5,7 +5,7 @@
 import type { Engine } from '../engine/index.ts'
 import type { CollectionMeta, IndexMeta, SegmentIndexMeta, SegmentMeta } from '../model/meta.ts'
 import { isVectorType, type FieldSchema } from '../model/schema.ts'
-import { segmentFolder } from '../datanode/flush-buffer.ts'
+import { segmentFolder } from '../datanode/stamped-rows.ts'
 import type { SegmentLoader } from '../querynode/segment-loader.ts'
 import type { ObjectStorage } from '../storage/index.ts'
 import type { MetaReader, SegmentWriter } from './api.ts'
@@ -90,7 +90,8 @@ export class IndexBuilder {
     try {
       return { ...base, ...(await this.#buildFile(job)) }
     } catch (error) {
-      if (!this.#abort.signal.aborted) this.#options.onWarning(`building index ${index.name} of segment ${segment.id} failed`, error)
+      const gone = this.#options.meta.segment(segment.id) === undefined
+      if (!this.#abort.signal.aborted && !gone) this.#options.onWarning(`building index ${index.name} of segment ${segment.id} failed`, error)
       return { ...base, state: 'failed', reason: error instanceof Error ? error.message : String(error) }
     }
   }

@@ -94,6 +94,8 @@ export interface SegmentMeta {
   readonly bytes: number
   readonly startTs: bigint
   readonly endTs: bigint
+  /** No delete at or below this kills a row of the segment: it was applied when the file was written. */
+  readonly deletesTs: bigint
   /** Object key of the data file, and its CRC32. */
   readonly path: string
   readonly crc32: number

@@ -19,6 +19,8 @@ export const declarations: readonly ParamDeclaration[] = [
   { key: 'dataNode.sealBytes', type: 'bytes', unit: 'b', default: '128m', min: 1024, max: 1024 ** 3, doc: 'A shard with so many unflushed bytes becomes a segment.' },
   { key: 'dataNode.sealIdle', type: 'durationMs', unit: 'ms', default: 600_000, min: 100, max: 86_400_000, doc: 'Unflushed writes become a segment after so long, so that the log can be cut.' },
   { key: 'dataNode.maxBufferedBytes', type: 'bytes', unit: 'b', default: '512m', min: 1024 ** 2, max: 64 * 1024 ** 3, doc: 'Unflushed bytes of a channel beyond which its log is no longer read ahead.' },
+  { key: 'compaction.minSegments', type: 'int', default: 8, min: 2, max: 1000, doc: 'So many small segments of a partition are merged into one.' },
+  { key: 'compaction.deleteShare', type: 'float', default: 0.3, min: 0.01, max: 1, doc: 'A segment is rewritten when more deletes wait for it than this share of its rows.' },
   { key: 'queryNode.maxWait', type: 'durationMs', unit: 'ms', default: 10_000, min: 100, max: 600_000, doc: 'How long a read waits for the timestamp that it must see, before it is refused.' },
   { key: 'indexNode.minRows', type: 'int', default: 4096, min: 1, max: 1_000_000, doc: 'Smaller segments are searched without an index.' },
   { key: 'engine.threads', type: 'int', default: 0, min: 0, max: 64, doc: 'Worker threads for searches and index builds. 0: one per processor, at most four.' },

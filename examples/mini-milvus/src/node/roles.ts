@@ -3,6 +3,7 @@ import { positionFromJson, type Mq, type MsgPosition, type MsgPositionJson, type
 import type { GlobalParamsTable } from '@timetick/paramtable'
 import type { Watchdog } from '@timetick/watchdog'
 import type { Catalog } from '../coordinator/catalog.ts'
+import { Compactor } from '../coordinator/compactor.ts'
 import { GarbageCollector } from '../coordinator/garbage.ts'
 import { IndexBuilder } from '../coordinator/index-builder.ts'
 import { startDataNode, type DataNode } from '../datanode/data-node.ts'
@@ -48,13 +49,14 @@ export async function startRoles(options: RolesOptions): Promise<Roles> {
   const dataNode: Role<DataNode> = role('data-node', (onFailure) => openDataNode(options, () => queryNode, onFailure))
   const queryNode: Role<QueryNode> = role('query-node', (onFailure) => openQueryNode(options, () => dataNode, onFailure))
   const indexNode = role('index-node', async () => openIndexNode(options))
+  const compactor = role('compactor', async () => openCompactor(options))
   const started: Role<RoleInstance>[] = []
   const close = async (): Promise<void> => {
     for (const item of started.reverse()) await item.close()
     await garbage.close()
   }
   try {
-    for (const item of [dataNode, queryNode, indexNode]) {
+    for (const item of [dataNode, queryNode, indexNode, compactor]) {
       await item.start()
       started.push(item)
     }
@@ -112,6 +114,20 @@ function openQueryNode({ catalog, mq, storage, engine, ticks, pchannels, paramet
 function openIndexNode({ catalog, storage, engine, parameters, onWarning }: RolesOptions): IndexBuilder {
   const loader = createSegmentLoader(storage)
   return new IndexBuilder({ meta: catalog, segments: catalog, storage, loader, engine, minRows: parameters.getInt('indexNode.minRows'), onWarning })
+}
+
+function openCompactor({ catalog, storage, time, parameters, onWarning }: RolesOptions): Compactor {
+  return new Compactor({
+    meta: catalog,
+    segments: catalog,
+    storage,
+    loader: createSegmentLoader(storage),
+    allocateId: () => time.ids.allocOne(),
+    minSegments: parameters.getInt('compaction.minSegments'),
+    maxBytes: parameters.getBytes('dataNode.sealBytes'),
+    deleteShare: parameters.getFloat('compaction.deleteShare'),
+    onWarning,
+  })
 }
 
 function positionOf(json: string | undefined): MsgPosition | undefined {

@@ -23,8 +23,8 @@ export class GrowingChunk implements SegmentView {
   readonly #columns: GrowableColumns
   readonly #vectorFields: ReadonlyMap<number, VectorField>
   readonly #engine: Engine
-  /** Rows of each field that the engine knows of. */
-  readonly #registered = new Map<number, number>()
+  /** The memory of each field that the engine knows of. */
+  readonly #registered = new Map<number, ArrayBufferLike>()
   #timestamps = new BigUint64Array(256)
   #minTs = 0n
   #maxTs = 0n
@@ -86,9 +86,13 @@ export class GrowingChunk implements SegmentView {
     const column = this.column(fieldId)
     if (field === undefined || column?.kind !== 'vector' || column.length === 0) return undefined
     const setId = `${this.#id}/${fieldId}`
-    if (this.#registered.get(fieldId) !== column.length) {
-      this.#engine.addSet({ id: setId, vectors: column.data, rows: column.length, dim: field.dim, type: field.type, metric: field.metric })
-      this.#registered.set(fieldId, column.length)
+    const { buffer, byteOffset } = column.data
+    // Registered with all the room it has: appends within it tell the engine nothing, searches say how many rows count.
+    if (this.#registered.get(fieldId) !== buffer) {
+      const vectors = new Uint8Array(buffer, byteOffset)
+      const rows = Math.floor(vectors.length / column.bytesPerRow)
+      this.#engine.addSet({ id: setId, vectors, rows, dim: field.dim, type: field.type, metric: field.metric })
+      this.#registered.set(fieldId, buffer)
     }
     return setId
   }

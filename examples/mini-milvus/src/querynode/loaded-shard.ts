@@ -115,7 +115,12 @@ export class LoadedShard {
   async #reconcileUntilFresh(): Promise<void> {
     while (this.#stale && !this.#options.signal.aborted) {
       this.#stale = false
-      await this.#reconcileOnce()
+      try {
+        await this.#reconcileOnce()
+      } catch (error) {
+        // A file that was gone may have been compacted away meanwhile: the metadata has changed then, so look again.
+        if (!this.#stale) throw error
+      }
     }
   }
 
@@ -160,7 +165,7 @@ export class LoadedShard {
     if (!isPrimaryKeyColumn(keys)) throw new Error(`segment ${segment.id} has no primary keys`)
     const sealed = new SealedSegment(segment, rows, keys satisfies PrimaryKeys, vectorFields.values(), engine)
     for (const delta of deltas) {
-      if (delta.endTs <= segment.startTs) continue
+      if (delta.endTs <= segment.deletesTs) continue
       for (const record of await loader.deletes(delta, collection.schema)) applyDelete(sealed, record)
     }
     return sealed

@@ -9,7 +9,7 @@ import type { Mq, MsgPosition } from '@timetick/msgstream'
 import { openChannelGraph, type ChannelGraph } from '../channel/channel-graph.ts'
 import type { MetaChange, MetaReader } from '../coordinator/api.ts'
 import type { NodeClock } from '../edge/system.ts'
-import type { Engine } from '../engine/index.ts'
+import { EngineError, type Engine } from '../engine/index.ts'
 import type { CollectionMeta } from '../model/meta.ts'
 import { MilvusError } from '../server/status.ts'
 import type { LoadedSegmentInfo, LoadProgress, QueryNodeApi, QueryRequest, QueryResult, SearchRequest, SearchResult } from './api.ts'
@@ -43,6 +43,9 @@ export interface QueryNodeOptions {
   readonly onFailure: (error: Error) => void
   readonly onWarning: (message: string, error: unknown) => void
 }
+
+/** Of a search whose segments are replaced while it waits. */
+const MAX_ATTEMPTS = 4
 
 export async function startQueryNode(options: QueryNodeOptions): Promise<QueryNode> {
   const node = new QueryNode(options)
@@ -88,11 +91,19 @@ export class QueryNode implements QueryNodeApi {
     const { collection, loaded, filter } = await this.#prepare(request)
     const field = loaded.vectorFields.get(request.fieldId)
     if (field === undefined) throw new MilvusError(700, `index not found for field ${request.fieldId}[collection=${collection.schema.name}]`)
-    const views = this.#views(loaded, request)
-    const serviceTs = this.#serviceTs(loaded)
     const { engine, clock } = this.#options
-    const result = await searchViews({ engine, clock, schema: collection.schema, field, views, filter }, request)
-    return { ...result, serviceTs }
+    for (let attempt = 1; ; attempt++) {
+      const views = this.#views(loaded, request)
+      const serviceTs = this.#serviceTs(loaded)
+      try {
+        const result = await searchViews({ engine, clock, schema: collection.schema, field, views, filter }, request)
+        return { ...result, serviceTs }
+      } catch (error) {
+        if (!(error instanceof EngineError) || error.code !== 'ENGINE_UNKNOWN_SET' || attempt === MAX_ATTEMPTS) throw error
+        // A segment went while the search waited for a worker: its rows are in others now, or the collection was released.
+        this.#loadedCollection(collection)
+      }
+    }
   }
 
   async query(request: QueryRequest): Promise<QueryResult> {

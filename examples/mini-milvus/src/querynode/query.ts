@@ -29,8 +29,10 @@ export async function queryViews(context: QueryContext, request: QueryRequest): 
   const wanted = request.limit === undefined ? Infinity : request.offset + request.limit
   let count = 0
   const matches: Match[] = []
+  // In one step: a row that moves between segments is seen once.
+  const found = keys === undefined ? await Promise.all(views.map((view) => scan(context, view, request))) : views.map((view) => rowsOfKeys(view, keys, residual))
   for (const [index, view] of views.entries()) {
-    const rows = keys === undefined ? await scan(context, view, request) : rowsOfKeys(view, keys, residual)
+    const rows = found[index] ?? []
     count += rows.length
     if (request.count) continue
     // Rows of a sorted segment ascend by key already: what is behind the limit cannot come into the result.

@@ -4,39 +4,80 @@ import type { CompiledFilter } from '../filter/index.ts'
 import type { SegmentView } from './segment-view.ts'
 
 export interface RowMask {
-  /** One byte a row, 1: may be returned. Undefined: every row. */
+  /** One byte a row, 1: may be returned. On shared memory, so that workers read it where it lies. Undefined: every row. */
   readonly bytes: Uint8Array | undefined
   readonly count: number
+  /** Rows of the view when the mask was asked for. */
+  readonly length: number
 }
 
-const SLICE_ROWS = 16_384
 const SLICE_MS = 5
+/** Recent filters of a segment whose masks are kept: a byte per row each. */
+const MAX_KEPT = 4
 
-/** Long filters give the event loop a turn every few milliseconds. */
+interface Kept {
+  readonly mask: RowMask
+  readonly deadCount: number
+}
+
+/** Rows only come at the end and only die: a mask holds as long as both counts do. */
+const kept = new WeakMap<SegmentView, Map<CompiledFilter | undefined, Kept>>()
+
+/**
+ * As of the moment of the call: masks that are asked for together go together, whatever is written while a long filter gives the
+ * event loop its turns.
+ */
 export async function rowMask(view: SegmentView, filter: CompiledFilter | undefined, clock: NodeClock): Promise<RowMask> {
+  const { length } = view
+  const { deadCount } = view.tombstones
+  if (filter === undefined && deadCount === 0) return { bytes: undefined, count: length, length }
+  let masks = kept.get(view)
+  if (masks === undefined) kept.set(view, (masks = new Map<CompiledFilter | undefined, Kept>()))
+  const known = masks.get(filter)
+  if (known !== undefined && known.deadCount === deadCount && known.mask.length === length) return known.mask
+  const mask = filter === undefined ? aliveMask(view) : await filterMask(view, filter, clock)
+  masks.delete(filter)
+  if (masks.size >= MAX_KEPT) masks.delete(masks.keys().next().value)
+  masks.set(filter, { mask, deadCount })
+  return mask
+}
+
+function aliveMask({ length, tombstones }: SegmentView): RowMask {
+  const bytes = sharedBytes(length)
+  bytes.set(tombstones.alive.subarray(0, length))
+  return { bytes, count: length - tombstones.deadCount, length }
+}
+
+async function filterMask(view: SegmentView, filter: CompiledFilter, clock: NodeClock): Promise<RowMask> {
   const { length, tombstones } = view
-  if (filter === undefined) {
-    if (tombstones.deadCount === 0) return { bytes: undefined, count: length }
-    return { bytes: tombstones.alive.slice(0, length), count: length - tombstones.deadCount }
-  }
-  const bytes = new Uint8Array(length)
-  const dead = tombstones.deadCount > 0
-  const alive = tombstones.alive
+  const alive = tombstones.deadCount > 0 ? tombstones.alive.slice(0, length) : undefined
+  const bytes = sharedBytes(length)
   let count = 0
   let sliceStart = clock.monotonic()
-  for (let begin = 0; begin < length; begin += SLICE_ROWS) {
-    const end = Math.min(begin + SLICE_ROWS, length)
+  for (let begin = 0; begin < length; begin += filter.sliceRows) {
+    const end = Math.min(begin + filter.sliceRows, length)
     const slice = bytes.subarray(begin, end)
     filter.evaluate(view, begin, end, slice)
-    for (let row = 0; row < slice.length; row++) {
-      if (slice[row] === 0) continue
-      if (dead && alive[begin + row] === 0) slice[row] = 0
-      else count++
-    }
+    count += withoutDead(slice, begin, alive)
     if (end < length && clock.monotonic() - sliceStart > SLICE_MS) {
       await clock.yieldToLoop()
       sliceStart = clock.monotonic()
     }
   }
-  return { bytes, count }
+  return { bytes, count, length }
+}
+
+/** @returns how many remain. */
+function withoutDead(slice: Uint8Array, begin: number, alive: Uint8Array | undefined): number {
+  let count = 0
+  if (alive === undefined) {
+    for (let row = 0; row < slice.length; row++) count += slice[row] as number
+    return count
+  }
+  for (let row = 0; row < slice.length; row++) count += slice[row] = (slice[row] as number) & (alive[begin + row] as number)
+  return count
+}
+
+function sharedBytes(length: number): Uint8Array {
+  return new Uint8Array(new SharedArrayBuffer(length))
 }

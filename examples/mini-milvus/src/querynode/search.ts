@@ -21,12 +21,11 @@ export interface SearchContext {
 }
 
 export async function searchViews(context: SearchContext, request: SearchRequest): Promise<Omit<SearchResult, 'serviceTs'>> {
-  const { schema, field, views } = context
+  const { schema, field } = context
   if (request.metric !== '' && request.metric !== field.metric) {
     throw new MilvusError(1100, `metric type not match: invalid parameter[expected=${field.metric}][actual=${request.metric}]`)
   }
-  const found = await Promise.all(views.map((view) => searchView(context, view, request)))
-  const hits = found.filter((item): item is SegmentHits => item !== undefined)
+  const hits = await searchAll(context, request)
   const { counts, scores, picked } = mergeHits(hits, request.nq, request.k, request.offset, ascendingMetric(field.metric))
   return {
     metric: field.metric,
@@ -37,14 +36,22 @@ export async function searchViews(context: SearchContext, request: SearchRequest
   }
 }
 
-async function searchView({ engine, clock, field, filter }: SearchContext, view: SegmentView, request: SearchRequest): Promise<SegmentHits | undefined> {
-  const setId = view.vectorSet(field.fieldId)
-  if (setId === undefined) return undefined
-  const mask = await rowMask(view, filter, clock)
-  request.signal.throwIfAborted()
-  if (mask.count === 0) return undefined
+/** Views and masks are taken in one step, so that a row that moves between segments is seen once. */
+async function searchAll({ engine, clock, field, filter, views }: SearchContext, request: SearchRequest): Promise<SegmentHits[]> {
   const { queries, nq, k, ef, radius, rangeFilter, signal } = request
-  const useIndex = view.hasIndex(field.fieldId)
-  const result = await engine.search({ setId, useIndex, queries, nq, k, ef, mask: mask.bytes, maskCount: mask.count, radius, rangeFilter, signal })
-  return { view, ...result }
+  const asked = await Promise.all(
+    views.map(async (view) => {
+      const setId = view.vectorSet(field.fieldId)
+      if (setId === undefined) return undefined
+      const { bytes: mask, count: maskCount, length: rows } = await rowMask(view, filter, clock)
+      return { view, maskCount, item: { setId, useIndex: view.hasIndex(field.fieldId), queries, nq, k, rows, ef, mask, maskCount, radius, rangeFilter } }
+    }),
+  )
+  signal.throwIfAborted()
+  const wanted = asked.filter((one) => one !== undefined).filter(({ maskCount }) => maskCount > 0)
+  const results = await engine.searchMany(
+    wanted.map(({ item }) => item),
+    { signal },
+  )
+  return results.map((result, index) => ({ view: (wanted[index] as (typeof wanted)[number]).view, ...result }))
 }

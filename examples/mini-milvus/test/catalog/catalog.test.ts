@@ -7,6 +7,7 @@ import { createCollection, dump, field, openFixture, schema } from './helpers.ts
 function segment(id: bigint, collectionId: bigint, partitionId: bigint, endTs: bigint): SegmentMeta {
   return {
     id,
+    deletesTs: 0n,
     collectionId,
     partitionId,
     vchannel: 'v',

@@ -110,4 +110,21 @@ describe('the data path', () => {
     await flush(harness)
     await expect.poll(async () => (await harness.stores.mq.bounds(pchannel)).first, { timeout: 5000 }).toBeUndefined()
   })
+
+  it('merges small segments, leaves out deleted rows, and removes the files of both', async () => {
+    const harness = await harnessOf(1, { 'compaction.minSegments': '2' })
+    await load(harness)
+    for (let round = 0; round < 4; round++) {
+      await insert(harness, ids(50, round * 50))
+      await flush(harness)
+    }
+    await remove(harness, ids(120))
+    await flush(harness)
+    const { catalog, collection } = harness
+    await expect.poll(() => catalog.segments(collection.id).map(({ level, rows: count }) => [level, count]), { timeout: 5000 }).toEqual([['L1', 80]])
+    expect([...(await contents(harness)).keys()]).toEqual(ids(80, 120).map(BigInt))
+    await expect
+      .poll(async () => (await harness.stores.storage.list('segments/')).map(({ key }) => key.split('/')[2]).filter((id) => id !== String(catalog.segments(collection.id)[0]?.id)), { timeout: 5000 })
+      .toEqual([])
+  })
 })

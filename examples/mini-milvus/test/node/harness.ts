@@ -33,7 +33,7 @@ export interface Harness {
 
 export async function startOn(stores: Stores, shardsNum: number, settings: Record<string, string> = {}): Promise<Harness> {
   const parameters = createParameters({})
-  for (const [key, value] of Object.entries({ 'indexNode.minRows': '50', ...settings })) parameters.save(key, value)
+  for (const [key, value] of Object.entries({ 'indexNode.minRows': '50', 'compaction.minSegments': '3', 'compaction.deleteShare': '0.05', ...settings })) parameters.save(key, value)
   const pchannels = ['dml_0', 'dml_1']
   const time = await openNodeTime(stores.kv, systemClock, () => undefined)
   const catalog = await openCatalog({ kv: stores.kv, ids: time.ids, timestamps: time.timestamps, pchannels })

@@ -1,0 +1,125 @@
+/**
+ * Rewrites segments in the background, one job at a time: small ones are merged, deleted rows are left out, deltas that
+ * everybody knows are dropped. A job ends in one change of the metadata; until then nothing refers to what it wrote.
+ */
+import { concatColumns } from '../codec/gather.ts'
+import { fillColumn } from '../codec/fill.ts'
+import { latestDeletes, withoutDead, writeRowSegment, type StampedDelete, type StampedRows } from '../datanode/stamped-rows.ts'
+import type { CollectionMeta, SegmentMeta } from '../model/meta.ts'
+import type { SegmentLoader } from '../querynode/segment-loader.ts'
+import type { ObjectStorage } from '../storage/index.ts'
+import type { MetaReader, SegmentWriter } from './api.ts'
+import { nextCompaction, spentDeltas, type CompactionJob, type CompactionPolicy } from './compaction-plan.ts'
+
+export interface CompactorOptions extends CompactionPolicy {
+  readonly meta: MetaReader
+  readonly segments: SegmentWriter
+  readonly storage: ObjectStorage
+  readonly loader: SegmentLoader
+  readonly allocateId: () => Promise<bigint>
+  readonly onWarning: (message: string, error: unknown) => void
+}
+
+export class Compactor {
+  readonly #options: CompactorOptions
+  readonly #unsubscribe: () => void
+  /** Collections whose last job failed: left alone until their segments change by other hands. */
+  readonly #failed = new Set<bigint>()
+  #running: Promise<void> | undefined
+  #closed = false
+
+  constructor(options: CompactorOptions) {
+    this.#options = options
+    this.#unsubscribe = options.meta.onChange((change) => {
+      if (change.kind !== 'segment') return
+      if (change.before === undefined && change.after !== undefined) this.#failed.delete(change.after.collectionId)
+      this.#wake()
+    })
+    this.#wake()
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#unsubscribe()
+    await this.#running
+  }
+
+  #wake(): void {
+    if (this.#closed) return
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined
+    })
+  }
+
+  async #run(): Promise<void> {
+    for (;;) {
+      // A turn later: the change that woke us is told to others first.
+      await Promise.resolve()
+      const next = this.#next()
+      if (next === undefined || this.#closed) return
+      try {
+        await this.#compact(next.collection, next.job)
+      } catch (error) {
+        // Dropped or truncated while it was read: nothing has failed, look again.
+        if (next.job.segments.some(({ id }) => this.#options.meta.segment(id) === undefined)) continue
+        this.#failed.add(next.collection.id)
+        if (!this.#closed) this.#options.onWarning(`compaction of ${next.collection.schema.name} failed`, error)
+      }
+    }
+  }
+
+  #next(): { readonly collection: CollectionMeta; readonly job: CompactionJob } | undefined {
+    const { meta } = this.#options
+    for (const collection of meta.collections()) {
+      if (this.#failed.has(collection.id)) continue
+      const job = nextCompaction(meta.segments(collection.id), (vchannel) => meta.flushedTs(collection.id, vchannel), this.#options)
+      if (job !== undefined) return { collection, job }
+    }
+    return undefined
+  }
+
+  async #compact(collection: CollectionMeta, job: CompactionJob): Promise<void> {
+    const { segments, meta } = this.#options
+    const merged = await this.#rewrite(collection, job)
+    // Dropped or truncated meanwhile: what was written is swept with the next start.
+    if (job.segments.some(({ id }) => meta.segment(id) === undefined)) return
+    const gone = new Set(job.segments.map(({ id }) => id))
+    const left = [...meta.segments(collection.id).filter(({ id }) => !gone.has(id)), ...merged]
+    await segments.replaceSegments([...gone, ...spentDeltas(left).map(({ id }) => id)], merged)
+  }
+
+  async #rewrite(collection: CollectionMeta, job: CompactionJob): Promise<SegmentMeta[]> {
+    const { storage, allocateId } = this.#options
+    const [first] = job.segments
+    const last = job.segments.at(-1)
+    if (first === undefined || last === undefined) return []
+    const { schema } = collection
+    const latest = latestDeletes(await this.#deletes(collection, job.deltas), first.partitionId)
+    const alive = withoutDead(await this.#rows(collection, job.segments), latest, schema)
+    if (alive.length === 0) return []
+    const { collectionId, partitionId, vchannel, startTs } = first
+    const endTs = job.segments.reduce((greatest, segment) => (segment.endTs > greatest ? segment.endTs : greatest), last.endTs)
+    const segment = { id: await allocateId(), collectionId, partitionId, vchannel, startTs, endTs, deletesTs: job.deletesTs }
+    return [await writeRowSegment(storage, schema, segment, alive)]
+  }
+
+  async #rows({ schema }: CollectionMeta, segments: readonly SegmentMeta[]): Promise<StampedRows> {
+    const parts: StampedRows[] = []
+    for (const segment of segments) parts.push(await this.#options.loader.rows(segment, schema))
+    const length = parts.reduce((sum, part) => sum + part.length, 0)
+    const timestamps = new BigUint64Array(length)
+    let at = 0
+    for (const part of parts) {
+      timestamps.set(part.timestamps.subarray(0, part.length), at)
+      at += part.length
+    }
+    const columns = schema.fields.map((field) => [field.id, concatColumns(parts.map((part) => part.columns.get(field.id) ?? fillColumn(field, part.length)))] as const)
+    return { length, columns: new Map(columns), timestamps }
+  }
+
+  async #deletes({ schema }: CollectionMeta, deltas: readonly SegmentMeta[]): Promise<StampedDelete[]> {
+    const records: StampedDelete[] = []
+    for (const delta of deltas) records.push(...(await this.#options.loader.deletes(delta, schema)))
+    return records
+  }
+}
