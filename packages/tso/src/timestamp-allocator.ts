@@ -48,6 +48,7 @@ class Allocator implements TimestampAllocator {
   readonly #source: TimestampSource
   readonly #queue: WaiterQueue
   readonly #closing = new AbortController()
+  #isClosed = false
   #scheduled = false
   #inFlight: readonly Waiter[] | undefined
   readonly #flush = (): void => this.#run()
@@ -71,7 +72,8 @@ class Allocator implements TimestampAllocator {
   }
 
   async close(): Promise<void> {
-    if (this.#closing.signal.aborted) return
+    if (this.#isClosed) return
+    this.#isClosed = true
     const error = new TsoError('TSO_CLOSED', 'the allocator was closed')
     if (this.#inFlight !== undefined) this.#queue.fail(this.#inFlight, error)
     this.#queue.failAll(error)
@@ -83,7 +85,7 @@ class Allocator implements TimestampAllocator {
   }
 
   #enqueue<T>(count: number, signal: AbortSignal | undefined): Promise<T> {
-    if (this.#closing.signal.aborted) return Promise.reject(new TsoError('TSO_CLOSED', 'the allocator was closed'))
+    if (this.#isClosed) return Promise.reject(new TsoError('TSO_CLOSED', 'the allocator was closed'))
     if (signal?.aborted === true) return Promise.reject(signal.reason as Error)
     const promise = this.#queue.push<T>(count, signal)
     if (!this.#scheduled && this.#inFlight === undefined) {

@@ -21,9 +21,8 @@ export class Waiter {
     return this.count === 0 ? 1 : this.count
   }
 
-  resolve(range: BigintRange, offset: number): void {
+  resolve(first: bigint): void {
     this.done = true
-    const first = range.first + BigInt(offset)
     this.#resolve((this.count === 0 ? first : new BigintRange(first, this.count)) as never)
   }
 
@@ -116,21 +115,24 @@ export class WaiterQueue {
   }
 
   settle(waiters: readonly Waiter[], range: BigintRange): void {
-    let offset = 0
+    let next = range.first
     for (const waiter of waiters) {
       if (!waiter.done) {
-        this.#end(waiter)
-        waiter.resolve(range, offset)
+        this.#live--
+        if (waiter.signal !== undefined) this.#leaveGroup(waiter, waiter.signal)
+        waiter.resolve(next)
       }
       // An aborted waiter's share is a gap.
-      offset += waiter.need
+      if (waiter.count <= 1) next++
+      else next += BigInt(waiter.count)
     }
   }
 
   fail(waiters: readonly Waiter[], error: unknown): void {
     for (const waiter of waiters) {
       if (waiter.done) continue
-      this.#end(waiter)
+      this.#live--
+      if (waiter.signal !== undefined) this.#leaveGroup(waiter, waiter.signal)
       waiter.reject(error)
     }
   }
@@ -144,11 +146,9 @@ export class WaiterQueue {
     group.waiters.add(waiter)
   }
 
-  #end(waiter: Waiter): void {
-    this.#live--
-    const { signal } = waiter
-    const group = signal && this.#groups.get(signal)
-    if (signal === undefined || group === undefined) return
+  #leaveGroup(waiter: Waiter, signal: AbortSignal): void {
+    const group = this.#groups.get(signal)
+    if (group === undefined) return
     group.waiters.delete(waiter)
     if (group.waiters.size > 0) return
     signal.removeEventListener('abort', group.listener)
