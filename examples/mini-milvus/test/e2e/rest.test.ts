@@ -59,7 +59,8 @@ describe('REST beside gRPC', () => {
     expect(await http.delete({ ...names, filter: 'id in [1, 2]' })).toMatchObject({ code: 0 })
     expect((await test.client.get({ collection_name, ids: [1, 2, 3], consistency_level: 0 })).data).toHaveLength(1)
     await test.client.upsert({ collection_name, data: [{ id: 3, vector: rowOf(vectors, DIM, 3), color: 'white', n: 3 }] })
-    const got = await http.get({ ...names, id: [3], outputFields: ['color'], consistencyLevel })
+    const asked = { ...names, id: [3], outputFields: ['color'], consistencyLevel }
+    const got = await http.get(asked)
     expect(got.data).toMatchObject([{ color: 'white' }])
   })
 
