@@ -2,7 +2,7 @@
 
 /** What following the graph costs per candidate (`ef`), against reading one row. Measured at 128 dimensions; both grow with them. */
 const ROWS_PER_CANDIDATE = 22
-const DEFAULT_EF = 128
+const DEFAULT_EF = 112
 
 /**
  * Candidates to ask the graph for so that the wanted rows are among them with the recall that `ef` gives without a filter: a

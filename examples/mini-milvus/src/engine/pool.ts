@@ -100,7 +100,7 @@ export class WorkerPool {
         signal.addEventListener('abort', abort, { once: true })
         const settled = () => signal.removeEventListener('abort', abort)
         job.resolve = (results) => (settled(), resolve(results))
-        job.reject = (error) => (settled(), reject(error as Error))
+        job.reject = (error) => (settled(), reject(error))
       }
       this.#queue.add(job)
       this.#pump()
@@ -112,7 +112,10 @@ export class WorkerPool {
       const slot = this.#freest()
       if (slot === undefined || slot.inFlight >= MAX_IN_FLIGHT) return
       this.#queue.delete(job)
-      slot.search(job.items, this.sets).then(job.resolve, job.reject)
+      slot.search(job.items, this.sets).then(
+        (results) => job.resolve(results),
+        (error: unknown) => job.reject(error),
+      )
     }
   }
 

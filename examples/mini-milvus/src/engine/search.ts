@@ -13,7 +13,7 @@ export interface SearchQuery {
   readonly k: number
   /** Only the first rows of the set (a growing set is registered with its capacity); all unless given. */
   readonly rows?: number | undefined
-  /** Breadth of the search in the graph; at least `k`. Default: 128, or 1.5 k. */
+  /** Breadth of the search in the graph; at least `k`. Default: 112, or 1.5 k. */
   readonly ef?: number | undefined
   /** False: scan even where there is an index. */
   readonly useIndex?: boolean | undefined

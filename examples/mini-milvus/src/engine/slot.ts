@@ -56,7 +56,7 @@ export class WorkerSlot {
   search(items: readonly SearchItem[], sets: ReadonlyMap<string, EngineSet>): Promise<readonly SearchResult[]> {
     for (const { id } of items) {
       const current = sets.get(id)
-      if (current !== undefined) this.#teach(id, current)
+      if (current !== undefined) void this.#teach(id, current)
     }
     return this.#ask((seq) => ({ kind: 'search', seq, items }))
   }
@@ -78,7 +78,7 @@ export class WorkerSlot {
   rejectAll(error: unknown): void {
     const waiting = [...this.#waiting.values()]
     this.#waiting.clear()
-    for (const { reject } of waiting) reject(error)
+    for (const one of waiting) one.reject(error)
   }
 
   async terminate(): Promise<void> {

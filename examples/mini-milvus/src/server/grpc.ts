@@ -104,13 +104,18 @@ async function answer(
   }
   gate.bytes += size
   const abort = new AbortController()
-  call.once('cancelled', () => abort.abort(new CallAborted('the client cancelled the call')))
+  let ended = false
+  // The library says so of every call, of one that was answered as well.
+  call.once('cancelled', () => {
+    if (!ended) abort.abort(new CallAborted('the client cancelled the call'))
+  })
   const cancelTimer = options.clock.setTimer(() => abort.abort(new CallAborted('the call took too long')), limits.callTimeoutMs)
   try {
     callback(null, toBuffer(await dispatchBytes(options, method, call.request, infoOf(call, abort.signal))))
   } catch (error) {
     callback({ code: grpcCode(error), details: reasonOf(error) })
   } finally {
+    ended = true
     cancelTimer()
     gate.bytes -= size
   }
