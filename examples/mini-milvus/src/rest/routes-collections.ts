@@ -1,12 +1,14 @@
 /** `/v2/vectordb/collections`. */
 import { DataType, dataTypeName } from '../model/schema.ts'
 import { asMilvusError, Code, MilvusError } from '../server/status.ts'
-import { encodeMessage, type FieldSchema, type IndexDescription, type KeyValuePair, LoadState, type ValueField } from '../wire/index.ts'
-import { type Body, named } from './body.ts'
+import { CompactionState, encodeMessage, type FieldSchema, type IndexDescription, type KeyValuePair, LoadState, type ValueField } from '../wire/index.ts'
+import { asText, type Body, named } from './body.ts'
 import { createCollection, fieldOf } from './create-collection.ts'
+import { invalidParameter, missing } from './errors.ts'
 import { consistencyLevels } from './levels.ts'
-import { type Route, rpcRoute, type Session } from './route.ts'
+import { int64, type Route, rpcRoute, type Session } from './route.ts'
 
+const compactionStates = new Map(Object.entries(CompactionState).map(([name, value]) => [value as number, name]))
 const loadStates = new Map(Object.entries(LoadState).map(([name, value]) => [value as number, name]))
 
 export const collectionRoutes: readonly Route[] = [
@@ -51,6 +53,18 @@ export const collectionRoutes: readonly Route[] = [
     ...named(body),
     schema: encodeMessage('schema.FieldSchema', fieldOf(body.object('schema'), false)),
   })),
+  rpcRoute(
+    'collections/compact',
+    'ManualCompaction',
+    ['collectionName'],
+    (body) => ({ ...named(body), majorCompaction: body.flag('isClustering') }),
+    ({ compactionID }, session) => ({ compactionID: int64(compactionID, session) }),
+  ),
+  {
+    path: 'collections/get_compaction_state',
+    required: [],
+    run: async (body, session) => ({ data: await compactionState(body, session) }),
+  },
   {
     path: 'collections/get_load_state',
     required: ['collectionName'],
@@ -62,6 +76,22 @@ export const collectionRoutes: readonly Route[] = [
 
 export function countOf(stats: readonly KeyValuePair[]): number {
   return Number(stats.find(({ key }) => key === 'row_count')?.value ?? 0)
+}
+
+/** The job is `jobID`; the official client says `compactionID`. */
+async function compactionState(body: Body, session: Session): Promise<object> {
+  const given = body.value('jobID') ?? body.value('compactionID')
+  if (given === undefined) throw missing('jobID')
+  if (!/^\d{1,19}$/.test(asText(given))) throw invalidParameter('jobID', 'an id')
+  const compactionID = BigInt(asText(given))
+  const found = await session.call('GetCompactionState', { compactionID })
+  return {
+    compactionID: int64(compactionID, session),
+    state: compactionStates.get(found.state) ?? '',
+    executingPlanNumber: Number(found.executingPlanNo),
+    timeoutPlanNumber: Number(found.timeoutPlanNo),
+    completedPlanNumber: Number(found.completedPlanNo),
+  }
 }
 
 async function loadState(body: Body, session: Session): Promise<object> {

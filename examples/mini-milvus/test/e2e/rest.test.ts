@@ -64,6 +64,14 @@ describe('REST beside gRPC', () => {
     expect(got.data).toMatchObject([{ color: 'white' }])
   })
 
+  it('compactions say how far they are', async () => {
+    const { data } = await post('collections/compact', names)
+    const { compactionID } = data as { compactionID: string }
+    const state = async () => (await post('collections/get_compaction_state', { jobID: compactionID })).data
+    await expect.poll(state).toMatchObject({ compactionID, state: 'Completed', executingPlanNumber: 0 })
+    expect(await post('collections/get_compaction_state', { jobID: 'x' })).toMatchObject({ code: 1803 })
+  })
+
   it('refusals have the same codes', async () => {
     expect(await post('entities/query', { collectionName: 'nowhere', filter: 'a > 1' })).toMatchObject({ code: 100 })
     expect(await post('entities/query', { ...names, filter: 'n >' })).toMatchObject({ code: 1100, message: expect.stringContaining('^') as string })

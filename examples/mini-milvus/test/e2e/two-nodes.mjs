@@ -4,7 +4,7 @@ import { startMiniMilvus } from '../../dist/index.js'
 const nodes = await Promise.all([startMiniMilvus({ inMemory: true, port: 0 }), startMiniMilvus({ inMemory: true, port: 0, metricsPort: 0 })])
 for (const { address } of nodes) {
   const post = async (path, body) => {
-    const answer = await fetch(`http://${address}/v2/vectordb/${path}`, { method: 'POST', headers: { connection: 'close' }, body: JSON.stringify(body) })
+    const answer = await fetch(`http://${address}/v2/vectordb/${String(path)}`, { method: 'POST', headers: { connection: 'close' }, body: JSON.stringify(body) })
     const { code, message } = await answer.json()
     if (code !== 0) throw new Error(message)
   }

@@ -78,6 +78,7 @@ describe('bad requests over REST', () => {
         newCollectionName: 'd',
         partitionName: 'p',
         partitionNames: ['p'],
+        jobID: 5,
       }
       const more = {
         aliasName: 'a',
