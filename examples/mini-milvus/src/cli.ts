@@ -27,8 +27,9 @@ async function start(flags: StartFlags): Promise<void> {
   const node = await startNode(parameters, logger, systemClock)
   const facts = readyFacts(node, version, systemClock.monotonic() - startedAt)
   const color = process.stdout.isTTY && process.env['NO_COLOR'] === undefined && process.env['TERM'] !== 'dumb'
-  if (flags.quiet !== true) process.stdout.write(`${json ? JSON.stringify({ event: 'ready', ...facts }) : readyText(facts, color)}\n`)
+  // Whoever reads that it is ready may stop it at once.
   stopOnSignals(node, flags.quiet === true)
+  if (flags.quiet !== true) process.stdout.write(`${json ? JSON.stringify({ event: 'ready', ...facts }) : readyText(facts, color)}\n`)
 }
 
 async function config(key: string | undefined, flags: StartFlags): Promise<void> {
