@@ -172,7 +172,11 @@ export class LeaderCore implements TimestampLeader {
       this.#service = undefined
       await oracle.close()
     } catch (error) {
-      if (!term.over.aborted) this.#report({ type: 'campaign-failed', error })
+      if (!term.over.aborted) {
+        this.#report({ type: 'campaign-failed', error })
+        // Elected, but unable to serve (its clock is behind, say): another may be able.
+        this.#restUntilMono = Math.max(this.#restUntilMono, this.#options.clock.monotonic() + this.#options.ttlMs)
+      }
     }
     this.#term = undefined
     await term.end()

@@ -5,6 +5,7 @@
  */
 import type { KVBase, Lease } from '@timetick/kv'
 import { show } from './check.ts'
+import type { Clock } from './clock.ts'
 import { TsoError } from './errors.ts'
 import { callStore } from './store.ts'
 import type { StoreCallContext } from './store.ts'
@@ -38,32 +39,68 @@ export interface LeaderTermOptions extends StoreCallContext {
   readonly onRenewFailed: (error: unknown) => void
 }
 
-interface Readings {
-  readonly mono: number
-  readonly wall: number
+/** Looks at the clocks within the time of a lease. */
+const LOOKS = 10
+
+/** Time that is never slower than either clock between two looks. */
+class ElapsedTime {
+  readonly #clock: Clock
+  #mono: number
+  #wall: number
+  #elapsedMs = 0
+  #cancelLook: (() => void) | undefined
+
+  constructor(clock: Clock, lookMs: number) {
+    this.#clock = clock
+    this.#mono = clock.monotonic()
+    this.#wall = clock.now()
+    const look = (): void => {
+      this.read()
+      this.#cancelLook = clock.setTimer(look, lookMs)
+    }
+    look()
+  }
+
+  stop(): void {
+    this.#cancelLook?.()
+  }
+
+  read(): number {
+    const mono = this.#clock.monotonic()
+    const wall = this.#clock.now()
+    this.#elapsedMs += Math.max(0, mono - this.#mono, wall - this.#wall)
+    this.#mono = mono
+    this.#wall = wall
+    return this.#elapsedMs
+  }
 }
 
 export class LeaderTerm {
   readonly owner: string
   readonly #options: LeaderTermOptions
   readonly #lease: Lease
-  /** The readings when the last renewal that arrived was sent. */
-  #sent: Readings
+  readonly #time: ElapsedTime
+  /** When the last renewal that arrived was sent. */
+  #sentMs = 0
   readonly #over = new AbortController()
   #cancelTimer: (() => void) | undefined
 
-  private constructor(options: LeaderTermOptions, lease: Lease, sent: Readings) {
+  private constructor(options: LeaderTermOptions, lease: Lease, time: ElapsedTime) {
     this.#options = options
     this.owner = options.owner
     this.#lease = lease
-    this.#sent = sent
+    this.#time = time
   }
 
   /** `undefined` when somebody else was first. */
   static async win(options: LeaderTermOptions): Promise<LeaderTerm | undefined> {
-    const sent = readings(options)
-    const lease = await callStore(options, 'save', (signal) => options.kv.grantLease(options.ttlMs, { signal }))
-    const term = new LeaderTerm(options, lease, sent)
+    const time = new ElapsedTime(options.clock, Math.ceil(options.ttlMs / LOOKS))
+    const granted = callStore(options, 'save', (signal) => options.kv.grantLease(options.ttlMs, { signal }))
+    const lease = await granted.catch((error: unknown) => {
+      time.stop()
+      throw error
+    })
+    const term = new LeaderTerm(options, lease, time)
     try {
       if (await term.#claim()) return term
     } catch (error) {
@@ -82,9 +119,7 @@ export class LeaderTerm {
   /** Ms for which nobody else can lead; not above 0 when that is not sure. */
   get leftMs(): number {
     if (this.#over.signal.aborted) return 0
-    const { mono, wall } = readings(this.#options)
-    const passed = Math.max(mono - this.#sent.mono, wall - this.#sent.wall)
-    return this.#lease.ttlMs * (1 - this.#options.maxClockDrift) - passed
+    return this.#lease.ttlMs * (1 - this.#options.maxClockDrift) - (this.#time.read() - this.#sentMs)
   }
 
   /** Renews until the term is over. Never rejects. */
@@ -104,6 +139,7 @@ export class LeaderTerm {
   /** From now on it does not hold. The lease goes on in the store: see {@link end}. */
   stop(reason: unknown): void {
     this.#cancelTimer?.()
+    this.#time.stop()
     this.#over.abort(reason)
   }
 
@@ -134,12 +170,12 @@ export class LeaderTerm {
   }
 
   async #renew(): Promise<void> {
-    const sent = readings(this.#options)
+    const sentMs = this.#time.read()
     try {
       await callStore(this.#options, 'save', (signal) => this.#lease.keepAlive({ signal }))
       // A lease without its record (somebody removed it) leads nobody: another may be elected.
       if (!(await this.#isOurs())) throw new TsoError('TSO_FENCED', `\`${this.#options.key}\` names another leader or none`)
-      this.#sent = sent
+      this.#sentMs = sentMs
     } catch (error) {
       if (this.over.aborted) return
       this.#options.onRenewFailed(error)
@@ -147,10 +183,6 @@ export class LeaderTerm {
     }
     if (!this.over.aborted) this.#schedule()
   }
-}
-
-function readings({ clock }: StoreCallContext): Readings {
-  return { mono: clock.monotonic(), wall: clock.now() }
 }
 
 /** The store says that the lease has ended, or that the record is another's. */

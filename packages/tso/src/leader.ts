@@ -39,7 +39,7 @@ export type TimestampLeaderEvent =
   | { readonly type: 'renew-failed' | 'campaign-failed' | 'term-ended'; readonly error: unknown }
 
 export interface TimestampLeaderStates {
-  /** `unsure`: it leads, but cannot prove it now, and does not serve. `resting`: after `resign`. */
+  /** `unsure`: it leads, but cannot prove it now, and does not serve. `resting`: after `resign`, or elected but unable to serve. */
   readonly role: 'following' | 'leading' | 'unsure' | 'resting' | 'closed'
   /** Who leads, as far as this one knows: its `name`. */
   readonly leader: string | undefined

@@ -6,7 +6,7 @@ import { simulateLeaders } from '../src/testing.ts'
 import type { StartLeader } from '../src/testing.ts'
 
 const isLong = ['ci', 'soak'].includes(process.env['TIMETICK_RING'] ?? '')
-const SEEDS = Number(process.env['TSO_SEEDS'] ?? (isLong ? 10_000 : 800))
+const SEEDS = Number(process.env['TSO_SEEDS'] ?? (isLong ? 10_000 : 500))
 
 describe('leaders under faults', () => {
   test(`keep one order over all under ${SEEDS} seeds, and reach the rare states`, async () => {
@@ -16,7 +16,7 @@ describe('leaders under faults', () => {
       if (violations.length > 0) expect({ seed, violations }).toEqual({ seed, violations: [] })
       for (const [name, count] of Object.entries(counts)) reached.set(name, (reached.get(name) ?? 0) + count)
     }
-    const states = ['fenced', 'crash', 'suspended', 'resign', 'renew-failed', 'campaign-failed', 'term-ended', 'refused: TSO_NOT_LEADER', 'recovered']
+    const states = ['fenced', 'crash', 'suspended', 'cut off', 'resign', 'renew-failed', 'campaign-failed', 'term-ended', 'refused: TSO_NOT_LEADER', 'recovered']
     expect(states.filter((name) => !reached.has(name))).toEqual([])
   }, 600_000)
 
@@ -81,7 +81,6 @@ const bugs: Record<string, StartLeader> = {
     return { now: () => start + clock.monotonic() }
   }),
   'only the wall clock is asked (PD)': withClock((clock) => ({ monotonic: () => clock.now() })),
-  'no margin for clocks that run slowly': (options) => startTimestampLeader({ ...options, maxClockDrift: 0 }),
   'the way to the store and back counts as well': (options) => {
     // A reading that was taken when a call was sent is moved to its answer: as if the lease were longer by the time under way.
     const kv = options.kv

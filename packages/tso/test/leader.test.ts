@@ -153,6 +153,18 @@ describe('leaders on one store', () => {
     expect(events[0]).toMatchObject({ type: 'campaign-failed', error: { code: 'TSO_CORRUPT' } })
   })
 
+  test('one that is elected and cannot serve lets another try', async () => {
+    const { start, pass, kv, clock, events } = setUp()
+    await kv.save('tso/timestamp', `timetick-tso/1 ${clock.now() + 7_200_000} former`)
+    const a = start('a', { maxClockWaitMs: 0 })
+    await pass(50)
+    expect(a.states.role).toBe('resting')
+    expect(events).toMatchObject([{ type: 'campaign-failed', error: { code: 'TSO_CLOCK_BEHIND' } }, { type: 'term-ended' }])
+    const b = start('b', { maxLeadMs: 86_400_000 })
+    await pass(1_200)
+    expect(roles(a, b)).toEqual(['following', 'leading'])
+  })
+
   test('close while it campaigns, and while the store hangs', async () => {
     const { start, kv, pass } = setUp()
     await start('a').close()

@@ -27,6 +27,10 @@ export interface LeaderSimulationOptions {
 interface Candidate {
   readonly process: SimulatedProcess
   readonly leader: TimestampLeader
+  /** It reaches the store no more, but is reached by its clients. */
+  isCut: boolean
+  /** When its wall clock was set last: see the limits of `LeaderTerm`. */
+  setAtMs: number
 }
 
 const TTL_MS = 1_000
@@ -47,8 +51,9 @@ class LeaderSimulation {
   readonly #store: SimulatedStore
   readonly #history = new TimestampHistory()
   readonly #candidates: (Candidate | undefined)[]
-  readonly #rates: { crash: number; suspend: number; jump: number; resign: number }
+  readonly #rates: { crash: number; suspend: number; jump: number; resign: number; cut: number }
   readonly #maxDrift: number
+  readonly #pollMs: number
   readonly #counts: Record<string, number> = {}
   #lives = 0
   #hash = 0x811c9dc5
@@ -61,8 +66,9 @@ class LeaderSimulation {
     this.#store = new SimulatedStore(this.#clock, random, () => undefined)
     this.#candidates = Array.from({ length: random.integer(2, 5) }, () => undefined)
     const rate = (most: number): number => (random.chance(0.4) ? 0 : random.next() * most)
-    this.#rates = { crash: rate(0.02), suspend: rate(0.05), jump: rate(0.03), resign: rate(0.02) }
-    this.#maxDrift = random.pick([0, 0.02, 0.09])
+    this.#rates = { crash: rate(0.02), suspend: rate(0.05), jump: rate(0.03), resign: rate(0.02), cut: rate(0.1) }
+    this.#maxDrift = random.pick([0, 0.09])
+    this.#pollMs = random.pick([10, 100])
     this.#store.faults = { loss: rate(0.2), refusal: rate(0.1), late: rate(0.2), lateMs: random.pick([50, 1_000, 10_000]) }
   }
 
@@ -84,20 +90,24 @@ class LeaderSimulation {
 
   #launch(slot: number): void {
     const name = `p${slot}.${++this.#lives}`
-    const rate = 1 + (2 * this.#random.next() - 1) * this.#maxDrift
+    const rate = 1 + this.#random.pick([-1, 1, this.#random.next()]) * this.#maxDrift
     const process = new SimulatedProcess(name, this.#clock, this.#random.integer(-20, 20), rate)
     let terms = 0
+    const isReached = (): boolean => process.alive && this.#candidates[slot]?.isCut !== true
     const leader = this.#start({
-      kv: this.#store.connect(() => process.alive, (run) => process.deliver(run)),
+      kv: this.#store.connect(isReached, (run) => process.deliver(run)),
       name,
       clock: process,
       ttlMs: TTL_MS,
+      pollMs: this.#pollMs,
       saveIntervalMs: 500,
       saveTimeoutMs: 300,
+      // Clocks that jumped by hours are not what is looked for here.
+      maxLeadMs: 7 * 86_400_000,
       createOwner: () => `${name}.${++terms}`,
       onEvent: ({ type }) => this.#note(type, slot),
     })
-    this.#candidates[slot] = { process, leader }
+    this.#candidates[slot] = { process, leader, isCut: false, setAtMs: -Infinity }
   }
 
   #act(): void {
@@ -111,17 +121,24 @@ class LeaderSimulation {
       // What was asked of a sleeping process comes first when it wakes.
       return this.#call(leader, slot)
     }
-    const { crash, suspend, jump, resign } = this.#rates
+    const { crash, suspend, jump, resign, cut } = this.#rates
+    if (this.#random.chance(candidate.isCut ? 0.03 : cut)) {
+      candidate.isCut = !candidate.isCut
+      return this.#note('cut off', slot)
+    }
     if (this.#random.chance(crash)) {
       process.alive = false
       this.#candidates[slot] = undefined
       return this.#note('crash', slot)
     }
     if (this.#random.chance(suspend)) {
-      process.suspend(this.#random.chance(0.5))
+      process.suspend(this.#random.chance(0.5) && this.#clock.monotonic() - candidate.setAtMs > TTL_MS / 8)
       return this.#note('suspended', slot)
     }
-    if (this.#random.chance(jump)) return process.jump(this.#random.pick([-3_600_000, -5_000, -300, 300, 5_000, 3_600_000]))
+    if (this.#random.chance(jump)) {
+      candidate.setAtMs = this.#clock.monotonic()
+      return process.jump(this.#random.pick([-3_600_000, -5_000, -300, 300, 5_000, 3_600_000]))
+    }
     if (this.#random.chance(resign)) {
       leader.resign().catch(() => this.#history.violations.push('resign failed'))
       return this.#note('resign', slot)
@@ -152,7 +169,10 @@ class LeaderSimulation {
     this.#store.faults = NO_STORE_FAULTS
     for (const [slot, candidate] of this.#candidates.entries()) {
       if (candidate === undefined) this.#launch(slot)
-      else candidate.process.resume()
+      else {
+        candidate.process.resume()
+        candidate.isCut = false
+      }
     }
     const deadline = this.#clock.monotonic() + RECOVERY_MS
     let state = ''
