@@ -10,6 +10,7 @@ import { argumentTests } from './testing/arguments.ts'
 import { bytesTests } from './testing/bytes.ts'
 import { conditionTests } from './testing/conditions.ts'
 import { differentialTests } from './testing/differential.ts'
+import { historyTests } from './testing/kv-history.ts'
 import { type Kit, type KVKitOptions, makeKit } from './testing/kit.ts'
 import { leaseTests } from './testing/leases.ts'
 import { lifecycleTests, viewTests } from './testing/lifecycle.ts'
@@ -20,6 +21,10 @@ import { boundedTests, disruptTests } from './testing/watch-bounds.ts'
 import { watchTests } from './testing/watches.ts'
 import { writeTests } from './testing/writes.ts'
 
+export { kvModel, KVRecorder } from './testing/kv-history.ts'
+export type { KVInput, KVOutput } from './testing/kv-history.ts'
+export { checkLinearizable } from './testing/linearizability.ts'
+export type { HistoryCall, LinearizabilityOptions, LinearizabilityResult, SequentialModel } from './testing/linearizability.ts'
 export type { KitRunner, KVKitOptions } from './testing/kit.ts'
 
 /** Registers the tests of the contract under `name`, once on the store and once on a prefix view of it. */
@@ -51,6 +56,7 @@ function contract(kit: Kit): void {
   leaseTests(kit)
   watchTests(kit)
   differentialTests(kit)
+  historyTests(kit)
 }
 
 function featureTests(kit: Kit, options: KVKitOptions): void {

@@ -1,7 +1,7 @@
 /** The kit can fail: every store that breaks one promise is caught by it. */
 import assert from 'node:assert/strict'
 import { describe, expect, it } from 'vitest'
-import type { KVBase, KVEvent, Lease, Pairs, Watch, WatchBatch } from '../src/index.ts'
+import type { KVBase, KVEntry, KVEvent, Lease, Pairs, Watch, WatchBatch } from '../src/index.ts'
 import { createMemoryKV, type MemoryKVOptions } from '../src/memory.ts'
 import { type KVKitOptions, testKV } from '../src/testing.ts'
 
@@ -135,6 +135,17 @@ const stores: Record<string, Overrides> = {
   'starts a watch one revision too late': (kv) => ({
     watchWithPrefix: (prefix, options) => kv.watchWithPrefix(prefix, options?.from === undefined ? options : { ...options, from: options.from + 1n }),
   }),
+  'serves a stale read now and then': (kv) => {
+    const former = new Map<string, KVEntry>()
+    return {
+      async loadEntry(key, options) {
+        const entry = await kv.loadEntry(key, options)
+        const stale = former.get(key)
+        if (entry !== undefined) former.set(key, entry)
+        return entry !== undefined && ++count % 40 === 0 ? stale ?? entry : entry
+      },
+    }
+  },
   'never ends a lease': (kv) => ({ grantLease: (ttlMs, options) => kv.grantLease(Math.min(ttlMs + 1_000_000, 2 ** 31 - 1), options) }),
   'forgets the lease of a transaction': (kv) => ({ multiSaveAndRemove: (saves, removals, options) => kv.multiSaveAndRemove(saves, removals, { ...options, lease: undefined }) }),
   'keeps an ended lease alive': (kv) => ({

@@ -3,17 +3,7 @@ import assert from 'node:assert/strict'
 import type { KVBase, KVEvent, Revision } from '../kv.ts'
 import { createMemoryKV } from '../memory.ts'
 import type { Kit } from './kit.ts'
-
-/** mulberry32: a small seeded generator of numbers in [0, 1). */
-function randomFrom(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296
-  }
-}
+import { randomFrom } from './random.ts'
 
 const KEYS = ['a', 'a/', 'a/b', 'a/b/c', 'ab', 'b', '\uff5e', '\u{1F600}', '\u{1F600}x', '0']
 const PREFIXES = ['', 'a', 'a/', 'a/b', 'b', '\u{1F600}', 'none']
