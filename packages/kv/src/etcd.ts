@@ -13,7 +13,7 @@ import type { EtcdClient } from './etcd/client.ts'
 import { connectEtcd } from './etcd/driver.ts'
 import { EtcdEngine } from './etcd/engine.ts'
 import { etcdError } from './etcd/failures.ts'
-import type { KVFeatures } from './features.ts'
+import { etcdFeatures } from './etcd/features.ts'
 import type { KVBase } from './kv.ts'
 
 export type * from './etcd/client.ts'
@@ -56,7 +56,7 @@ export async function openEtcdKV(options: EtcdKVOptions): Promise<KVBase> {
     ownsClient: given === undefined,
     clock: options.clock ?? systemClock,
     random: systemRandom,
-    features: featuresFor(checked),
+    features: etcdFeatures(checked),
   })
   try {
     await engine.get(`${root}\0`)
@@ -65,23 +65,6 @@ export async function openEtcdKV(options: EtcdKVOptions): Promise<KVBase> {
     throw etcdError(error, 'open', false)
   }
   return createEngineKV(engine, root)
-}
-
-function featuresFor({ maxTransactionOps, maxRequestBytes }: { maxTransactionOps: number; maxRequestBytes: number }): KVFeatures {
-  return Object.freeze({
-    backend: 'etcd',
-    durability: 'power',
-    sharing: 'writers',
-    leases: true,
-    leaseGranularityMs: 1000,
-    watch: true,
-    watchAcrossRestarts: true,
-    maxTransactionOps,
-    // Room for the key and the frame around it.
-    maxValueBytes: maxRequestBytes - 4096,
-    maxKeyBytes: 1024,
-    snapshotPaging: false,
-  })
 }
 
 function checkOptions(options: EtcdKVOptions) {

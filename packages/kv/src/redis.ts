@@ -9,12 +9,12 @@ import { checkInteger, expected, outOfRange, rootPrefix } from './check.ts'
 import type { Clock } from './clock.ts'
 import { systemClock } from './edge.ts'
 import { createEngineKV } from './engine-kv.ts'
-import type { Durability, KVFeatures } from './features.ts'
 import type { KVBase } from './kv.ts'
 import type { RedisTemplate } from './redis/client.ts'
 import { Connection } from './redis/connection.ts'
 import { connector } from './redis/driver.ts'
 import { durabilityOf, RedisEngine } from './redis/engine.ts'
+import { redisFeatures } from './redis/features.ts'
 import { scripts, storeKeys } from './redis/scripts.ts'
 import { Tail } from './redis/tail.ts'
 
@@ -54,29 +54,12 @@ export async function openRedisKV(options: RedisKVOptions): Promise<KVBase> {
     await main.run(scripts.tail, keys, [maxHistory], { what: 'open', isWrite: false })
     const connectTail = async (): Promise<Connection> => new Connection(connect(), clock, timeoutMs)
     const tail = new Tail({ main, connect: connectTail, keys, maxHistory, maxWatchLagBytes, clock })
-    const features = featuresFor(await durabilityOf(main))
+    const features = redisFeatures(await durabilityOf(main))
     return createEngineKV(new RedisEngine({ main, tail, keys, maxHistory, features }), root)
   } catch (error) {
     main.abort()
     throw error
   }
-}
-
-function featuresFor(durability: Durability): KVFeatures {
-  return Object.freeze({
-    backend: 'redis',
-    durability,
-    sharing: 'writers',
-    leases: true,
-    leaseGranularityMs: 1,
-    watch: true,
-    watchAcrossRestarts: true,
-    // A script that is longer would keep everybody waiting.
-    maxTransactionOps: 10_000,
-    maxValueBytes: 64 * 1024 * 1024,
-    maxKeyBytes: 1024,
-    snapshotPaging: false,
-  })
 }
 
 function checkOptions(options: RedisKVOptions) {
