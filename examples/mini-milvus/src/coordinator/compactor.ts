@@ -10,6 +10,7 @@ import type { SegmentLoader } from '../querynode/segment-loader.ts'
 import type { ObjectStorage } from '../storage/index.ts'
 import type { MetaReader, SegmentWriter } from './api.ts'
 import { nextCompaction, spentDeltas, type CompactionJob, type CompactionPolicy } from './compaction-plan.ts'
+import { CompactionRequests, type CompactionRequest } from './compaction-requests.ts'
 
 export interface CompactorOptions extends CompactionPolicy {
   readonly meta: MetaReader
@@ -20,8 +21,19 @@ export interface CompactorOptions extends CompactionPolicy {
   readonly onWarning: (message: string, error: unknown) => void
 }
 
+interface NextJob {
+  readonly collection: CollectionMeta
+  readonly job: CompactionJob
+  /** Who asked for it, if anybody did. */
+  readonly request?: CompactionRequest | undefined
+}
+
+/** What is rewritten on request: all that can be merged, and all that has deletes waiting. */
+const EAGER = { minSegments: 2, deleteShare: 0 }
+
 export class Compactor {
   readonly #options: CompactorOptions
+  readonly #requests = new CompactionRequests()
   readonly #unsubscribe: () => void
   /** Collections whose last job failed: left alone until their segments change by other hands. */
   readonly #failed = new Set<bigint>()
@@ -36,6 +48,21 @@ export class Compactor {
       this.#wake()
     })
     this.#wake()
+  }
+
+  /** Rewrites all that can be of a collection, ahead of what is due. @returns whether there is anything */
+  request(id: bigint, collectionId: bigint): boolean {
+    const { meta } = this.#options
+    const isNeeded = nextCompaction(meta.segments(collectionId), (vchannel) => meta.flushedTs(collectionId, vchannel), { ...this.#options, ...EAGER }) !== undefined
+    const request = this.#requests.add(id, collectionId)
+    if (isNeeded) this.#wake()
+    else request.state = 'completed'
+    return isNeeded
+  }
+
+  /** A request of this run of the compactor. */
+  requested(id: bigint): Readonly<CompactionRequest> | undefined {
+    return this.#requests.get(id)
   }
 
   async close(): Promise<void> {
@@ -58,18 +85,25 @@ export class Compactor {
       const next = this.#next()
       if (next === undefined || this.#closed) return
       try {
-        await this.#compact(next.collection, next.job)
+        await this.#compact(next)
       } catch (error) {
         // Dropped or truncated while it was read: nothing has failed, look again.
         if (next.job.segments.some(({ id }) => this.#options.meta.segment(id) === undefined)) continue
-        this.#failed.add(next.collection.id)
+        if (next.request === undefined) this.#failed.add(next.collection.id)
+        else next.request.state = 'failed'
         if (!this.#closed) this.#options.onWarning(`compaction of ${next.collection.schema.name} failed`, error)
       }
     }
   }
 
-  #next(): { readonly collection: CollectionMeta; readonly job: CompactionJob } | undefined {
+  #next(): NextJob | undefined {
     const { meta } = this.#options
+    for (const request of this.#requests.executing()) {
+      const collection = meta.collectionById(request.collectionId)
+      const job = nextCompaction(meta.segments(request.collectionId), (vchannel) => meta.flushedTs(request.collectionId, vchannel), { ...this.#options, ...EAGER })
+      if (collection !== undefined && job !== undefined) return { collection, job, request }
+      request.state = 'completed'
+    }
     for (const collection of meta.collections()) {
       if (this.#failed.has(collection.id)) continue
       const job = nextCompaction(meta.segments(collection.id), (vchannel) => meta.flushedTs(collection.id, vchannel), this.#options)
@@ -78,14 +112,18 @@ export class Compactor {
     return undefined
   }
 
-  async #compact(collection: CollectionMeta, job: CompactionJob): Promise<void> {
+  async #compact({ collection, job, request }: NextJob): Promise<void> {
     const { segments, meta } = this.#options
     const merged = await this.#rewrite(collection, job)
-    // Dropped or truncated meanwhile: what was written is swept with the next start.
-    if (job.segments.some(({ id }) => meta.segment(id) === undefined)) return
+    // Dropped or truncated meanwhile: nobody else knows of what was written.
+    if (job.segments.some(({ id }) => meta.segment(id) === undefined)) {
+      for (const { path } of merged) await this.#options.storage.delete(path)
+      return
+    }
     const gone = new Set(job.segments.map(({ id }) => id))
     const left = [...meta.segments(collection.id).filter(({ id }) => !gone.has(id)), ...merged]
     await segments.replaceSegments([...gone, ...spentDeltas(left).map(({ id }) => id)], merged)
+    request?.merges.push({ sources: [...gone], target: merged[0]?.id ?? 0n })
   }
 
   async #rewrite(collection: CollectionMeta, job: CompactionJob): Promise<SegmentMeta[]> {

@@ -67,6 +67,8 @@ export class IndexBuilder {
       const result = await this.#build(job)
       if (this.#abort.signal.aborted) return
       if (this.#options.meta.segment(job.segment.id) !== undefined) await this.#options.segments.saveSegmentIndex(job.segment.id, result)
+      // Its segment went while the index was built: nobody else knows of the file.
+      else if (result.path !== '') await this.#options.storage.delete(result.path)
     }
   }
 

@@ -45,7 +45,7 @@ export function createHandlers(options: HandlersOptions): Pick<ServerOptions, 'h
     ...createDqlHandlers({ meta: catalog, queryNode, now, gracefulTimeMs: parameters.getDurationMs('common.gracefulTime'), lastWrite: (id) => writer.lastWrite(id) }),
     ...createFlushHandlers({ meta: catalog, now, flushShard: (key, ts) => roles.flushShard(key, ts), wallClock: () => clock.now() }),
     ...createSegmentHandlers({ meta: catalog, queryNode }),
-    ...createCompactionHandlers({ meta: catalog, allocateId: () => time.ids.allocOne(), segmentBytes: () => parameters.getBytes('dataNode.sealBytes') }),
+    ...createCompactionHandlers({ meta: catalog, compactor: () => roles.compactor.current, allocateId: () => time.ids.allocOne(), segmentBytes: () => parameters.getBytes('dataNode.sealBytes') }),
     ...createNodeInfoHandlers({ meta: catalog, queryNode, version: `mini-milvus-${version}`, now: () => clock.now(), usage: systemUsage }),
   }
   return { handlers, http: createRestHandler({ handlers, logger }) }

@@ -33,6 +33,7 @@ export interface RolesOptions {
 export interface Roles {
   readonly dataNode: Role<DataNode>
   readonly queryNode: Role<QueryNode>
+  readonly compactor: Role<Compactor>
   flushShard(key: ShardKey, ts: bigint): Promise<void>
   close(): Promise<void>
 }
@@ -49,7 +50,7 @@ export async function startRoles(options: RolesOptions): Promise<Roles> {
   const dataNode: Role<DataNode> = role('data-node', (onFailure) => openDataNode(options, () => queryNode, onFailure))
   const queryNode: Role<QueryNode> = role('query-node', (onFailure) => openQueryNode(options, () => dataNode, onFailure))
   const indexNode = role('index-node', async () => openIndexNode(options))
-  const compactor = role('compactor', async () => openCompactor(options))
+  const compactor: Role<Compactor> = role('compactor', async () => openCompactor(options))
   const started: Role<RoleInstance>[] = []
   const close = async (): Promise<void> => {
     for (const item of started.reverse()) await item.close()
@@ -64,7 +65,7 @@ export async function startRoles(options: RolesOptions): Promise<Roles> {
     await close()
     throw error
   }
-  return { dataNode, queryNode, flushShard: (key, ts) => dataNode.current.flushShard(key, ts), close }
+  return { dataNode, queryNode, compactor, flushShard: (key, ts) => dataNode.current.flushShard(key, ts), close }
 }
 
 function openDataNode({ catalog, mq, storage, ticks, time, pchannels, parameters, clock, onWarning }: RolesOptions, queryNode: () => Role<QueryNode>, onFailure: (error: Error) => void): Promise<DataNode> {

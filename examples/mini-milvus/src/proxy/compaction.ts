@@ -1,7 +1,5 @@
-/**
- * Manual compaction as RPC handlers. Segments are not compacted yet, so every job is one without plans: the counts say so, and
- * its state is what Milvus answers where there was nothing to do.
- */
+/** Manual compaction as RPC handlers. Flushed segments alone are rewritten; what waits in memory is not its business. */
+import type { CompactionRequest } from '../coordinator/compaction-requests.ts'
 import type { MetaReader } from '../coordinator/api.ts'
 import type { WireHandlers } from '../server/handlers.ts'
 import { MilvusError } from '../server/status.ts'
@@ -9,6 +7,10 @@ import { CompactionState } from '../wire/index.ts'
 
 export interface CompactionOptions {
   readonly meta: MetaReader
+  readonly compactor: () => {
+    request(id: bigint, collectionId: bigint): boolean
+    requested(id: bigint): Readonly<CompactionRequest> | undefined
+  }
   readonly allocateId: () => Promise<bigint>
   /** Bytes at which a segment is sealed. */
   readonly segmentBytes: () => number
@@ -16,7 +18,12 @@ export interface CompactionOptions {
 
 const MIB = 1024 * 1024
 
-export function createCompactionHandlers({ meta, allocateId, segmentBytes }: CompactionOptions): WireHandlers {
+export function createCompactionHandlers({ meta, compactor, allocateId, segmentBytes }: CompactionOptions): WireHandlers {
+  const requested = (id: bigint): Readonly<CompactionRequest> => {
+    const found = compactor().requested(id)
+    if (found === undefined) throw new MilvusError(1100, `compaction ${id} is not known: it was asked for before the last start, or long ago, or never`)
+    return found
+  }
   return {
     ManualCompaction: {
       kind: 'ddl',
@@ -28,26 +35,34 @@ export function createCompactionHandlers({ meta, allocateId, segmentBytes }: Com
         if (target < 0n || (target > 0n && target < smallest)) {
           throw new MilvusError(1100, `targetSize ${target} MB is less than the size of a segment, ${smallest} MB: invalid parameter`)
         }
-        return { compactionID: await allocateId(), compactionPlanCount: 0 }
+        const compactionID = await allocateId()
+        return { compactionID, compactionPlanCount: compactor().request(compactionID, collection.id) ? 1 : 0 }
       },
     },
     GetCompactionState: {
       kind: 'ddl',
       async run({ compactionID }) {
-        checkId(compactionID)
-        return { state: CompactionState.Completed, executingPlanNo: 0n, timeoutPlanNo: 0n, completedPlanNo: 0n, failedPlanNo: 0n }
+        const { state, merges } = requested(compactionID)
+        return {
+          state: stateOf(state),
+          executingPlanNo: state === 'executing' ? 1n : 0n,
+          timeoutPlanNo: 0n,
+          completedPlanNo: BigInt(merges.length),
+          failedPlanNo: state === 'failed' ? 1n : 0n,
+        }
       },
     },
     GetCompactionStateWithPlans: {
       kind: 'ddl',
       async run({ compactionID }) {
-        checkId(compactionID)
-        return { state: CompactionState.Completed, mergeInfos: [] }
+        const { state, merges } = requested(compactionID)
+        return { state: stateOf(state), mergeInfos: merges.map(({ sources, target }) => ({ sources, target })) }
       },
     },
   }
 }
 
-function checkId(id: bigint): void {
-  if (id <= 0n) throw new MilvusError(1100, `compactionID ${id} is not one that ManualCompaction gave`)
+/** Milvus knows two states; which plans failed is told by their number. */
+function stateOf(state: CompactionRequest['state']): number {
+  return state === 'executing' ? CompactionState.Executing : CompactionState.Completed
 }
