@@ -1,6 +1,7 @@
 /** What a step needs of the graph it runs in. */
 import type { Clock } from './clock.ts'
 import type { FlowGraphErrorCode } from './errors.ts'
+import type { Cut } from './cut.ts'
 import type { Vertex } from './vertex.ts'
 
 export interface Core {
@@ -13,6 +14,8 @@ export interface Core {
   /** Promises of `operate` that are out, over all nodes. */
   running: number
   startTick: bigint
+  /** The checkpoint that is being taken. */
+  cut: Cut | undefined
   frontier: bigint
   /** This vertex may have something to do. */
   mark(vertex: Vertex): void

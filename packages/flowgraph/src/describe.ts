@@ -1,5 +1,7 @@
+import { idleStates } from './live-states.ts'
 import { isSourceNode } from './node.ts'
 import type { Node } from './node.ts'
+import type { FlowGraphStates, NodeStates } from './states.ts'
 
 export interface NodeDescription {
   readonly name: string
@@ -8,6 +10,14 @@ export interface NodeDescription {
   readonly outputs: readonly string[]
   readonly maxQueueLength: number
   readonly maxParallelism: number
+  readonly maxQueueBytes: number | undefined
+  /** At the moment of the call. */
+  readonly states: NodeStates
+}
+
+export interface DescribeOptions {
+  /** Numbers in the text's labels. @default false */
+  readonly counters?: boolean | undefined
 }
 
 export interface GraphDescription {
@@ -23,27 +33,39 @@ export interface DeclaredEdges {
 }
 
 /** Works on unfinished graphs too: edges are those that out lists name. */
-export function describeGraph(nodes: ReadonlyMap<string, Node>, edges: ReadonlyMap<string, DeclaredEdges>): GraphDescription {
+export function describeGraph(
+  nodes: ReadonlyMap<string, Node>,
+  edges: ReadonlyMap<string, DeclaredEdges>,
+  states: FlowGraphStates,
+  { counters = false }: DescribeOptions,
+): GraphDescription {
+  const live = states.nodes
   const described = [...nodes.values()].map((node): NodeDescription => {
     const { inputs, outputs } = edges.get(node.name) ?? { inputs: [], outputs: [] }
     const kind = isSourceNode(node) ? 'source' : outputs.length === 0 ? 'sink' : 'operator'
-    return { name: node.name, kind, inputs, outputs, maxQueueLength: node.maxQueueLength, maxParallelism: node.maxParallelism }
+    const { name, maxQueueLength, maxQueueBytes, maxParallelism } = node
+    return { name, kind, inputs, outputs, maxQueueLength, maxParallelism, maxQueueBytes, states: live.get(name) ?? idleStates }
   })
   const pairs = [...edges].flatMap(([from, { outputs }]) => outputs.map((to) => ({ from, to })))
-  return { nodes: described, edges: pairs, mermaid: toMermaid(described, pairs) }
+  return { nodes: described, edges: pairs, mermaid: toMermaid(described, pairs, counters) }
 }
 
 const shapes = { source: ['([', '])'], operator: ['[', ']'], sink: ['[[', ']]'] } as const
 
-function toMermaid(nodes: readonly NodeDescription[], edges: readonly { from: string; to: string }[]): string {
+function toMermaid(nodes: readonly NodeDescription[], edges: readonly { from: string; to: string }[], counters: boolean): string {
   // Mermaid's ids are narrow: nodes are numbered, names are labels.
   const ids = new Map(nodes.map(({ name }, i) => [name, `n${i}`]))
   const known = edges.filter(({ from, to }) => ids.has(from) && ids.has(to))
   return [
     'flowchart LR',
-    ...nodes.map(({ name, kind }) => `  ${ids.get(name)}${shapes[kind][0]}"${escapeLabel(name)}"${shapes[kind][1]}`),
+    ...nodes.map((node) => `  ${ids.get(node.name)}${shapes[node.kind][0]}"${escapeLabel(node.name)}${counters ? numbers(node.states) : ''}"${shapes[node.kind][1]}`),
     ...known.map(({ from, to }) => `  ${ids.get(from)} --> ${ids.get(to)}`),
   ].join('\n')
+}
+
+function numbers({ completed, skipped, failed, queueDepth, frontier }: NodeStates): string {
+  const gaveUp = failed > 0 ? `, ${failed} failed` : ''
+  return `<br/>${completed} done, ${skipped} skipped${gaveUp}<br/>${queueDepth} waiting, tick ${frontier}`
 }
 
 function escapeLabel(name: string): string {

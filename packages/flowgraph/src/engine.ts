@@ -1,6 +1,7 @@
 /** Runs vertices in slices of time: whoever is furthest down goes first, so that little waits on edges. */
 import type { Clock } from './clock.ts'
 import type { Core } from './core.ts'
+import type { Cut } from './cut.ts'
 import { FlowGraphError } from './errors.ts'
 import type { FlowGraphErrorCode } from './errors.ts'
 import type { Scheduler } from './scheduler.ts'
@@ -34,6 +35,7 @@ export class Engine implements Core {
   running = 0
   startTick = -1n
   frontier = -1n
+  cut: Cut | undefined
   readonly #options: EngineOptions
   readonly #abort = new AbortController()
   #highest = -1
@@ -102,13 +104,15 @@ export class Engine implements Core {
       for (const edge of vertex.inputs) edge.queue.clear()
     }
     if (reason !== undefined) this.#abort.abort(reason)
+    this.cut?.reject(error ?? new FlowGraphError('FLOW_CLOSED', 'the graph ended before the checkpoint was whole'))
+    this.cut = undefined
     this.#options.onStop(error)
   }
 
   fail(code: FlowGraphErrorCode, message: string, vertex: Vertex | undefined, tick: bigint | undefined, cause?: unknown): void {
     const lastWholeTick = this.frontier < 0n ? undefined : this.frontier
     const error = new FlowGraphError(code, message, { cause, details: { node: vertex?.node.name, timeTick: tick, lastWholeTick } })
-    if (vertex !== undefined) vertex.failed = 1
+    if (vertex !== undefined) vertex.failed++
     if (this.stopped) this.#options.onLateError(error)
     else this.stop(error, error)
   }
@@ -171,6 +175,7 @@ export class Engine implements Core {
 
   /** The ready vertex that is furthest down. */
   #next(): Vertex | undefined {
+    if (this.#options.scheduler.choose !== undefined) return this.#chosen(this.#options.scheduler.choose)
     for (let i = this.#highest; i >= 0; i--) {
       const vertex = this.vertices[i] as Vertex
       if (!vertex.ready) continue
@@ -179,6 +184,13 @@ export class Engine implements Core {
     }
     this.#highest = -1
     return undefined
+  }
+
+  /** Any ready vertex: what a graph does must not depend on it. */
+  #chosen(choose: (count: number) => number): Vertex | undefined {
+    const ready = this.vertices.filter((vertex) => vertex.ready)
+    if (ready.length === 0) this.#highest = -1
+    return ready[choose(ready.length)]
   }
 
   /** Some steps of one vertex; gives the time after them. */

@@ -8,6 +8,7 @@ const codes = {
     retryable: false,
     summary: 'An operator returned what cannot be sent: no message, a wrong tick, or an edge that does not exist.',
   },
+  FLOW_CHECKPOINT_FAILED: { retryable: false, summary: 'A `snapshot` or the store of checkpoints threw.' },
   FLOW_CLOSED: { retryable: false, summary: 'The graph was closed.' },
   FLOW_CLOSE_FAILED: { retryable: false, summary: "A node's `close` threw." },
   FLOW_CLOSE_TIMEOUT: {

@@ -1,22 +1,28 @@
 /** Running `operate` and what follows from it: results in the order of ticks, promises, the end of a node. */
 import type { Core } from './core.ts'
+import { keepFinal } from './cut.ts'
+import { GIVEN_UP, recover } from './recover.ts'
 import type { Msg, OperateResult } from './msg.ts'
 import { deliver, riseFrontier } from './route.ts'
+import { isTraced, tracedOperate } from './tracing.ts'
 import type { EdgeEnd, Task, Vertex, Edge } from './vertex.ts'
 
 /** Run `operate` at a tick, or let it pass by, and send what comes of it. */
 export function execute(core: Core, vertex: Vertex, tick: bigint, inputs: readonly Msg[], skip: boolean): void {
   vertex.lastTick = tick
-  if (skip) {
+  if (skip && !vertex.seesSkips) {
     vertex.skipped++
     return complete(core, vertex, tick, inputs, undefined)
   }
-  let result: OperateResult | Promise<OperateResult>
+  let result: OperateResult | Promise<OperateResult | typeof GIVEN_UP>
   vertex.operating = true
   try {
-    result = vertex.node.operate(inputs, core.signal)
+    result = isTraced() ? tracedOperate(core, vertex, tick, inputs) : vertex.node.operate(inputs, core.signal)
+    const { policy } = vertex
+    if (policy !== undefined && isPromise(result)) result = result.catch((error: unknown) => recover(core, vertex, policy, tick, inputs, error))
   } catch (error) {
-    return operatorFailed(core, vertex, tick, error)
+    if (vertex.policy === undefined || core.stopped) return operatorFailed(core, vertex, tick, error)
+    result = recover(core, vertex, vertex.policy, tick, inputs, error)
   } finally {
     vertex.operating = false
   }
@@ -30,6 +36,7 @@ export function execute(core: Core, vertex: Vertex, tick: bigint, inputs: readon
 export function finish(core: Core, vertex: Vertex, end: EdgeEnd): void {
   if (vertex.end !== 'open' || vertex.tasks.length > 0) return
   vertex.end = end
+  keepFinal(core, vertex)
   for (const edge of vertex.inputs) {
     edge.shut = true
     edge.queue.clear()
@@ -58,7 +65,7 @@ export function hasRoom(vertex: Vertex): boolean {
   const { outputs } = vertex
   for (let i = 0; i < outputs.length; i++) {
     const edge = outputs[i] as Edge
-    if (edge.queue.length < edge.limit || edge.shut) continue
+    if ((edge.queue.length < edge.limit && edge.bytes < edge.limitBytes) || edge.shut) continue
     edge.wanted = true
     return false
   }
@@ -79,7 +86,7 @@ export function deliverTask(core: Core, vertex: Vertex): boolean {
   return true
 }
 
-function startTask(core: Core, vertex: Vertex, tick: bigint, inputs: readonly Msg[], promise: Promise<OperateResult>): void {
+function startTask(core: Core, vertex: Vertex, tick: bigint, inputs: readonly Msg[], promise: Promise<OperateResult | typeof GIVEN_UP>): void {
   const task: Task = { tick, inputs, result: undefined, done: false }
   vertex.tasks.push(task)
   core.running++
@@ -87,9 +94,9 @@ function startTask(core: Core, vertex: Vertex, tick: bigint, inputs: readonly Ms
   promise.then(
     (result) => {
       endTask(core, vertex)
-      vertex.completed++
+      if (result !== GIVEN_UP) vertex.completed++
       if (core.stopped) return core.settled()
-      task.result = result
+      task.result = result === GIVEN_UP ? undefined : result
       task.done = true
       if (vertex.tasks.peek() !== task) return
       core.mark(vertex)
@@ -109,11 +116,10 @@ function endTask(core: Core, vertex: Vertex): void {
 }
 
 function operatorFailed(core: Core, vertex: Vertex, tick: bigint, cause: unknown): void {
-  vertex.failed = 1
   const reason = cause instanceof Error ? cause.message : String(cause)
   core.fail('FLOW_OPERATOR_FAILED', `"${vertex.node.name}" failed at tick ${tick}: ${reason}`, vertex, tick, cause)
 }
 
-function isPromise(result: OperateResult | Promise<OperateResult>): result is Promise<OperateResult> {
+function isPromise(result: OperateResult | Promise<OperateResult | typeof GIVEN_UP>): result is Promise<OperateResult | typeof GIVEN_UP> {
   return typeof result === 'object' && result !== null && 'then' in result && typeof result.then === 'function'
 }

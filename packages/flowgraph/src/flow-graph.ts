@@ -1,12 +1,15 @@
 /// <reference lib="esnext.disposable" />
 import { checkDuration, checkFunction, checkName, checkNames, checkObject, checkSignal } from './arguments.ts'
+import { Checkpointer, checkCheckpoints } from './checkpointer.ts'
+import type { Checkpoint } from './checkpoint.ts'
 import type { Clock } from './clock.ts'
 import { describeGraph } from './describe.ts'
-import type { DeclaredEdges, GraphDescription } from './describe.ts'
+import { restoreFrom } from './cut.ts'
+import type { DeclaredEdges, DescribeOptions, GraphDescription } from './describe.ts'
 import { systemClock, systemScheduler } from './edge.ts'
 import { Engine } from './engine.ts'
 import { FlowGraphError } from './errors.ts'
-import type { CloseOptions, FlowGraphOptions, StartOptions, TimeTickedFlowGraph } from './graph.ts'
+import type { CheckpointOptions, CloseOptions, FlowGraphOptions, StartOptions, TimeTickedFlowGraph } from './graph.ts'
 import { LiveStates } from './live-states.ts'
 import { checkNode } from './node.ts'
 import type { Node } from './node.ts'
@@ -27,6 +30,7 @@ interface Settings {
   readonly sliceMs: number
   readonly closeTimeoutMs: number
   readonly onFrontier: ((tick: bigint) => void) | undefined
+  readonly checkpoints: CheckpointOptions | undefined
 }
 
 class FlowGraph implements TimeTickedFlowGraph {
@@ -38,6 +42,7 @@ class FlowGraph implements TimeTickedFlowGraph {
   readonly #resolveClosed: (outcome: Error | undefined) => void
   #phase: 'new' | 'running' | 'draining' | 'stopping' = 'new'
   #engine: Engine | undefined
+  #checkpointer: Checkpointer | undefined
   #outcome: Error | undefined
   /** When a shutdown gives up waiting; monotonic. */
   #deadline: number | undefined
@@ -47,6 +52,7 @@ class FlowGraph implements TimeTickedFlowGraph {
   constructor(options: FlowGraphOptions) {
     checkObject('options', options)
     if (options.onFrontier !== undefined) checkFunction('onFrontier', options.onFrontier)
+    if (options.checkpoints !== undefined) checkCheckpoints(options.checkpoints)
     const sliceMs = checkDuration('sliceMs', options.sliceMs ?? 5)
     if (sliceMs > 10) throw new RangeError(`expected \`sliceMs\` to be at most 10, got ${sliceMs}`)
     this.#options = {
@@ -55,6 +61,7 @@ class FlowGraph implements TimeTickedFlowGraph {
       sliceMs,
       closeTimeoutMs: checkDuration('closeTimeoutMs', options.closeTimeoutMs ?? 30_000),
       onFrontier: options.onFrontier,
+      checkpoints: options.checkpoints,
     }
     let resolveClosed: (outcome: Error | undefined) => void = () => {}
     this.closed = new Promise((resolve) => (resolveClosed = resolve))
@@ -92,11 +99,12 @@ class FlowGraph implements TimeTickedFlowGraph {
   start(options: StartOptions = {}): void {
     this.#checkNew()
     checkObject('options', options)
-    const { signal } = options
+    const { signal, from } = options
     checkSignal(signal)
+    if (from !== undefined) checkObject('from', from)
     signal?.throwIfAborted()
     const vertices = createVertices(planGraph(this.#nodes, this.#edges), this.#nodes, this.#edges)
-    const { clock, scheduler, sliceMs, onFrontier } = this.#options
+    const { clock, scheduler, sliceMs, onFrontier, checkpoints } = this.#options
     const engine = new Engine(vertices, {
       clock,
       scheduler,
@@ -105,12 +113,15 @@ class FlowGraph implements TimeTickedFlowGraph {
       onStop: (error) => this.#onStop(engine, error),
       onLateError: (error) => (this.#outcome ??= error),
     })
+    if (from !== undefined) restoreFrom(engine, from)
     this.#states.attach(engine)
+    this.#checkpointer = new Checkpointer(engine, checkpoints)
     for (const node of this.#nodes.values()) node.setPipelineStates(this.#states)
     this.#engine = engine
     this.#phase = 'running'
     if (signal !== undefined) this.#listen(signal)
     engine.start()
+    this.#checkpointer.start()
   }
 
   close(options: CloseOptions = {}): Promise<void> {
@@ -124,8 +135,14 @@ class FlowGraph implements TimeTickedFlowGraph {
     return this.close()
   }
 
-  describe(): GraphDescription {
-    return describeGraph(this.#nodes, this.#edges)
+  checkpoint(): Promise<Checkpoint> {
+    if (this.#phase !== 'running' && this.#phase !== 'draining')
+      return Promise.reject(new FlowGraphError('FLOW_CLOSED', 'the graph does not run'))
+    return (this.#checkpointer as Checkpointer).take()
+  }
+
+  describe(options: DescribeOptions = {}): GraphDescription {
+    return describeGraph(this.#nodes, this.#edges, this.#states, options)
   }
 
   #checkNew(): void {
@@ -177,7 +194,8 @@ class FlowGraph implements TimeTickedFlowGraph {
     this.#forgetSignal?.()
     const { clock, closeTimeoutMs } = this.#options
     const leftMs = this.#deadline === undefined ? closeTimeoutMs : Math.max(0, this.#deadline - clock.monotonic())
-    void shutDown(engine, clock, leftMs).then((inTime) => {
+    const saved = (error === undefined ? this.#checkpointer?.finish() : this.#checkpointer?.stop()) ?? Promise.resolve()
+    void shutDown(engine, clock, leftMs, saved).then((inTime) => {
       if (!inTime)
         this.#outcome ??= new FlowGraphError('FLOW_CLOSE_TIMEOUT', 'operators or nodes did not end in time; they were left behind')
       this.#resolveClosed(this.#outcome)

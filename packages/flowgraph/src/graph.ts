@@ -21,7 +21,8 @@
  * - A graph Must not hold the event loop longer than a slice plus one `operate`.
  */
 import type { Clock } from './clock.ts'
-import type { GraphDescription } from './describe.ts'
+import type { Checkpoint, CheckpointStore } from './checkpoint.ts'
+import type { DescribeOptions, GraphDescription } from './describe.ts'
 import type { Node } from './node.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { FlowGraphStates } from './states.ts'
@@ -35,11 +36,21 @@ export interface FlowGraphOptions {
   readonly sliceMs?: number | undefined
   /** How long a failed or aborted graph waits for running operators and `close` of nodes. @default 30_000 */
   readonly closeTimeoutMs?: number | undefined
+  /** Save a checkpoint now and then, and one when all sources have ended (not after `close()`: some ticks were left out). */
+  readonly checkpoints?: CheckpointOptions | undefined
   /** Called synchronously each time the last whole tick rises. A throw stops the graph with `FLOW_LISTENER_FAILED`. */
   readonly onFrontier?: ((tick: bigint) => void) | undefined
 }
 
+export interface CheckpointOptions {
+  readonly store: CheckpointStore
+  /** From the end of one to the begin of the next; 0: only when `checkpoint()` is called, and at the end. @default 10_000 */
+  readonly intervalMs?: number | undefined
+}
+
 export interface StartOptions {
+  /** Begin from this checkpoint: states are restored, messages at or below its tick are dropped at the sources. */
+  readonly from?: Checkpoint | undefined
   /** Aborting it closes the graph without draining; `closed` then gives the reason. */
   readonly signal?: AbortSignal | undefined
 }
@@ -79,6 +90,12 @@ export interface TimeTickedFlowGraph extends AsyncDisposable {
    * it waits for you.
    */
   close(options?: CloseOptions): Promise<void>
-  /** The graph as data and as Mermaid text. */
-  describe(): GraphDescription
+  /**
+   * A consistent cut of the running graph at the newest tick that a source has brought, saved if the graph has a store. Barriers travel
+   * to all nodes while the graph runs on; a source that is behind that tick must pass it or end first. Calls at the same time share one.
+   * Rejects when the graph ends before it is whole.
+   */
+  checkpoint(): Promise<Checkpoint>
+  /** The graph as data and as Mermaid text; with `counters`, the text has each node's numbers of this moment. */
+  describe(options?: DescribeOptions): GraphDescription
 }

@@ -1,16 +1,21 @@
 import type { FlowGraphStates, NodeStates } from './states.ts'
 import type { Engine } from './engine.ts'
+import type { Msg } from './msg.ts'
 import type { Node } from './node.ts'
+import type { Ring } from './ring.ts'
 import type { Vertex } from './vertex.ts'
 
-const idle: NodeStates = {
+export const idleStates: NodeStates = {
   active: 0,
   completed: 0,
   skipped: 0,
   failed: 0,
+  retried: 0,
   queueDepth: 0,
+  queueBytes: 0,
   frontier: -1n,
   lastTick: -1n,
+  lagMs: 0,
   busyMs: 0,
   ended: false,
 }
@@ -55,21 +60,25 @@ export class LiveStates implements FlowGraphStates {
   #map<T>(read: (states: NodeStates) => T): ReadonlyMap<string, T> {
     const byName = new Map((this.#engine?.vertices ?? []).map((vertex) => [vertex.node.name, vertex]))
     const now = this.#engine?.clock.monotonic() ?? 0
-    return new Map([...this.#nodes.keys()].map((name) => [name, read(statesOf(byName.get(name), now))]))
+    const newest = (this.#engine?.vertices ?? []).reduce((most, { source, lastTick }) => (source && lastTick > most ? lastTick : most), -1n)
+    return new Map([...this.#nodes.keys()].map((name) => [name, read(statesOf(byName.get(name), now, newest))]))
   }
 }
 
-function statesOf(vertex: Vertex | undefined, now: number): NodeStates {
-  if (vertex === undefined) return idle
-  const { completed, skipped, failed, frontier, lastTick, busyMs, busySince, running, end } = vertex
+function statesOf(vertex: Vertex | undefined, now: number, newest: bigint): NodeStates {
+  if (vertex === undefined) return idleStates
+  const { completed, skipped, failed, retried, frontier, lastTick, busyMs, busySince, running, end } = vertex
   return {
     active: active(vertex),
     completed,
     skipped,
     failed,
+    retried,
     queueDepth: queueDepth(vertex),
+    queueBytes: vertex.inputs.reduce((sum, { queue }) => sum + bytesOf(queue), 0),
     frontier,
     lastTick,
+    lagMs: frontier < 0n || newest <= frontier ? 0 : Number((newest >> 18n) - (frontier >> 18n)),
     busyMs: running > 0 ? busyMs + now - busySince : busyMs,
     ended: end !== 'open',
   }
@@ -77,6 +86,13 @@ function statesOf(vertex: Vertex | undefined, now: number): NodeStates {
 
 function active(vertex: Vertex): number {
   return vertex.running + (vertex.operating ? 1 : 0)
+}
+
+/** Summed when asked: counting along would cost every hop. */
+function bytesOf(queue: Ring<Msg>): number {
+  let bytes = 0
+  queue.forEach((msg) => (bytes += msg.byteLength ?? 0))
+  return bytes
 }
 
 function queueDepth(vertex: Vertex): number {

@@ -16,6 +16,10 @@ export interface Msg {
    * a node that passes on one of its inputs as it came sends it to everyone.
    */
   readonly downStreamNodeIdx?: number | undefined
+  /** The same by the name of the downstream node; `downStreamNodeIdx` wins where both are given. */
+  readonly downStreamNodeName?: string | undefined
+  /** What this message counts against `maxQueueBytes`, in bytes; 0 if not given. Must not change while the message travels. */
+  readonly byteLength?: number | undefined
 }
 
 /**
@@ -36,7 +40,7 @@ export class SkipTickMsg implements Msg {
 
 /**
  * What an operator gives for a step:
- * - one message: to every downstream, or to the one that its `downStreamNodeIdx` names;
+ * - one message: to every downstream, or to the one that its `downStreamNodeIdx` or `downStreamNodeName` names;
  * - an array: element `i` to downstream `i`, unless the element names another; at most one message for each downstream;
  * - nothing, or an absent element: a {@link SkipTickMsg} travels there instead.
  *

@@ -1,10 +1,14 @@
 import { checkFunction } from './arguments.ts'
+import type { NodeSnapshot } from './checkpoint.ts'
 import type { Msg, OperateResult } from './msg.ts'
 import { BaseNode } from './node.ts'
 import type { BaseNodeOptions } from './node.ts'
 
 export interface OperatorOptions extends BaseNodeOptions {
   readonly close?: (() => void | Promise<void>) | undefined
+  /** See `Node`. */
+  readonly snapshot?: ((timeTick: bigint) => NodeSnapshot | undefined) | undefined
+  readonly restore?: ((state: string, timeTick: bigint) => void) | undefined
 }
 
 /**
@@ -22,6 +26,8 @@ export function createNode<In extends Msg = Msg>(
 
 class OperatorNode<In extends Msg> extends BaseNode {
   readonly #operate: (inputs: readonly In[], signal: AbortSignal) => OperateResult | Promise<OperateResult>
+  readonly #snapshot: OperatorOptions['snapshot']
+  readonly #restore: OperatorOptions['restore']
   readonly #close: (() => void | Promise<void>) | undefined
 
   constructor(
@@ -31,6 +37,10 @@ class OperatorNode<In extends Msg> extends BaseNode {
   ) {
     super(name, options)
     if (options.close !== undefined) checkFunction('close', options.close)
+    if (options.snapshot !== undefined) checkFunction('snapshot', options.snapshot)
+    if (options.restore !== undefined) checkFunction('restore', options.restore)
+    this.#snapshot = options.snapshot
+    this.#restore = options.restore
     this.#operate = operate
     this.#close = options.close
   }
@@ -38,6 +48,14 @@ class OperatorNode<In extends Msg> extends BaseNode {
   // The caller says which messages reach this node; the graph cannot know.
   operate(inputs: readonly Msg[], signal: AbortSignal): OperateResult | Promise<OperateResult> {
     return this.#operate(inputs as readonly In[], signal)
+  }
+
+  snapshot(timeTick: bigint): NodeSnapshot | undefined {
+    return this.#snapshot?.(timeTick)
+  }
+
+  restore(state: string, timeTick: bigint): void {
+    this.#restore?.(state, timeTick)
   }
 
   close(): void | Promise<void> {

@@ -24,6 +24,10 @@ export class Ring<T> {
     return item
   }
 
+  forEach(visit: (item: T) => void): void {
+    for (let i = 0; i < this.length; i++) visit(this.#items[(this.#head + i) & this.#mask] as T)
+  }
+
   clear(): void {
     this.#items = [undefined, undefined, undefined, undefined]
     this.#mask = 3

@@ -13,7 +13,7 @@ export function deliver(core: Core, vertex: Vertex, tick: bigint, inputs: readon
   if (Array.isArray(result)) return sendList(core, vertex, tick, inputs, result as readonly (Msg | undefined)[])
   const msg = result as Msg
   if (!isMessage(core, vertex, tick, msg)) return
-  if (msg.downStreamNodeIdx === undefined || passedOn(vertex, inputs, msg)) return sendAll(core, vertex, msg)
+  if ((msg.downStreamNodeIdx === undefined && msg.downStreamNodeName === undefined) || passedOn(vertex, inputs, msg)) return sendAll(core, vertex, msg)
   sendList(core, vertex, tick, inputs, [msg])
 }
 
@@ -40,12 +40,11 @@ function sendList(core: Core, vertex: Vertex, tick: bigint, inputs: readonly Msg
     const msg = list[i]
     if (msg === undefined || msg === null) continue
     if (!isMessage(core, vertex, tick, msg)) return
-    const route = msg.downStreamNodeIdx
-    const index = route === undefined || passedOn(vertex, inputs, msg) ? i : route
+    const index = passedOn(vertex, inputs, msg) ? i : routeOf(vertex, msg, i)
     if (!(index in slots)) {
       return core.fail(
         'FLOW_BAD_RESULT',
-        `"${vertex.node.name}" sent to downstream ${String(index)}, it has 0..${outputs.length - 1}`,
+        `"${vertex.node.name}" sent to downstream ${describeValue(msg.downStreamNodeIdx ?? msg.downStreamNodeName ?? i)}, it has 0..${outputs.length - 1}: ${outputs.map(({ to }) => to.node.name).join(', ')}`,
         vertex,
         tick,
       )
@@ -64,14 +63,21 @@ function sendList(core: Core, vertex: Vertex, tick: bigint, inputs: readonly Msg
   for (let i = 0; i < outputs.length; i++) send(core, outputs[i] as Edge, slots[i] ?? (skip ??= new SkipTickMsg(tick)))
 }
 
+/** -1: no such downstream. */
+function routeOf({ outputs }: Vertex, { downStreamNodeIdx, downStreamNodeName }: Msg, otherwise: number): number {
+  if (downStreamNodeIdx !== undefined) return downStreamNodeIdx
+  return downStreamNodeName === undefined ? otherwise : outputs.findIndex(({ to }) => to.node.name === downStreamNodeName)
+}
+
 function sendAll(core: Core, vertex: Vertex, msg: Msg): void {
   const { outputs } = vertex
   for (let i = 0; i < outputs.length; i++) send(core, outputs[i] as Edge, msg)
 }
 
-function send(core: Core, edge: Edge, msg: Msg): void {
+export function send(core: Core, edge: Edge, msg: Msg): void {
   if (edge.shut) return
   edge.queue.push(msg)
+  if (edge.limitBytes !== Infinity) edge.bytes += msg.byteLength ?? 0
   core.mark(edge.to)
 }
 

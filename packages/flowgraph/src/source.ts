@@ -1,20 +1,35 @@
 /** The steps of a source: ask, take one message, let it through `operate`. */
 import { describeValue } from './arguments.ts'
 import type { Core } from './core.ts'
+import { passBarrier } from './cut.ts'
 import type { Msg } from './msg.ts'
 import type { SourceResult } from './node.ts'
 import { execute, finish } from './execute.ts'
 import type { SourceState, Vertex } from './vertex.ts'
 
 export function stepSource(core: Core, vertex: Vertex, source: SourceState): boolean {
+  const { barrier } = source
+  // Behind the barrier's tick, and nothing at or below it can come any more: the barrier first.
+  if (barrier !== undefined && isBarrierDue(vertex, source, barrier)) {
+    if (vertex.tasks.length > 0) return false
+    source.barrier = undefined
+    passBarrier(core, vertex)
+    return true
+  }
   const msg = takeHeld(source)
-  if (msg !== undefined) return pass(core, vertex, msg)
+  if (msg !== undefined) return pass(core, vertex, source, msg)
   if (source.end !== 'open') {
     finish(core, vertex, source.end)
     return false
   }
   if (source.waiting) return false
   return pull(core, vertex, source)
+}
+
+function isBarrierDue(vertex: Vertex, source: SourceState, barrier: bigint): boolean {
+  if (vertex.lastTick >= barrier) return true
+  const next = source.held ?? source.batch?.[source.at]
+  return next === undefined ? source.end === 'ended' : next.timeTick > barrier
 }
 
 /** Read no more: what was handed over still goes through. */
@@ -77,8 +92,9 @@ function accept(core: Core, vertex: Vertex, source: SourceState, result: SourceR
   }
 }
 
-function pass(core: Core, vertex: Vertex, msg: Msg): boolean {
+function pass(core: Core, vertex: Vertex, source: SourceState, msg: Msg): boolean {
   const tick = msg.timeTick
+  if (tick <= source.above) return true
   if (tick <= vertex.lastTick) {
     core.fail('FLOW_TICK_NOT_RISING', `source "${vertex.node.name}" gave tick ${tick} after ${vertex.lastTick}`, vertex, tick)
     return false
@@ -102,7 +118,6 @@ function isMsg(core: Core, vertex: Vertex, msg: unknown): boolean {
 }
 
 function sourceFailed(core: Core, vertex: Vertex, cause: unknown): void {
-  vertex.failed = 1
   const reason = cause instanceof Error ? cause.message : String(cause)
   core.fail('FLOW_SOURCE_FAILED', `source "${vertex.node.name}" failed: ${reason}`, vertex, undefined, cause)
 }

@@ -8,14 +8,20 @@ export interface NodeStates {
   readonly completed: number
   /** Ticks that passed by because all inputs skipped. */
   readonly skipped: number
-  /** 1 after this node stopped the graph. */
+  /** Ticks this node gave up: by its error policy, or by stopping the graph. */
   readonly failed: number
+  /** Calls of `operate` again after a failure, by its error policy. */
+  readonly retried: number
   /** Messages that wait on this node's input edges. */
   readonly queueDepth: number
+  /** The sum of their `byteLength`. */
+  readonly queueBytes: number
   /** The last tick that left this node: no message at or below it follows. -1n before the first. */
   readonly frontier: bigint
   /** The last tick this node began. -1n before the first. */
   readonly lastTick: bigint
+  /** How far `frontier` is behind the newest tick that a source brought, in ms; ticks are taken as hybrid timestamps (ms << 18). */
+  readonly lagMs: number
   /** Milliseconds in which at least one `operate` of this node ran, its own delivery included. */
   readonly busyMs: number
   /** No input will come any more. */

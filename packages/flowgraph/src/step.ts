@@ -1,5 +1,6 @@
 /** One step of one node: synchronous, deterministic, without a clock. */
 import type { Core } from './core.ts'
+import { BarrierMsg, passBarrier } from './cut.ts'
 import { deliverTask, execute, finish, hasRoom } from './execute.ts'
 import { SkipTickMsg } from './msg.ts'
 import type { Msg } from './msg.ts'
@@ -20,6 +21,7 @@ export function step(core: Core, vertex: Vertex): boolean {
 }
 
 function stepSingle(core: Core, vertex: Vertex, edge: Edge): boolean {
+  if (edge.barriers > 0 && edge.queue.peek() instanceof BarrierMsg) return stepBarrier(core, vertex)
   const msg = take(core, edge)
   if (msg === undefined) {
     if (edge.end !== 'open') finish(core, vertex, edge.end)
@@ -33,6 +35,7 @@ function stepSingle(core: Core, vertex: Vertex, edge: Edge): boolean {
 function stepJoin(core: Core, vertex: Vertex): boolean {
   const { inputs } = vertex
   let tick: bigint | undefined
+  let barrier = false
   for (let i = 0; i < inputs.length; i++) {
     const edge = inputs[i] as Edge
     const head = edge.queue.peek()
@@ -41,8 +44,11 @@ function stepJoin(core: Core, vertex: Vertex): boolean {
       if (edge.end === 'cut') finish(core, vertex, 'cut')
       return false
     }
-    if (tick === undefined || head.timeTick < tick) tick = head.timeTick
+    if (edge.barriers > 0 && head instanceof BarrierMsg) barrier = true
+    else if (tick === undefined || head.timeTick < tick) tick = head.timeTick
   }
+  // A barrier stands behind its own tick and before any higher one, on every edge alike.
+  if (barrier && (tick === undefined || tick > (core.cut?.tick ?? -1n))) return stepBarrier(core, vertex)
   if (tick === undefined) {
     finish(core, vertex, 'ended')
     return false
@@ -52,7 +58,9 @@ function stepJoin(core: Core, vertex: Vertex): boolean {
   const heads: Msg[] = []
   for (let i = 0; i < inputs.length; i++) {
     const edge = inputs[i] as Edge
-    const head = edge.queue.peek()?.timeTick === tick ? take(core, edge) : undefined
+    const first = edge.queue.peek()
+    const isDue = first?.timeTick === tick && !(edge.barriers > 0 && first instanceof BarrierMsg)
+    const head = isDue ? take(core, edge) : undefined
     if (head !== undefined && head.skipThisTick !== true) skip = false
     heads.push(head ?? (marker ??= new SkipTickMsg(tick)))
   }
@@ -60,10 +68,23 @@ function stepJoin(core: Core, vertex: Vertex): boolean {
   return true
 }
 
+/** Everything up to the barrier has left this vertex: keep what it knows, send the barrier on. */
+function stepBarrier(core: Core, vertex: Vertex): boolean {
+  if (vertex.tasks.length > 0) return false
+  for (const edge of vertex.inputs) {
+    if (!(edge.queue.peek() instanceof BarrierMsg)) continue
+    take(core, edge)
+    edge.barriers--
+  }
+  passBarrier(core, vertex)
+  return true
+}
+
 function take(core: Core, edge: Edge): Msg | undefined {
   const msg = edge.queue.shift()
   // Woken at half: a sender that is woken for each slot would trade bursts for single steps.
-  if (edge.wanted && edge.queue.length <= edge.limit >> 1) {
+  if (edge.limitBytes !== Infinity) edge.bytes -= msg?.byteLength ?? 0
+  if (edge.wanted && edge.queue.length <= edge.limit >> 1 && edge.bytes <= edge.limitBytes / 2) {
     edge.wanted = false
     core.mark(edge.from)
   }

@@ -2,6 +2,8 @@
 import { isSourceNode } from './node.ts'
 import type { Node, SourceNode } from './node.ts'
 import type { DeclaredEdges } from './describe.ts'
+import type { NodeSnapshot } from './checkpoint.ts'
+import type { ErrorPolicy } from './error-policy.ts'
 import type { Msg, OperateResult } from './msg.ts'
 import { Ring } from './ring.ts'
 
@@ -16,6 +18,11 @@ export interface Edge {
   readonly to: Vertex
   readonly queue: Ring<Msg>
   readonly limit: number
+  readonly limitBytes: number
+  /** Counted only where `limitBytes` is finite. */
+  bytes: number
+  /** Barriers in the queue: steps look for them only where there are some. */
+  barriers: number
   end: EdgeEnd
   /** The sender found it full and waits. */
   wanted: boolean
@@ -39,6 +46,10 @@ export interface SourceState {
   /** A promise of `next` is out. */
   waiting: boolean
   end: EdgeEnd
+  /** A checkpoint wants a barrier behind this tick. */
+  barrier: bigint | undefined
+  /** Messages up to this tick are in the checkpoint that the graph began from. */
+  above: bigint
 }
 
 export interface Vertex {
@@ -62,6 +73,11 @@ export interface Vertex {
   completed: number
   skipped: number
   failed: number
+  retried: number
+  readonly policy: ErrorPolicy | undefined
+  readonly seesSkips: boolean
+  /** The snapshot of a node that has ended. */
+  final: NodeSnapshot | undefined
   /** Its inputs have ended (or were cut) and all has left it. */
   end: EdgeEnd
   closeCalled: boolean
@@ -89,6 +105,9 @@ export function createVertices(
           to: vertex,
           queue: new Ring<Msg>(),
           limit: node.maxQueueLength,
+          limitBytes: node.maxQueueBytes ?? Infinity,
+          bytes: 0,
+          barriers: 0,
           end: 'open',
           wanted: false,
           shut: false,
@@ -106,7 +125,7 @@ export function createVertices(
 
 function createVertex(index: number, node: Node): Vertex {
   const source: SourceState | undefined = isSourceNode(node)
-    ? { node, held: undefined, batch: undefined, at: 0, waiting: false, end: 'open' }
+    ? { node, held: undefined, batch: undefined, at: 0, waiting: false, end: 'open', barrier: undefined, above: -1n }
     : undefined
   return {
     index,
@@ -127,6 +146,10 @@ function createVertex(index: number, node: Node): Vertex {
     completed: 0,
     skipped: 0,
     failed: 0,
+    retried: 0,
+    policy: node.onError,
+    seesSkips: node.seesSkips === true,
+    final: undefined,
     end: 'open',
     closeCalled: false,
     closing: undefined,

@@ -1,6 +1,6 @@
 /** A sample graph as a real one. */
 import { createTimeTickedFlowGraph } from '../flow-graph.ts'
-import type { TimeTickedFlowGraph } from '../graph.ts'
+import type { CheckpointOptions, TimeTickedFlowGraph } from '../graph.ts'
 import { InputNode } from '../input-node.ts'
 import type { Msg } from '../msg.ts'
 import type { Node } from '../node.ts'
@@ -16,6 +16,9 @@ export interface SampleRunOptions {
   readonly time: VirtualTime
   /** Sources begin above this tick. */
   readonly above?: bigint | undefined
+  /** Changes nodes before they are added. */
+  readonly wrap?: ((node: Node, sample: SampleNode) => Node) | undefined
+  readonly checkpoints?: CheckpointOptions | undefined
   /** Throws here. */
   readonly failAt?: { readonly node: string; readonly timeTick: bigint } | undefined
 }
@@ -31,10 +34,10 @@ export interface SampleRun {
 
 /** Not started yet. */
 export function buildSample(sample: SampleGraph, options: SampleRunOptions): SampleRun {
-  const { time } = options
+  const { time, wrap = (node) => node, checkpoints } = options
   const trace = new Map<string, string[]>(sample.nodes.map(({ name }) => [name, []]))
   const closedNodes: string[] = []
-  const graph = createTimeTickedFlowGraph({ clock: time.clock, scheduler: time.scheduler })
+  const graph = createTimeTickedFlowGraph({ clock: time.clock, scheduler: time.scheduler, checkpoints })
   let overflow = 0
   for (const node of sample.nodes) {
     const step = (inputs: readonly Msg[]): void => {
@@ -45,9 +48,8 @@ export function buildSample(sample: SampleGraph, options: SampleRunOptions): Sam
         overflow = Math.max(overflow, (graph.states.nodes.get(name)?.queueDepth ?? 0) - edges.length * maxQueueLength)
       }
     }
-    graph.addNode(
-      node.inputs.length === 0 ? sampleSource(sample, node, options, step) : sampleOperator(sample, node, time, step, closedNodes),
-    )
+    const made = node.inputs.length === 0 ? sampleSource(sample, node, options, step) : sampleOperator(sample, node, time, step, closedNodes)
+    graph.addNode(wrap(made, node))
     graph.setEdges(node.name, node.inputs, node.outputs)
   }
   return { graph, trace, overflow: () => overflow, closedNodes }

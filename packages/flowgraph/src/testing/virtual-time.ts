@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { Scheduler } from '../scheduler.ts'
+import { seeded } from './seeded.ts'
 
 /**
  * Rounds of settled promises before the next turn; without a turn, before time jumps to the next timer; without a timer,
@@ -22,12 +23,16 @@ interface Timer {
 export class VirtualTime {
   readonly clock: Clock
   readonly scheduler: Scheduler
+  readonly #choose: (count: number) => number
   #time = 0
   #order = 0
   readonly #turns = new Set<{ readonly callback: () => void }>()
   readonly #timers = new Set<Timer>()
 
-  constructor() {
+  /** With a `seed`, turns, timers of one instant and the nodes of a graph go in an order drawn from it: one interleaving for each seed. */
+  constructor(options: { readonly seed?: number | undefined } = {}) {
+    const random = options.seed === undefined ? undefined : seeded(options.seed)
+    this.#choose = random === undefined ? () => 0 : (count) => Math.floor(random() * count)
     this.clock = {
       now: () => this.#time,
       monotonic: () => this.#time,
@@ -38,6 +43,7 @@ export class VirtualTime {
       },
     }
     this.scheduler = {
+      ...(random === undefined ? {} : { choose: this.#choose }),
       schedule: (callback) => {
         const turn = { callback }
         this.#turns.add(turn)
@@ -69,7 +75,7 @@ export class VirtualTime {
   }
 
   #turn(): boolean {
-    const [turn] = this.#turns
+    const turn = this.#turns.size < 2 ? [...this.#turns][0] : [...this.#turns][this.#choose(this.#turns.size)]
     if (turn === undefined) return false
     this.#turns.delete(turn)
     turn.callback()
@@ -77,7 +83,9 @@ export class VirtualTime {
   }
 
   #fire(): boolean {
-    const [timer] = [...this.#timers].toSorted((a, b) => a.at - b.at || a.order - b.order)
+    const sorted = [...this.#timers].toSorted((a, b) => a.at - b.at || a.order - b.order)
+    const due = sorted.filter(({ at }) => at <= (sorted[0]?.at ?? 0))
+    const timer = due[due.length < 2 ? 0 : this.#choose(due.length)]
     if (timer === undefined) return false
     this.#timers.delete(timer)
     this.#time = Math.max(this.#time, timer.at)
