@@ -1,7 +1,8 @@
-/** Stores: the memory store alone, lmdb against the raw driver with the same durability. */
+/** Stores: the memory store alone, lmdb, etcd and Redis against the raw driver with the same durability. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { serverRows } from '../kv/servers.mjs'
 import { inFlight, load, loadName, timeOf } from '../measure.mjs'
 
 const KEYS = 100_000
@@ -114,4 +115,5 @@ export const rows = [
     }),
     close: closeBoth,
   },
+  ...serverRows,
 ]
