@@ -79,7 +79,7 @@ describe('an oracle over gRPC', () => {
       await new Promise<void>((resolve) => held.push(resolve))
       return next(count)
     })
-    const { source } = connectWith({ addresses: [(await serve(oracle)).address], maxInFlight: 2 })
+    const { source } = connectWith({ addresses: [(await serve(oracle)).address], maxInFlight: 2, silenceMs: 60_000 })
     const calls: Promise<bigint>[] = []
     for (let turn = 0; turn < 5; turn++) {
       calls.push(source.allocOne())
@@ -111,17 +111,33 @@ describe('an oracle over gRPC', () => {
   test('a silent oracle: TSO_TIMEOUT, then a new stream', async () => {
     const next = up()
     const oracle = counting((count, call) => (call === 1 ? new Promise(() => undefined) : next(count)))
-    const { source, events } = connectWith({ addresses: [(await serve(oracle)).address], timeoutMs: 60 })
+    const { source, events } = connectWith({ addresses: [(await serve(oracle)).address], timeoutMs: 400, silenceMs: 60_000 })
     await expect(source.allocOne()).rejects.toMatchObject({ code: 'TSO_TIMEOUT', retryable: true })
     expect(await source.allocOne()).toBe(1n)
     expect(events.map(({ type }) => type)).toEqual(['disconnected', 'connected'])
+  })
+
+  test('a stopped oracle: what it does not answer is asked at the next address, in time', async () => {
+    const [stopped, well] = [await serve(counting(() => new Promise(() => undefined))), await serve(counting(up()))]
+    const { source, events } = connectWith({ addresses: [stopped.address, well.address], timeoutMs: 10_000, silenceMs: 300 })
+    expect(await Promise.all([source.allocOne(), source.allocOne()])).toEqual([1n, 2n])
+    expect(events).toMatchObject([{ type: 'disconnected', error: { message: 'no answer within 300 ms' } }, { type: 'connected', address: well.address }])
+  })
+
+  test('a stopped oracle is left in time also after a while without any link', async () => {
+    const gone = await serve(counting(up()))
+    await gone.close()
+    const [stopped, well] = [await serve(counting(() => new Promise(() => undefined))), await serve(counting(up()))]
+    const { source, events } = connectWith({ addresses: [gone.address, stopped.address, well.address], timeoutMs: 10_000, silenceMs: 300 })
+    expect(await source.allocOne()).toBe(1n)
+    expect(events.map(({ type }) => type)).toEqual(['disconnected', 'disconnected', 'connected'])
   })
 
   test('nobody there: TSO_TIMEOUT with the cause; then somebody', async () => {
     const gone = await serve(counting(up()))
     await gone.close()
     await gone.close()
-    const { source } = connectWith({ addresses: [gone.address], timeoutMs: 80 })
+    const { source } = connectWith({ addresses: [gone.address], timeoutMs: 400, silenceMs: 60_000 })
     await expect(source.allocOne()).rejects.toMatchObject({ code: 'TSO_TIMEOUT', cause: { code: 14 } })
     await expect(checkTimestampHealth({ address: gone.address, timeoutMs: 200 })).rejects.toMatchObject({ code: 'TSO_UNAVAILABLE' })
     await serve(counting(up()), { port: gone.port })
@@ -156,7 +172,7 @@ describe('an oracle over gRPC', () => {
     expect(listed.events).toEqual([{ type: 'redirected', address: follower.address, leader: leader.address }, { type: 'connected', address: leader.address }])
     const free = connectWith({ addresses: [follower.address], followUnlisted: true })
     expect(await free.source.allocOne()).toBe(2n)
-    const strict = connectWith({ addresses: [follower.address, other.address], timeoutMs: 100 })
+    const strict = connectWith({ addresses: [follower.address, other.address], timeoutMs: 500, silenceMs: 60_000 })
     await expect(strict.source.allocOne()).rejects.toMatchObject({ code: 'TSO_TIMEOUT', cause: { name: 'TsoError' } })
   })
 
@@ -187,7 +203,7 @@ describe('an oracle over gRPC', () => {
 
   test('an oracle that gives less than before is left, and its answer dropped', async () => {
     const old = await serve(counting(async (count) => createRange(5n, count)))
-    const { source, events } = connectWith({ addresses: [old.address], timeoutMs: 100 })
+    const { source, events } = connectWith({ addresses: [old.address], timeoutMs: 500, silenceMs: 60_000 })
     expect(await source.allocOne()).toBe(5n)
     await expect(source.allocOne()).rejects.toMatchObject({ code: 'TSO_TIMEOUT' })
     expect(events.map(({ type }) => type)).toContain('fell-back')
@@ -214,14 +230,14 @@ describe('an oracle over gRPC', () => {
   test('limits: callers, requests of a stream, streams', async () => {
     const silent = counting(() => new Promise(() => undefined))
     const server = await serve(silent, { maxPending: 1, maxStreams: 1 })
-    const { source } = connectWith({ addresses: [server.address], maxWaiting: 3, timeoutMs: 1_000 })
+    const { source } = connectWith({ addresses: [server.address], maxWaiting: 3, timeoutMs: 1_000, silenceMs: 60_000 })
     const first = source.allocOne().catch((error: unknown) => error)
     await expect.poll(() => silent.counts.length).toBe(1)
     await expect(source.allocOne()).rejects.toMatchObject({ code: 'TSO_OVERLOADED' })
     const late = [1, 2, 3].map(() => source.allocOne())
     await expect(late[2]).rejects.toThrow('more than 3 callers')
     await Promise.allSettled(late)
-    const second = connectWith({ addresses: [server.address], timeoutMs: 100 })
+    const second = connectWith({ addresses: [server.address], timeoutMs: 600, silenceMs: 60_000 })
     await expect(second.source.allocOne()).rejects.toMatchObject({ code: 'TSO_TIMEOUT', cause: { code: 8 } })
     await source.close()
     await first
@@ -258,7 +274,7 @@ describe('an oracle over gRPC', () => {
     const oracle = counting(up())
     const wrong: [unknown, string][] = [
       [undefined, 'the options'], [{}, '`addresses`'], [{ addresses: [] }, '`addresses`'], [{ addresses: ['x'] }, '`addresses`'], [{ addresses: [7] }, '`addresses`'],
-      [{ addresses: ['a:1'], timeoutMs: 0 }, '`timeoutMs`'], [{ addresses: ['a:1'], maxInFlight: 0 }, '`maxInFlight`'],
+      [{ addresses: ['a:1'], timeoutMs: 0 }, '`timeoutMs`'], [{ addresses: ['a:1'], maxInFlight: 0 }, '`maxInFlight`'], [{ addresses: ['a:1'], silenceMs: 0 }, '`silenceMs`'],
       [{ addresses: ['a:1'], minBackoffMs: 9, maxBackoffMs: 5 }, '`maxBackoffMs`'], [{ addresses: ['a:1'], clock: 1 }, '`clock`'],
     ]
     for (const [options, text] of wrong) expect(() => connectTimestampSource(options as ConnectTimestampSourceOptions)).toThrow(text)

@@ -18,6 +18,8 @@ export interface ConnectTimestampSourceOptions {
   readonly credentials?: ChannelCredentials | undefined
   /** Deadline of a call, also over reconnects, 1 to 600,000. Default 5,000 (Milvus). */
   readonly timeoutMs?: number | undefined
+  /** A request without an answer for so long is asked at the next address: its oracle may be stopped. Default a quarter of `timeoutMs`. */
+  readonly silenceMs?: number | undefined
   /** Requests under way at once; who waits meanwhile shares the next one. Default 4. */
   readonly maxInFlight?: number | undefined
   /** More waiting callers are refused with `TSO_OVERLOADED`. Default 20,000 (PD). */
@@ -68,12 +70,14 @@ export function connectTimestampSource(options: ConnectTimestampSourceOptions): 
   if (!Array.isArray(addresses) || addresses.length === 0) throw new TypeError(`expected \`addresses\` to be a list of "host:port", got ${show(addresses)}`)
   const checked = addresses.map((address) => checkAddress('addresses', address))
   checkInteger('timeoutMs', timeoutMs, 1, 600_000)
+  const silenceMs = options.silenceMs ?? Math.ceil(timeoutMs / 4)
+  checkInteger('silenceMs', silenceMs, 1, 600_000)
   checkInteger('maxInFlight', maxInFlight, 1, 1_000)
   checkInteger('maxWaiting', maxWaiting, 1, Number.MAX_SAFE_INTEGER)
   checkInteger('minBackoffMs', minBackoffMs, 1, 600_000)
   checkInteger('maxBackoffMs', maxBackoffMs, minBackoffMs, 600_000)
   checkMethods('clock', clock, ['now', 'monotonic', 'setTimer'])
-  const limits = { timeoutMs, maxInFlight, maxWaiting, minBackoffMs, maxBackoffMs }
+  const limits = { timeoutMs, silenceMs, maxInFlight, maxWaiting, minBackoffMs, maxBackoffMs }
   return new RemoteSource({ addresses: checked, credentials, followUnlisted, clock, random, onEvent, ...limits })
 }
 

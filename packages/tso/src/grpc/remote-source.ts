@@ -21,6 +21,7 @@ export interface RemoteSourceSettings {
   readonly addresses: readonly string[]
   readonly credentials: ChannelCredentials
   readonly timeoutMs: number
+  readonly silenceMs: number
   readonly maxInFlight: number
   readonly maxWaiting: number
   readonly minBackoffMs: number
@@ -35,6 +36,7 @@ interface Batch {
   readonly waiters: Waiter[]
   need: number
   readonly deadline: number
+  sentAt: number
   /** The greatest timestamp that was given out when the request left. */
   floor: bigint
 }
@@ -58,6 +60,7 @@ export class RemoteSource implements RemoteTimestampSource {
   #hops = 0
   #cancelConnect: (() => void) | undefined
   #cancelDeadline: (() => void) | undefined
+  #deadlineAt = 0
   #greatest = -1n
   #lastError: unknown
   #isClosed = false
@@ -65,7 +68,7 @@ export class RemoteSource implements RemoteTimestampSource {
     this.#isFlushDue = false
     const deadline = this.#settings.clock.monotonic() + this.#settings.timeoutMs
     for (let next = this.#queue.peekNeed(); next !== undefined; next = this.#queue.peekNeed()) {
-      this.#unsent.push({ ...this.#queue.takeBatch(MAX_LOGICAL), deadline, floor: 0n })
+      this.#unsent.push({ ...this.#queue.takeBatch(MAX_LOGICAL), deadline, sentAt: 0, floor: 0n })
     }
     this.#pump()
   }
@@ -139,6 +142,7 @@ export class RemoteSource implements RemoteTimestampSource {
       const batch = this.#mergeUnsent()
       if (batch === undefined) break
       batch.floor = this.#greatest
+      batch.sentAt = this.#settings.clock.monotonic()
       const id = this.#nextId++ >>> 0
       this.#inFlight.set(id, batch)
       this.#link.send({ id, count: batch.need })
@@ -249,17 +253,20 @@ export class RemoteSource implements RemoteTimestampSource {
     }
   }
 
-  /** One timer, for the oldest batch: all have the same time, so it is the first in either list. */
+  /** One timer, for the oldest batch: all have the same time, so it is the first in either list. It is moved only when it would be late. */
   #armDeadline(): void {
-    if (this.#cancelDeadline !== undefined) return
-    const oldest = Math.min(this.#firstInFlight()?.deadline ?? Infinity, this.#unsent[0]?.deadline ?? Infinity)
-    if (oldest === Infinity) return
-    const { clock } = this.#settings
+    const { clock, silenceMs } = this.#settings
+    const first = this.#firstInFlight()
+    const silent = (first?.sentAt ?? Infinity) + silenceMs
+    const next = Math.min(silent, first?.deadline ?? Infinity, this.#unsent[0]?.deadline ?? Infinity)
+    if (next === Infinity || (this.#cancelDeadline !== undefined && this.#deadlineAt <= next)) return
+    this.#cancelDeadline?.()
+    this.#deadlineAt = next
     this.#cancelDeadline = clock.setTimer(() => {
       this.#cancelDeadline = undefined
       this.#expire(clock.monotonic())
       this.#pump()
-    }, oldest - clock.monotonic())
+    }, next - clock.monotonic())
   }
 
   #firstInFlight(): Batch | undefined {
@@ -268,15 +275,15 @@ export class RemoteSource implements RemoteTimestampSource {
   }
 
   #expire(now: number): void {
+    const { timeoutMs, silenceMs } = this.#settings
     const isDue = (batch: Batch): boolean => batch.deadline <= now
-    const isSilent = [...this.#inFlight.values()].some((batch) => isDue(batch) && batch.waiters.some((waiter) => !waiter.done))
+    const isSilent = [...this.#inFlight.values()].some((batch) => isDue(batch) || batch.sentAt + silenceMs <= now)
     const due = [...this.#inFlight.values(), ...this.#unsent].filter(isDue)
     for (const [id, batch] of this.#inFlight) if (isDue(batch)) this.#inFlight.delete(id)
     this.#unsent = this.#unsent.filter((batch) => !isDue(batch))
-    const { timeoutMs } = this.#settings
     for (const { waiters } of due) this.#queue.fail(waiters, new TsoError('TSO_TIMEOUT', `no timestamp within ${timeoutMs} ms`, { cause: this.#lastError }))
-    // A stream that says nothing may be half open.
-    if (isSilent && this.#link !== undefined) this.#disconnected(this.#link, new Error(`no answer within ${timeoutMs} ms`))
+    // A stream that says nothing may be half open, or its oracle stopped.
+    if (isSilent && this.#link !== undefined) this.#disconnected(this.#link, new Error(`no answer within ${silenceMs} ms`))
   }
 
   #report(event: RemoteSourceEvent): void {
