@@ -1,10 +1,11 @@
 /** From a sealed buffer to segment files: dead rows left out, rows sorted by key, one file per partition, one per delete scope. */
 import { concatColumns } from '../codec/gather.ts'
 import { fillColumn } from '../codec/fill.ts'
-import type { Column } from '../model/column.ts'
+import type { Column, VectorColumn } from '../model/column.ts'
 import type { CollectionMeta, SegmentMeta } from '../model/meta.ts'
 import type { PrimaryKeys } from '../model/primary-keys.ts'
 import type { CollectionSchema, FieldSchema } from '../model/schema.ts'
+import { yieldToLoop } from '../segment/edge.ts'
 import { writeDeltaFile } from '../segment/index.ts'
 import type { ObjectStorage } from '../storage/index.ts'
 import type { BufferedDelete, BufferedRows, SealedBuffer } from './shard-buffer.ts'
@@ -18,6 +19,9 @@ export interface FlushContext {
   readonly allocateId: () => Promise<bigint>
 }
 
+/** Copied between two turns of the event loop. */
+const STEP_BYTES = 4 * 1024 * 1024
+
 /** Writes the files; each is durable when this resolves. Empty buffers give no segment. */
 export async function flushBuffer(buffer: SealedBuffer, context: FlushContext): Promise<SegmentMeta[]> {
   const { collection } = context
@@ -26,7 +30,7 @@ export async function flushBuffer(buffer: SealedBuffer, context: FlushContext): 
     if (!collection.partitions.some((partition) => partition.id === partitionId)) continue
     const parts = buffered.filter(({ ts }) => ts > collection.truncatedTs)
     if (parts.length === 0) continue
-    const alive = withoutDead(joinRows(parts, collection.schema), latestDeletes(buffer.deletes, partitionId), collection.schema)
+    const alive = withoutDead(await joinRows(parts, collection.schema), latestDeletes(buffer.deletes, partitionId), collection.schema)
     if (alive.length === 0) continue
     const segment = { ...scopeOf(buffer, context), id: await context.allocateId(), partitionId }
     segments.push(await writeRowSegment(context.storage, collection.schema, segment, alive))
@@ -37,7 +41,7 @@ export async function flushBuffer(buffer: SealedBuffer, context: FlushContext): 
   return segments
 }
 
-function joinRows(parts: readonly BufferedRows[], schema: CollectionSchema): StampedRows {
+async function joinRows(parts: readonly BufferedRows[], schema: CollectionSchema): Promise<StampedRows> {
   const length = parts.reduce((sum, { rows }) => sum + rows.length, 0)
   const timestamps = new BigUint64Array(length)
   let at = 0
@@ -45,13 +49,40 @@ function joinRows(parts: readonly BufferedRows[], schema: CollectionSchema): Sta
     timestamps.fill(ts, at, at + rows.length)
     at += rows.length
   }
-  const columns = new Map(schema.fields.map((field) => [field.id, joinColumn(parts, field)]))
+  const columns = new Map<number, Column>()
+  for (const field of schema.fields) columns.set(field.id, await joinColumn(parts, field))
   return { length, columns, timestamps }
 }
 
-function joinColumn(parts: readonly BufferedRows[], field: FieldSchema): Column {
+async function joinColumn(parts: readonly BufferedRows[], field: FieldSchema): Promise<Column> {
   const columns = parts.map(({ rows }) => rows.columns.get(field.id) ?? fillColumn(field, rows.length))
-  return columns.length === 1 ? (columns[0] as Column) : concatColumns(columns)
+  const [only] = columns
+  if (columns.length === 1 && only !== undefined) return only
+  await yieldToLoop()
+  const vectors = columns.filter((column) => column.kind === 'vector')
+  return vectors.length === columns.length ? joinVectors(vectors) : concatColumns(columns)
+}
+
+/** Some megabytes at a time, between which the event loop has its turn. */
+async function joinVectors(parts: readonly VectorColumn[]): Promise<VectorColumn> {
+  const first = parts[0] as VectorColumn
+  const { bytesPerRow } = first
+  const length = parts.reduce((sum, part) => sum + part.length, 0)
+  const data = new Uint8Array(length * bytesPerRow)
+  const valid = parts.some((part) => part.valid !== undefined) ? new Uint8Array(length).fill(1) : undefined
+  let row = 0
+  let copied = 0
+  for (const part of parts) {
+    const bytes = part.length * bytesPerRow
+    data.set(part.data.subarray(0, bytes), row * bytesPerRow)
+    if (part.valid !== undefined) valid?.set(part.valid.subarray(0, part.length), row)
+    row += part.length
+    copied += bytes
+    if (copied < STEP_BYTES) continue
+    copied = 0
+    await yieldToLoop()
+  }
+  return { ...first, length, valid, data }
 }
 
 async function writeDeletes(buffer: SealedBuffer, partitionId: bigint, deletes: readonly BufferedDelete[], context: FlushContext): Promise<SegmentMeta> {

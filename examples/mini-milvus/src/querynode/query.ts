@@ -24,8 +24,8 @@ interface Match {
 
 export async function queryViews(context: QueryContext, request: QueryRequest): Promise<Omit<QueryResult, 'serviceTs'>> {
   const { schema, views, filter } = context
-  const keys = request.keys ?? filter?.primaryKeys
-  const residual = request.keys === undefined ? undefined : filter
+  const keys = request.keys ?? filter?.primaryKeyBound
+  const residual = request.keys === undefined && filter?.primaryKeys !== undefined ? undefined : filter
   const wanted = request.limit === undefined ? Infinity : request.offset + request.limit
   let count = 0
   const matches: Match[] = []

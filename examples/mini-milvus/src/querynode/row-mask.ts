@@ -1,6 +1,7 @@
 /** Which rows of a segment a request may return: alive, and TRUE under its filter. */
 import type { NodeClock } from '../edge/system.ts'
 import type { CompiledFilter } from '../filter/index.ts'
+import type { PrimaryKey } from '../model/primary-keys.ts'
 import type { SegmentView } from './segment-view.ts'
 
 export interface RowMask {
@@ -14,6 +15,9 @@ export interface RowMask {
 const SLICE_MS = 5
 /** Recent filters of a segment whose masks are kept: a byte per row each. */
 const MAX_KEPT = 4
+
+/** What looking a key up costs, in rows of a filter's evaluation. */
+const ROWS_PER_KEY = 16
 
 interface Kept {
   readonly mask: RowMask
@@ -31,6 +35,8 @@ export async function rowMask(view: SegmentView, filter: CompiledFilter | undefi
   const { length } = view
   const { deadCount } = view.tombstones
   if (filter === undefined && deadCount === 0) return { bytes: undefined, count: length, length }
+  const keys = filter?.primaryKeyBound
+  if (filter !== undefined && keys !== undefined && keys.length * ROWS_PER_KEY < length) return keyMask(view, filter, keys)
   let masks = kept.get(view)
   if (masks === undefined) kept.set(view, (masks = new Map<CompiledFilter | undefined, Kept>()))
   const known = masks.get(filter)
@@ -40,6 +46,24 @@ export async function rowMask(view: SegmentView, filter: CompiledFilter | undefi
   if (masks.size >= MAX_KEPT) masks.delete(masks.keys().next().value)
   masks.set(filter, { mask, deadCount })
   return mask
+}
+
+/** No other keys can match: look them up instead of reading every row. */
+function keyMask(view: SegmentView, filter: CompiledFilter, keys: readonly PrimaryKey[]): RowMask {
+  const { length, tombstones, keyIndex } = view
+  const bytes = sharedBytes(length)
+  const bit = Uint8Array.of(1)
+  let count = 0
+  for (const key of new Set(keys)) {
+    for (const row of keyIndex.rows(key)) {
+      if (row >= length || !tombstones.isAlive(row)) continue
+      if (filter.primaryKeys === undefined) filter.evaluate(view, row, row + 1, bit)
+      if (bit[0] !== 1) continue
+      bytes[row] = 1
+      count++
+    }
+  }
+  return { bytes, count, length }
 }
 
 function aliveMask({ length, tombstones }: SegmentView): RowMask {

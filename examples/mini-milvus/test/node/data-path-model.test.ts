@@ -71,6 +71,9 @@ class Story {
     expect(await this.#read(`version >= ${from}`)).toEqual(this.#sorted().filter(([, version]) => version >= from))
     const asked = this.#some(8)
     expect(await this.#read(`id in [${asked.join(', ')}]`)).toEqual(this.#sorted().filter(([id]) => asked.includes(id)))
+    const both = this.#sorted().filter(([id, version]) => asked.includes(id) && version >= from)
+    expect(await this.#read(`id in [${asked.join(', ')}] and version >= ${from}`)).toEqual(both)
+    await this.#searchKeys(asked, from, both)
   }
 
   async end(): Promise<void> {
@@ -174,6 +177,15 @@ class Story {
     const versions = found.columns.get(101)
     const hits = primaryKeyList(found.keys).map((key, row) => [Number(key), versions?.kind === 'int64' ? Number(versions.values[row]) : -1] as const)
     expect(hits.map(far)).toEqual(expected)
+  }
+
+  /** A search whose filter names keys finds just them. */
+  async #searchKeys(asked: readonly number[], from: number, expected: readonly (readonly [number, number])[]): Promise<void> {
+    const filter = `id in [${asked.join(', ')}] and version >= ${from}`
+    const queries = new Uint8Array(new Float32Array(2).buffer)
+    const request = { ...common, collectionId: this.#collection().id, filter, guaranteeTs: await this.#harness.now(), outputFields: [], fieldId: 102, queries, nq: 1, k: 20, offset: 0, metric: '', ef: undefined, radius: undefined, rangeFilter: undefined }
+    const found = await this.#harness.roles.queryNode.current.search(request)
+    expect(primaryKeyList(found.keys).map(Number).sort((a, b) => a - b)).toEqual(expected.map(([id]) => id))
   }
 
   async #read(filter: string): Promise<(readonly [number, number])[]> {
