@@ -5,6 +5,12 @@ const codes = {
   WATCHDOG_FULL: { retryable: false, summary: 'More components than `maxComponents`.' },
   WATCHDOG_RECOVERY_FAILED: { retryable: true, summary: '`clean` or `restart` said that the component is unhealthy.' },
   WATCHDOG_RECOVERY_TIMEOUT: { retryable: true, summary: '`clean` or `restart` took too long; its signal was aborted.' },
+  WATCHDOG_SESSION_CLOSED: { retryable: false, summary: 'The session or election was closed.' },
+  WATCHDOG_SESSION_CORRUPT: { retryable: false, summary: 'A stored record is not what this package wrote.' },
+  WATCHDOG_SESSION_FENCED: { retryable: true, summary: 'The lease may have ended: nothing may be served on it until it is renewed.' },
+  WATCHDOG_SESSION_LOST: { retryable: false, summary: 'Another process holds the key, or somebody removed it.' },
+  WATCHDOG_SESSION_TAKEN: { retryable: true, summary: 'A session with this key is registered.' },
+  WATCHDOG_STORE_TIMEOUT: { retryable: true, summary: 'The store did not answer in time.' },
   WATCHDOG_UNREGISTERED: { retryable: false, summary: 'The component was unregistered while it was being recovered.' },
 } as const
 

@@ -7,3 +7,8 @@ export { startWatchdog } from './start-watchdog.ts'
 export type {
   ComponentStates, DumpOptions, Fault, HeartbeatDump, Phase, RestartOptions, Watchdog, WatchdogEvent, WatchdogOptions, WatchdogStates,
 } from './watchdog.ts'
+export { pumpDump } from './pump.ts'
+export type { LineSink, PumpOptions } from './pump.ts'
+export type { PhiOptions } from './phi.ts'
+export { createSupervisor } from './supervisor.ts'
+export type { Strategy, Supervised, Supervisor, SupervisorEvent, SupervisorOptions } from './supervisor.ts'

@@ -1,6 +1,8 @@
 /** What is known of one component, and the judgement of it: synchronous, without a clock. */
 import { STATUSES } from './component.ts'
 import type { ActiveComponent, ComponentHeartbeat, Status } from './component.ts'
+import { Intervals } from './phi.ts'
+import type { PhiSettings } from './phi.ts'
 import type { Settings } from './settings.ts'
 import type { Fault, Phase } from './watchdog.ts'
 
@@ -30,6 +32,8 @@ export interface ComponentRecord {
   /** Monotonic; `undefined` while not healthy. */
   healthySince: number | undefined
   abort: AbortController | undefined
+  /** Of this life; only with phi-accrual. */
+  intervals: Intervals | undefined
 }
 
 export function createRecord(component: ActiveComponent, observed: number): ComponentRecord {
@@ -52,6 +56,7 @@ export function createRecord(component: ActiveComponent, observed: number): Comp
     dueAt: 0,
     healthySince: undefined,
     abort: undefined,
+    intervals: undefined,
   }
 }
 
@@ -63,10 +68,11 @@ export function beginLife(record: ComponentRecord, incarnation: number, observed
   record.status = undefined
   record.bornAt = observed
   record.healthySince = undefined
+  record.intervals = undefined
 }
 
 /** Take a beat; false if it is of an earlier life, repeated or out of order. */
-export function takeBeat(record: ComponentRecord, beat: ComponentHeartbeat, observed: number, now: number): boolean {
+export function takeBeat(record: ComponentRecord, beat: ComponentHeartbeat, observed: number, now: number, phi?: PhiSettings | undefined): boolean {
   const { incarnation = record.incarnation, seq, status } = beat
   if (incarnation < record.incarnation || (incarnation === record.incarnation && seq !== undefined && seq <= record.seq)) {
     record.staleBeats++
@@ -76,6 +82,7 @@ export function takeBeat(record: ComponentRecord, beat: ComponentHeartbeat, obse
   if (incarnation > record.incarnation) beginLife(record, incarnation, observed)
   if (seq !== undefined) record.seq = seq
   record.beats++
+  if (phi !== undefined && record.beatAt !== undefined) (record.intervals ??= new Intervals(phi)).add(observed - record.beatAt)
   record.beatAt = observed
   record.status = status
   if (status !== 'healthy') record.healthySince = undefined
@@ -93,10 +100,12 @@ export function findFault(record: ComponentRecord, observed: number, excusedAt: 
   if (polled === 'unhealthy' || record.status === 'unhealthy') return 'unhealthy'
   if (polled === 'stopping' || record.status === 'stopping') return undefined
   if (record.restartFailed) return 'restart-failed'
-  const { timeoutMs, startupGraceMs } = settings
+  const { timeoutMs, startupGraceMs, phi } = settings
   if (observed <= excusedAt + timeoutMs) return undefined
   if (record.beatAt === undefined) return observed - record.bornAt > startupGraceMs ? 'never-seen' : undefined
-  return observed - record.beatAt > timeoutMs ? 'silent' : undefined
+  const silentMs = observed - record.beatAt
+  if (silentMs > timeoutMs) return 'silent'
+  return phi !== undefined && (record.intervals?.phi(silentMs) ?? 0) > phi.threshold ? 'silent' : undefined
 }
 
 function poll(component: ActiveComponent): Status {

@@ -1,6 +1,8 @@
 import { checkDuration, checkFunction, checkInteger, checkObject, checkRatio, describeValue } from './arguments.ts'
 import type { Clock } from './clock.ts'
 import { systemClock, systemRandom } from './edge.ts'
+import { readPhi } from './phi.ts'
+import type { PhiSettings } from './phi.ts'
 import type { RestartOptions, WatchdogEvent, WatchdogOptions } from './watchdog.ts'
 
 /** The options of a restart, all there. */
@@ -21,6 +23,7 @@ export interface Settings {
   readonly checkIntervalMs: number
   readonly timeoutMs: number
   readonly startupGraceMs: number
+  readonly phi: PhiSettings | undefined
   readonly restart: RestartSettings
   readonly maxComponents: number
   readonly onEvent: ((event: WatchdogEvent) => void) | undefined
@@ -37,6 +40,7 @@ export function readSettings(options: WatchdogOptions): Settings {
     checkIntervalMs,
     timeoutMs: checkDuration('timeoutMs', options.timeoutMs ?? Math.max(10_000, checkIntervalMs), checkIntervalMs),
     startupGraceMs: checkDuration('startupGraceMs', options.startupGraceMs ?? 30_000),
+    phi: options.phi === undefined ? undefined : readPhi(options.phi),
     restart: readRestart(options.restart === undefined ? {} : options.restart),
     maxComponents: checkInteger('maxComponents', options.maxComponents ?? 100_000, 1, 10_000_000),
     onEvent: options.onEvent,

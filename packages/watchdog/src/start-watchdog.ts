@@ -79,7 +79,7 @@ class Dog implements Watchdog {
       this.#dump.put(heartbeat)
       const record = this.#records.get(heartbeat.id)
       if (record === undefined) return this.#putOrphan(heartbeat.id)
-      const taken = takeBeat(record, heartbeat, this.#observedNow(), this.#settings.clock.monotonic())
+      const taken = takeBeat(record, heartbeat, this.#observedNow(), this.#settings.clock.monotonic(), this.#settings.phi)
       if (!taken || record.phase !== 'starting') return
       record.phase = 'up'
       this.#tell({ type: 'up', id: record.id })

@@ -23,6 +23,7 @@
  */
 import type { Clock } from './clock.ts'
 import type { ActiveComponent, ComponentHeartbeat, Status } from './component.ts'
+import type { PhiOptions } from './phi.ts'
 
 export interface RestartOptions {
   /** Attempts within `withinMs` before the component is given up. @default 5 */
@@ -54,6 +55,8 @@ export interface WatchdogOptions {
   readonly timeoutMs?: number | undefined
   /** @default 30_000 */
   readonly startupGraceMs?: number | undefined
+  /** Judge silence by the intervals so far too, so that a component that beats often is missed sooner; `timeoutMs` stays the most. */
+  readonly phi?: PhiOptions | undefined
   readonly restart?: RestartOptions | undefined
   /** @default 100_000 */
   readonly maxComponents?: number | undefined

@@ -1,0 +1,11 @@
+/** Processes that are there as long as their lease: sessions, discovery, elections. On any store behind `KVBase` of `@timetick/kv`. */
+export { listSessions, watchSessions } from './session/discover.ts'
+export type { DiscoverOptions, SessionChange, SessionList, SessionsEvent, WatchSessionsOptions } from './session/discover.ts'
+export { startElection } from './session/election.ts'
+export type { Election, ElectionEvent, ElectionOptions, LeaderTerm } from './session/election.ts'
+export type { SessionRecord } from './session/record.ts'
+export { nextServerId } from './session/server-id.ts'
+export { openSession } from './session/session.ts'
+export type { Session, SessionEvent, SessionOptions } from './session/session.ts'
+export type { LeaseOptions } from './session/settings.ts'
+export type { SessionStore } from './session/store-call.ts'
