@@ -13,3 +13,5 @@ export const systemClock: Clock = {
 
 /** Let timers and input have their turn: a chain of microtasks would keep them waiting. */
 export const yieldToLoop = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+export const randomToken = (): string => crypto.randomUUID().replaceAll('-', '').slice(0, 12)

@@ -1,0 +1,53 @@
+/** What is used of kafkajs 2.2: a `Kafka` of your own fits when it has these. */
+export interface KafkaClient {
+  admin(): KafkaAdmin
+  producer(options: {
+    readonly idempotent: boolean
+    readonly maxInFlightRequests: number
+    readonly allowAutoTopicCreation: boolean
+    readonly createPartitioner: () => () => number
+    readonly retry: { readonly retries: number; readonly initialRetryTime: number; readonly maxRetryTime: number }
+  }): KafkaProducer
+  consumer(options: {
+    readonly groupId: string
+    readonly maxWaitTimeInMs: number
+    readonly minBytes: number
+    readonly maxBytesPerPartition: number
+    readonly allowAutoTopicCreation: boolean
+  }): KafkaConsumer
+}
+
+export interface KafkaAdmin {
+  connect(): Promise<void>
+  disconnect(): Promise<void>
+  listTopics(): Promise<string[]>
+  createTopics(options: { topics: { topic: string; numPartitions: number; replicationFactor?: number }[]; waitForLeaders: boolean; timeout: number }): Promise<boolean>
+  deleteTopics(options: { topics: string[]; timeout: number }): Promise<void>
+  deleteTopicRecords(options: { topic: string; partitions: { partition: number; offset: string }[] }): Promise<void>
+  deleteGroups(groups: string[]): Promise<unknown>
+  fetchTopicOffsets(topic: string): Promise<{ partition: number; high: string; low: string }[]>
+}
+
+export interface KafkaProducer {
+  connect(): Promise<void>
+  disconnect(): Promise<void>
+  sendBatch(batch: {
+    acks: number
+    topicMessages: { topic: string; messages: { value: Buffer; partition: number }[] }[]
+  }): Promise<{ errorCode: number; baseOffset?: string | undefined }[]>
+}
+
+export interface KafkaBatch {
+  readonly messages: readonly { readonly offset: string; readonly value: Buffer | null }[]
+}
+
+export interface KafkaConsumer {
+  readonly events: { readonly GROUP_JOIN: 'consumer.group_join'; readonly CRASH: 'consumer.crash' }
+  connect(): Promise<void>
+  disconnect(): Promise<void>
+  subscribe(options: { topics: string[]; fromBeginning: boolean }): Promise<void>
+  run(options: { autoCommit: boolean; eachBatch: (payload: { batch: KafkaBatch; heartbeat(): Promise<void> }) => Promise<void> }): Promise<void>
+  seek(position: { topic: string; partition: number; offset: string }): void
+  on(event: 'consumer.group_join', listener: () => void): unknown
+  on(event: 'consumer.crash', listener: (event: { readonly payload: { readonly error: Error; readonly restart: boolean } }) => void): unknown
+}

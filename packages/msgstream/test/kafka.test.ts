@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest'
+import type { Mq } from '../src/index.ts'
+import { openKafkaMq } from '../src/kafka.ts'
+import { testMq, testMsgStream } from '../src/testing.ts'
+import { runId, serviceUrl } from './services.edge.ts'
+
+const url = serviceUrl('kafka')
+const runner = { describe, it }
+let count = 0
+const prefixes = new WeakMap<Mq, string>()
+
+async function open(prefix: string): Promise<Mq> {
+  const mq = await openKafkaMq({ brokers: [url ?? ''], prefix, maxWaitMs: 20 })
+  prefixes.set(mq, prefix)
+  return mq
+}
+const nextPrefix = (): string => `${runId}-${++count}-`
+const reopen = async (mq: Mq): Promise<Mq> => {
+  await mq.close()
+  return open(prefixes.get(mq) ?? '')
+}
+
+describe.skipIf(url === undefined)('kafka', () => {
+  testMq('kafka', { runner, create: () => open(nextPrefix()), reopen, timeoutMs: 10_000 })
+  testMsgStream('kafka', { runner, create: () => open(nextPrefix()), reopen, timeoutMs: 10_000 })
+
+  it('a send larger than one request goes in several, in order', async () => {
+    const mq = await open(nextPrefix())
+    const producer = await mq.openProducer('a')
+    const frames = Array.from({ length: 12 }, (_, i) => new Uint8Array(300_000).fill(i))
+    const ids = await producer.send(frames)
+    expect(ids.length).toBe(12)
+    const reader = await mq.openReader('a', { at: 'earliest' })
+    const got: number[] = []
+    while (got.length < 12) got.push(...((await reader.read())?.frames ?? []).map(([byte]) => byte ?? -1))
+    expect(got).toEqual(Array.from({ length: 12 }, (_, i) => i))
+    await mq.close()
+  })
+
+  it('a reader that retention overtakes is told', async () => {
+    const mq = await openKafkaMq({ brokers: [url ?? ''], prefix: nextPrefix(), maxWaitMs: 20, maxBufferedBytes: 1000 })
+    const producer = await mq.openProducer('a')
+    const ids = (await Promise.all(Array.from({ length: 10 }, () => producer.send([new Uint8Array(900)])))).flat()
+    const reader = await mq.openReader('a', { at: 'earliest' })
+    expect((await reader.read({ maxMessages: 1 }))?.frames.length).toBe(1)
+    await reader.seek({ after: ids[2] ?? { backend: '', bytes: new Uint8Array() } })
+    await mq.truncate('a', ids[8] ?? { backend: '', bytes: new Uint8Array() })
+    await expect(reader.read()).rejects.toMatchObject({ code: 'MSG_POSITION_EXPIRED', details: { first: ids[8] } })
+    await mq.close()
+  })
+})
+
+it('refuses options that are none', async () => {
+  for (const bad of [undefined, {}, { brokers: [] }, { brokers: ['x'] }, { brokers: 'x:1' }, { client: {} }, { brokers: ['x:1'], prefix: 'a b' }, { brokers: ['x:1'], clientId: 5 }]) {
+    await expect(openKafkaMq(bad as never)).rejects.toThrow(TypeError)
+  }
+  await expect(openKafkaMq({ brokers: ['127.0.0.1:1'], maxWaitMs: 0 })).rejects.toThrow(RangeError)
+  await expect(openKafkaMq({ brokers: ['127.0.0.1:1'], timeoutMs: 200 })).rejects.toMatchObject({ code: 'MSG_UNAVAILABLE' })
+})
