@@ -29,19 +29,26 @@ export function utf8Length(text: string): number {
   return Buffer.byteLength(text, 'utf8')
 }
 
-function checkText(name: string, text: unknown, features: KVFeatures): asserts text is string {
-  if (typeof text !== 'string') throw expected(name, 'a string', text)
+/** What an argument is called, made only when it is wrong: checks are on the way of every pair. */
+export type Name = string | (() => string)
+
+function nameOf(name: Name): string {
+  return typeof name === 'string' ? name : name()
+}
+
+function checkText(name: Name, text: unknown, features: KVFeatures): asserts text is string {
+  if (typeof text !== 'string') throw expected(nameOf(name), 'a string', text)
   // Three bytes a unit at most: only long texts need counting. The length first, so that a huge text is not scanned.
   const limit = features.maxKeyBytes
   if (text.length * 3 > limit && (text.length > limit || utf8Length(text) > limit)) {
-    throw outOfRange(name, `at most ${limit} UTF-8 bytes`, text)
+    throw outOfRange(nameOf(name), `at most ${limit} UTF-8 bytes`, text)
   }
-  if (!isWellFormed(text)) throw expected(name, 'well-formed text (no lone surrogate)', text)
+  if (!isWellFormed(text)) throw expected(nameOf(name), 'well-formed text (no lone surrogate)', text)
 }
 
-export function checkKey(key: unknown, features: KVFeatures, name = 'key'): asserts key is string {
+export function checkKey(key: unknown, features: KVFeatures, name: Name = 'key'): asserts key is string {
   checkText(name, key, features)
-  if (key.length === 0) throw outOfRange(name, 'a non-empty string', key)
+  if (key.length === 0) throw outOfRange(nameOf(name), 'a non-empty string', key)
 }
 
 export function checkPrefix(prefix: unknown, features: KVFeatures, name = 'prefix'): asserts prefix is string {
@@ -52,7 +59,7 @@ export function checkKeys(keys: unknown, features: KVFeatures): readonly string[
   if (!Array.isArray(keys)) throw expected('keys', 'an array of strings', keys)
   const list: readonly unknown[] = keys
   return list.map((key, index) => {
-    checkKey(key, features, `keys[${index}]`)
+    checkKey(key, features, () => `keys[${index}]`)
     return key
   })
 }
@@ -73,20 +80,20 @@ function tooLarge(what: string, features: KVFeatures, details: Record<string, un
 }
 
 /** Checks a text value. */
-export function checkString(value: unknown, features: KVFeatures, name = 'value'): asserts value is string {
-  if (typeof value !== 'string') throw expected(name, 'a string', value)
+export function checkString(value: unknown, features: KVFeatures, name: Name = 'value'): asserts value is string {
+  if (typeof value !== 'string') throw expected(nameOf(name), 'a string', value)
   const limit = features.maxValueBytes
   if (value.length * 3 > limit && (value.length > limit || utf8Length(value) > limit)) {
-    throw tooLarge(`\`${name}\` has more than ${limit} bytes`, features, { maxValueBytes: limit })
+    throw tooLarge(`\`${nameOf(name)}\` has more than ${limit} bytes`, features, { maxValueBytes: limit })
   }
-  if (!isWellFormed(value)) throw expected(name, 'well-formed text (no lone surrogate)', value)
+  if (!isWellFormed(value)) throw expected(nameOf(name), 'well-formed text (no lone surrogate)', value)
 }
 
 /** Checks bytes and gives a copy, so that later changes of the caller's array do not reach the store. */
-export function copyBytes(value: unknown, features: KVFeatures, name = 'value'): Uint8Array {
-  if (!(value instanceof Uint8Array)) throw expected(name, 'a Uint8Array', value)
+export function copyBytes(value: unknown, features: KVFeatures, name: Name = 'value'): Uint8Array {
+  if (!(value instanceof Uint8Array)) throw expected(nameOf(name), 'a Uint8Array', value)
   const limit = features.maxValueBytes
-  if (value.byteLength > limit) throw tooLarge(`\`${name}\` has more than ${limit} bytes`, features, { maxValueBytes: limit })
+  if (value.byteLength > limit) throw tooLarge(`\`${nameOf(name)}\` has more than ${limit} bytes`, features, { maxValueBytes: limit })
   return Uint8Array.prototype.slice.call(new Uint8Array(value.buffer, value.byteOffset, value.byteLength))
 }
 
@@ -107,7 +114,7 @@ export function listPairs(pairs: unknown, features: KVFeatures): [string, unknow
   return list.map((pair, index) => {
     if (!Array.isArray(pair) || pair.length !== 2) throw expected(`pairs[${index}]`, 'a pair [key, value]', pair)
     const [key, value] = pair as [unknown, unknown]
-    checkKey(key, features, `pairs[${index}][0]`)
+    checkKey(key, features, () => `pairs[${index}][0]`)
     if (seen.has(key)) throw new TypeError(`expected \`pairs\` to have each key once, got ${show(key)} twice`)
     seen.add(key)
     return [key, value]

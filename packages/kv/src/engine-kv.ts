@@ -217,7 +217,7 @@ class EngineKV<V> implements KVBase<V> {
   }
 
   #saves(pairs: Pairs<V>): [string, Stored][] {
-    return listPairs(pairs, this.features).map(([key, value]) => [key, this.#codec.write(value, this.features, `the value of ${show(key)}`)])
+    return listPairs(pairs, this.features).map(([key, value]) => [key, this.#codec.write(value, this.features, () => `the value of ${show(key)}`)])
   }
 
   /** Puts the root before every key. */

@@ -1,13 +1,13 @@
 /** The two views of a value: text and bytes. */
 import { isUtf8 } from 'node:buffer'
-import { checkString, copyBytes, encodeText } from './check.ts'
+import { type Name, checkString, copyBytes, encodeText } from './check.ts'
 import type { Stored } from './engine.ts'
 import { KVError } from './errors.ts'
 import type { KVFeatures } from './features.ts'
 
 export interface ValueCodec<V> {
   /** Checks and takes over a caller's value. */
-  write(value: unknown, features: KVFeatures, name?: string): Stored
+  write(value: unknown, features: KVFeatures, name?: Name): Stored
   /** Gives a value that the caller may keep and change. */
   read(value: Stored, key: string): V
   /** The same for a page, whose array may be taken over. */
