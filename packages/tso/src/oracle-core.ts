@@ -179,7 +179,7 @@ export class OracleCore implements TimestampOracle {
   async #wait(ms: number): Promise<void> {
     let cancel = (): void => undefined
     const timer = new Promise<void>((resolve) => (cancel = this.#options.clock.setTimer(resolve, ms)))
-    const release = holdProcess()
+    const release = holdProcess(this.#options.clock)
     await abortable(timer, this.#closing.signal).finally(() => {
       cancel()
       release()

@@ -240,7 +240,7 @@ export class RemoteSource implements RemoteTimestampSource {
     // A round over all addresses is one failure.
     const round = Math.floor(this.#failures++ / addresses.length)
     const delayMs = Math.min(maxBackoffMs, minBackoffMs * 2 ** Math.min(round, 20)) * (0.5 + random() / 2)
-    const release = holdProcess()
+    const release = holdProcess(clock)
     const cancel = clock.setTimer(() => {
       this.#cancelConnect = undefined
       release()
