@@ -7,6 +7,7 @@ export interface Transient {
 
 const maxCount = 256
 const maxBytes = 1 << 20
+const nothing = new Uint8Array(0)
 
 /**
  * The last transient frames of a channel, numbered. A reader that has not been asked for a while finds them here; one that
@@ -28,6 +29,14 @@ export class TransientRing {
     while (this.#items.length > maxCount || (this.#bytes > maxBytes && this.#items.length > 1)) {
       this.#bytes -= (this.#items.shift() as Transient).frame.length
       this.#first++
+    }
+  }
+
+  /** Those behind frames that will not come are dropped; their numbers stay taken. */
+  dropBehind(place: number): void {
+    for (let i = this.#items.length - 1; i >= 0 && (this.#items[i] as Transient).place > place; i--) {
+      this.#bytes -= (this.#items[i] as Transient).frame.length
+      this.#items[i] = { frame: nothing, place: -1 }
     }
   }
 

@@ -46,6 +46,8 @@ export class FaultyFs implements FileSystem {
   /** Makes the n-th sync from now fail. */
   failSyncIn = Infinity
   failWriteIn = Infinity
+  /** Bytes that may still be written. */
+  roomBytes = Infinity
   shortWrites = false
   #count = 0
 
@@ -75,6 +77,9 @@ export class FaultyFs implements FileSystem {
       write: async (data, position) => {
         this.#step()
         if (--this.failWriteIn === 0) throw error('EIO')
+        if (this.roomBytes <= 0) throw error('ENOSPC')
+        if (data.length > this.roomBytes) data = data.subarray(0, this.roomBytes)
+        this.roomBytes -= data.length
         const part = Buffer.from(this.shortWrites && data.length > 1 ? data.subarray(0, data.length >> 1) : data)
         inode.live = write(inode.live, position, part)
         inode.pending.push({ position, data: part })

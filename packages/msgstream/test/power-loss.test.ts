@@ -255,3 +255,64 @@ describe('damaged files', () => {
     expect(fs.paths().map((path) => [path, fs.bytes(path).toString('hex')])).toEqual(before)
   })
 })
+
+describe('a full disk', () => {
+  const failure = (sent: Promise<unknown>): Promise<unknown> => sent.then(() => 'acknowledged', ({ code, outcome, retryable }) => ({ code, outcome, retryable }))
+  const refused = { code: 'MSG_FULL', outcome: 'not-applied', retryable: true }
+
+  it('refuses, and takes frames again when there is room; a power cut brings nothing refused back', async () => {
+    for (let seed = 1; seed <= 60; seed++) {
+      const random = seeded(seed)
+      const fs = new FaultyFs()
+      const mq = await open(fs)
+      const producer = await mq.openProducer('a')
+      const expected: string[] = []
+      for (let round = 0; round < 6; round++) {
+        fs.roomBytes = round % 2 === 0 ? Infinity : Math.floor(random() * 1200)
+        for (let i = 0; i < 5; i++) {
+          const frames = Array.from({ length: 1 + Math.floor(random() * 3) }, (_, k) => word('a', round * 100 + i * 10 + k))
+          const outcome = await failure(producer.send(frames.map((frame) => Buffer.from(frame))))
+          if (outcome === 'acknowledged') expected.push(...frames)
+          else expect(outcome, `seed ${seed}`).toEqual(refused)
+        }
+        expect(mq.healthy).toBe(true)
+        expect((await contents(mq, 'a')).frames, `seed ${seed}`).toEqual(expected)
+      }
+      const image = fs.powerLoss(random)
+      await mq.close()
+      const again = await open(image)
+      expect((await contents(again, 'a')).frames, `seed ${seed} after the power cut`).toEqual(expected)
+      await again.close()
+    }
+  })
+
+  it('refuses all that waited, keeps the order, and drops the ticks behind it', async () => {
+    const fs = new FaultyFs()
+    const mq = await open(fs)
+    const producer = await mq.openProducer('a')
+    await producer.send([Buffer.from('first')])
+    const reader = await mq.openReader('a', { at: 'latest' })
+    fs.roomBytes = 10
+    const outcomes = Array.from({ length: 5 }, (_, i) => failure(producer.send([Buffer.from(`lost${i}`)])))
+    producer.sendTransient(Buffer.from('tick of what is lost'))
+    expect(await Promise.all(outcomes)).toEqual(Array.from({ length: 5 }, () => refused))
+    fs.roomBytes = Infinity
+    const sends = Promise.all(['a', 'b', 'c'].map((text) => producer.send([Buffer.from(text)])))
+    await sends
+    producer.sendTransient(Buffer.from('tick'))
+    const got: string[] = []
+    while (got.length < 4) got.push(...((await reader.read())?.frames ?? []).map((frame) => Buffer.from(frame).toString()))
+    expect(got).toEqual(['a', 'b', 'c', 'tick'])
+    await mq.close()
+  })
+
+  it('a sync that finds no room fails the queue for good', async () => {
+    const fs = new FaultyFs()
+    const mq = await open(fs)
+    const producer = await mq.openProducer('a')
+    fs.failSyncIn = 1
+    expect(await failure(producer.send([Buffer.from('x')]))).toMatchObject({ code: 'MSG_STORAGE_FAILED', outcome: 'unknown' })
+    expect(mq.healthy).toBe(false)
+    await mq.close()
+  })
+})

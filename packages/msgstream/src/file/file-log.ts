@@ -31,6 +31,21 @@ export interface FileLogOptions {
 
 const noRoom = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
 
+/** A write, and no sync, found no room: what is there can be taken back. */
+class DiskFull extends Error {
+  readonly code: string
+
+  constructor(cause: unknown, code: string) {
+    super('no room on the disk', { cause })
+    this.code = code
+  }
+}
+
+function asDiskFull(error: unknown): never {
+  const { code } = error as { code?: unknown }
+  throw typeof code === 'string' && noRoom.has(code) ? new DiskFull(error, code) : error
+}
+
 export class FileLog implements ChannelLog {
   readonly channel: string
   readonly backend = 'file'
@@ -128,6 +143,7 @@ export class FileLog implements ChannelLog {
       segment = await this.#segmentFor()
       this.#out ??= await this.#options.fs.open(segment.path, 'write')
     } catch (error) {
+      if (error instanceof DiskFull) return this.#refuse(batch, error)
       health.fail(error)
       return this.#reject(batch, health.error('not-applied'))
     }
@@ -136,13 +152,14 @@ export class FileLog implements ChannelLog {
       batch.seal(epoch, begin, (offset, position) => segment.note(offset, position))
       let position = begin
       for (const { buffer, start, end } of batch.parts) {
-        await writeFully(this.#out, buffer.subarray(start, end), position)
+        await writeFully(this.#out, buffer.subarray(start, end), position).catch(asDiskFull)
         position += end - start
       }
       if (this.#options.sync === 'commit') await this.#out.datasync()
       else this.#syncLater()
       segment.size = position
     } catch (error) {
+      if (error instanceof DiskFull && (await this.#takeBack(segment, begin))) return this.#refuse(batch, error)
       return this.#failed(batch, error)
     }
     segment.modified = this.#options.clock.now()
@@ -153,12 +170,35 @@ export class FileLog implements ChannelLog {
     this.changed.notify()
   }
 
-  /** A full disk is refused; anything else leaves unknown what the disk holds. */
-  #failed(batch: Batch, error: unknown): void {
-    const { health } = this.#options
-    const code = (error as { code?: string }).code
-    health.fail(error)
-    const details = code !== undefined && noRoom.has(code) ? { diskFull: true, code } : { code }
+  /**
+   * Remove what a write left that the disk had no room for. Synced: else it could come back with a power cut, behind frames that
+   * are written here later.
+   */
+  async #takeBack(segment: Segment, begin: number): Promise<boolean> {
+    try {
+      await this.#out?.truncate(begin)
+      await this.#out?.datasync()
+      segment.forget(this.end)
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  /** A full disk: nothing of these groups is there, and they may be sent again. Those that wait go too: their offsets are behind. */
+  #refuse(batch: Batch, { cause, code }: DiskFull): void {
+    const error = new MsgStreamError('MSG_FULL', `no room on the disk for channel ${this.channel}: ${code}`, { cause, outcome: 'not-applied', details: { diskFull: true, code } })
+    for (const refused of [batch, ...this.#batches.splice(0)]) this.#reject(refused, error)
+    this.#next = this.end
+    this.transients.dropBehind(this.end)
+    this.changed.notify()
+  }
+
+  /** Whatever failed leaves unknown what the disk holds. */
+  #failed(batch: Batch, failure: unknown): void {
+    const error = failure instanceof DiskFull ? failure.cause : failure
+    this.#options.health.fail(error)
+    const details = { code: (error as { code?: string }).code }
     this.#reject(batch, new MsgStreamError('MSG_STORAGE_FAILED', `writing channel ${this.channel} failed: ${String(error)}`, { cause: error, outcome: 'unknown', details }))
   }
 
@@ -178,7 +218,7 @@ export class FileLog implements ChannelLog {
     await this.#syncNow()
     await this.#out?.close()
     this.#out = undefined
-    const segment = await this.#segments.create(this.end, this.#options.epoch, this.#options.clock.now())
+    const segment = await this.#segments.create(this.end, this.#options.epoch, this.#options.clock.now()).catch(asDiskFull)
     await this.#retain()
     return segment
   }

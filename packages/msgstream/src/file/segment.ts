@@ -48,6 +48,14 @@ export class Segment {
     this.#positions.push(position)
   }
 
+  /** Forget places from this offset on: what was noted there was not written. */
+  forget(from: number): void {
+    while (this.#offsets.length > 1 && (this.#offsets.at(-1) as number) >= from) {
+      this.#offsets.pop()
+      this.#positions.pop()
+    }
+  }
+
   #locate(offset: number): { offset: number; position: number } {
     const hint = this.#hints.get(offset)
     if (hint !== undefined) {
