@@ -4,6 +4,8 @@
  * A graph takes `clock` and `scheduler` of a {@link VirtualTime}; `time.run(graph.closed)` then runs it to its end, the same way each
  * time, and rejects if it stalls.
  */
+export { graphFromMarbles } from './testing/marbles.ts'
+export type { MarbleGraph, MarbleMsg } from './testing/marbles.ts'
 export { line, modelTrace } from './testing/model.ts'
 export type { Trace } from './testing/model.ts'
 export { answer, randomGraph, valueOf } from './testing/random-dag.ts'
