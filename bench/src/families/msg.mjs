@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
-import { inFlight, load, loadName, rateOf, timeOf } from '../measure.mjs'
+import { inFlight, load, loadName, percentile, rateOf, Skip, timeOf } from '../measure.mjs'
 
 const BODY = new Uint8Array(1024).fill(7)
 const GROUP = 100
@@ -58,6 +58,169 @@ const group = Array.from({ length: GROUP }, () => BODY)
 
 const CHANNELS = 16
 const PACK = 256
+
+/** The server in the environment, or one of our own; a skip without. */
+async function serverOf(name, variable) {
+  if (process.env[variable] !== undefined) return { url: process.env[variable], stop: async () => {} }
+  const { startService } = await import('../../../tools/services/index.mjs')
+  try {
+    const service = await startService(name)
+    return { url: service.env[variable], stop: () => service.stop() }
+  } catch (error) {
+    throw new Skip(`no ${name}: ${error.message}`)
+  }
+}
+
+/** Sends of a raw client: a pack is one entry, as ours; `read` reads all of them. */
+const brokers = {
+  redis: {
+    variable: 'TIMETICK_REDIS_URL', work: 'packs of 100 of 1 KB', goal: { op: '>=', value: 0.95, of: 'ratio', moonshot: 1 }, packs: 800, width: 16,
+    openOurs: async (url, prefix) => (await loadName('@timetick/msgstream/redis', 'openRedisMq'))({ url, prefix }),
+    async openRaw(url, name) {
+      const { Redis } = await load('ioredis')
+      const redis = new Redis(url)
+      return {
+        send: () => redis.xadd(name, '*', 'p', Buffer.concat(group)),
+        async read(packs) {
+          let last = '-'
+          for (let count = 0; count < packs;) {
+            const entries = await redis.xrangeBuffer(name, last, '+', 'COUNT', 10)
+            count += entries.length
+            last = `(${entries.at(-1)[0]}`
+          }
+        },
+        close: async () => {
+          await redis.del(name)
+          redis.disconnect()
+        },
+      }
+    },
+  },
+  kafka: {
+    variable: 'TIMETICK_KAFKA_URL', work: 'packs of 100 of 1 KB', goal: { op: '>=', value: 0.95, of: 'ratio', moonshot: 1 }, packs: 300, width: 16,
+    openOurs: async (url, prefix) => (await loadName('@timetick/msgstream/kafka', 'openKafkaMq'))({ brokers: [url], prefix }),
+    async openRaw(url, topic) {
+      const { Kafka, logLevel } = (await load('kafkajs')).default
+      const kafka = new Kafka({ brokers: [url], logLevel: logLevel.NOTHING })
+      const admin = kafka.admin()
+      await admin.connect()
+      await admin.createTopics({ topics: [{ topic, numPartitions: 1 }], waitForLeaders: true })
+      const producer = kafka.producer({ createPartitioner: () => () => 0 })
+      await producer.connect()
+      return {
+        send: () => producer.send({ topic, acks: -1, messages: group.map((body) => ({ value: Buffer.from(body), partition: 0 })) }),
+        async read(packs) {
+          const consumer = kafka.consumer({ groupId: `${topic}-${process.hrtime.bigint()}`, maxWaitTimeInMs: 100, maxBytesPerPartition: 4 << 20 })
+          await consumer.connect()
+          await consumer.subscribe({ topics: [topic], fromBeginning: true })
+          let count = 0
+          await new Promise((resolve, reject) => {
+            consumer.run({
+              autoCommit: false,
+              eachBatch: async ({ batch }) => {
+                count += batch.messages.length
+                if (count >= packs * GROUP) resolve()
+              },
+            }).catch(reject)
+          })
+          await consumer.disconnect()
+        },
+        close: async () => {
+          await producer.disconnect()
+          await admin.deleteTopics({ topics: [topic] })
+          await admin.disconnect()
+        },
+      }
+    },
+  },
+  pulsar: {
+    variable: 'TIMETICK_PULSAR_WEB_URL', work: 'packs of 100 of 1 KB', goal: { op: '>=', value: 0.95, of: 'ratio', moonshot: 1 }, packs: 100, width: 16,
+    openOurs: async (url, prefix) => (await loadName('@timetick/msgstream/pulsar', 'openPulsarMq'))({ url, prefix }),
+    async openRaw(url, topic) {
+      const { WebSocket } = await load('ws')
+      const at = `${url.replace('http', 'ws')}/ws/v2`
+      const open = (address) => new Promise((resolve, reject) => {
+        const socket = new WebSocket(address, { perMessageDeflate: false })
+        socket.once('open', () => resolve(socket)).once('error', reject)
+      })
+      const producer = await open(`${at}/producer/persistent/public/default/${topic}?batchingEnabled=false`)
+      const waiting = []
+      producer.on('message', (text) => waiting.shift()(JSON.parse(text).messageId))
+      return {
+        send: () => new Promise((resolve) => {
+          waiting.push(resolve)
+          producer.send(JSON.stringify({ payload: Buffer.concat(group).toString('base64') }))
+        }),
+        read: (packs) => new Promise((resolve, reject) => {
+          const reader = new WebSocket(`${at}/reader/persistent/public/default/${topic}?messageId=earliest&receiverQueueSize=32`, { perMessageDeflate: false })
+          let count = 0
+          reader.on('error', reject).on('close', resolve).on('message', (text) => {
+            const { messageId, payload } = JSON.parse(text)
+            reader.send(JSON.stringify({ messageId }))
+            count += Buffer.from(payload, 'base64').length > 0 ? 1 : 0
+            if (count === packs) reader.close()
+          })
+        }),
+        close: async () => producer.close(),
+      }
+    },
+  },
+}
+
+let serial = 0
+
+async function openBroker(kind) {
+  const broker = brokers[kind]
+  const server = await serverOf(kind, broker.variable)
+  const name = `bench${process.pid}x${(serial += 1)}`
+  try {
+    const mq = await broker.openOurs(server.url, `${name}-`)
+    return { ...broker, server, mq, producer: await mq.openProducer('c'), raw: await broker.openRaw(server.url, `${name}-raw`) }
+  } catch (error) {
+    await server.stop()
+    throw error
+  }
+}
+
+async function closeBroker(context) {
+  if (context === undefined) return
+  await context.raw.close()
+  await context.mq.deleteChannel('c')
+  await context.mq.close()
+  await context.server.stop()
+}
+
+const sendPacks = async (send, { packs, width }) => (await inFlight(send, { total: packs, width })).perSecond * GROUP
+
+async function readPacks({ mq, packs }) {
+  const reader = await mq.openReader('c', { at: 'earliest' })
+  const ms = await timeOf(async () => {
+    for (let count = 0; count < packs * GROUP;) count += (await reader.read({ maxMessages: 10_000, maxBytes: 4 << 20 })).frames.length
+  })
+  await reader.close()
+  return (packs * GROUP * 1000) / ms
+}
+
+const brokerRows = Object.entries(brokers).flatMap(([kind, { work, goal }]) => [
+  {
+    id: `msg.${kind}.produce`, work: `${work}, 16 in flight`, unit: '/s', reference: 'the raw client', goal,
+    open: () => openBroker(kind), close: closeBroker,
+    measure: (context) => sendPacks(() => context.producer.send(group), context),
+    measureReference: (context) => sendPacks(context.raw.send, context),
+  },
+  {
+    id: `msg.${kind}.consume`, work: `${work}, from the earliest`, unit: '/s', reference: 'the raw client', goal,
+    async open() {
+      const context = await openBroker(kind)
+      await sendPacks(() => context.producer.send(group), context)
+      await sendPacks(context.raw.send, context)
+      return context
+    },
+    close: closeBroker,
+    measure: readPacks,
+    measureReference: async (context) => (context.packs * GROUP * 1000) / (await timeOf(() => context.raw.read(context.packs))),
+  },
+])
 
 export const rows = [
   {
@@ -132,4 +295,33 @@ export const rows = [
       return (seen * 1000) / ms
     },
   },
+  {
+    id: 'msg.align.lag', work: 'tick in to pack out, memory, p99 of 2000', unit: 'ms', goal: { op: '<=', value: 1, moonshot: 0.2 },
+    async open() {
+      const { createTimeTick, encodeEnvelope, openTtMsgStream } = await load('@timetick/msgstream')
+      const mq = (await loadName('@timetick/msgstream/memory', 'createMemoryMq'))()
+      const producer = await mq.openProducer('c')
+      const stream = await openTtMsgStream({ mq })
+      await stream.asConsumer(['c'], { from: 'earliest' })
+      return { mq, producer, stream, tick: (ts) => encodeEnvelope(createTimeTick(ts)), ts: 0n }
+    },
+    async measure(context) {
+      const times = []
+      for (let i = 0; i < 2000; i += 1) {
+        const frame = context.tick((context.ts += 1n))
+        const pack = context.stream.consume()
+        await new Promise(setImmediate)
+        const begin = performance.now()
+        await context.producer.send([frame])
+        if ((await pack).endTs !== context.ts) throw new Error('another pack')
+        times.push(performance.now() - begin)
+      }
+      return percentile(times, 0.99)
+    },
+    async close(context) {
+      await context?.stream.close()
+      await context?.mq.close()
+    },
+  },
+  ...brokerRows,
 ]
