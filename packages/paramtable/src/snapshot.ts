@@ -15,6 +15,9 @@ export interface Resolved {
   readonly type: ParamType | undefined
   readonly isImmutable: boolean
   readonly kind: LayerKind
+  /** The type as which an undeclared parameter was last read, and what that gave: the next read need not parse. */
+  readAs?: ParamType | undefined
+  readValue?: ParamValue | undefined
 }
 
 /** What the appendix calls `LoadRange` gives: `keys[i]` belongs to `values[i]`. */

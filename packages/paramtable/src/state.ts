@@ -150,6 +150,6 @@ export class TableState {
     // A text that does not parse is among the problems already; then nothing of this is used.
     const parsed = declared === undefined ? undefined : parseAs(declared.type, value, declared)
     const typed = parsed?.ok === true ? parsed.value : undefined
-    return { id, value, typed, declared, type: declared?.type, isImmutable: declared?.immutable === true, kind: hit.layer.kind }
+    return { id, value, typed, declared, type: declared?.type, isImmutable: declared?.immutable === true, kind: hit.layer.kind, readAs: undefined, readValue: undefined }
   }
 }

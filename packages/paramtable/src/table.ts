@@ -9,6 +9,7 @@ import type { ParamDeclaration, ParamType } from './declaration.ts'
 import { describeMarkdown, describeYaml } from './describe.ts'
 import { readTextFile } from './edge.ts'
 import { ParamError, problemsError } from './errors.ts'
+import type { ParamProblem } from './errors.ts'
 import { explain, isSecret } from './explain.ts'
 import type { Explanation } from './explain.ts'
 import { sourceOf } from './layers.ts'
@@ -18,7 +19,7 @@ import { parseAs } from './parsers.ts'
 import type { ParamValue } from './parsers.ts'
 import type { ParamRange, ParamSnapshot, Resolved } from './snapshot.ts'
 import { TableState } from './state.ts'
-import { unknownMessage } from './validate.ts'
+import { checkEntry, unknownMessage } from './validate.ts'
 import type { ParamListener, WatchTarget } from './watchers.ts'
 import { MAX_YAML_LENGTH, flattenYaml } from './yaml-text.ts'
 
@@ -108,6 +109,16 @@ export class GlobalParamsTable {
     const entries = new Map<string, LayerEntry>()
     for (const [id, { value, offset }] of flat.entries) entries.set(id, { value, source: () => flat.where(offset) })
     this.#state.setLayer({ kind: 'file', name, entries })
+  }
+
+  /** Throws what {@link setLayer} would say of these values by themselves, and changes nothing. */
+  check({ name, entries }: LayerInput): void {
+    const problems: ParamProblem[] = []
+    for (const [key, value, source = name] of entries) {
+      checkValue(value)
+      checkEntry(normalizeKey(key), { value, source }, this.#state.declared, this.#state.strict, problems)
+    }
+    if (problems.length > 0) throw problemsError(problems)
   }
 
   /** Puts a layer in, or in the place of the one with this kind and name, as one step. */
@@ -207,6 +218,7 @@ export class GlobalParamsTable {
       if (found.isImmutable) this.#state.pinned.add(found.id)
       return found.typed as T
     }
+    if (found !== undefined && found.readAs === type) return found.readValue as T
     return this.#typedSlowly(normalizeKey(key), type, found, fallback)
   }
 
@@ -220,7 +232,10 @@ export class GlobalParamsTable {
     }
     if (declared?.immutable === true) this.#state.pinned.add(id)
     const parsed = parseAs(type === 'enum' ? 'string' : type, found.value)
-    if (parsed.ok) return parsed.value as T
+    if (parsed.ok) {
+      if (declared === undefined) Object.assign(found, { readAs: type, readValue: parsed.value })
+      return parsed.value as T
+    }
     const hit = this.#state.stack.resolve(id)
     const got = isSecret(id, declared) ? 'a secret' : show(found.value)
     const source = hit === undefined ? 'unknown' : sourceOf(hit.entry)

@@ -9,6 +9,7 @@ import { LineCounter, isAlias, isMap, isScalar, isSeq, parseDocument } from 'yam
 import type { Node, Pair, Scalar, YAMLMap, YAMLSeq } from 'yaml'
 import { normalizeKey } from './check.ts'
 import { ParamError } from './errors.ts'
+import { readPlainYaml } from './yaml-plain.ts'
 
 export const MAX_YAML_LENGTH = 16 << 20
 const MAX_NODES = 1_000_000
@@ -31,7 +32,24 @@ export interface FlatYaml {
 /** @throws {ParamError} `PARAM_YAML` with file, line and column; `PARAM_TOO_LARGE`. */
 export function flattenYaml(text: string, name: string): FlatYaml {
   if (text.length > MAX_YAML_LENGTH) throw new ParamError('PARAM_TOO_LARGE', `${name}: expected at most ${MAX_YAML_LENGTH} characters of YAML`)
+  const plain = readPlainYaml(text)
+  return plain === undefined ? parseYaml(text, name) : { entries: plain, where: (offset) => `${name}:${position(text, offset)}` }
+}
+
+/** By the parser, whatever the text is. */
+export function parseYaml(text: string, name: string): FlatYaml {
   return new Flattener(text, name).run()
+}
+
+/** `line:column`, both from 1. */
+export function position(text: string, offset: number): string {
+  let line = 1
+  let start = 0
+  for (let next = text.indexOf('\n'); next >= 0 && next < offset; next = text.indexOf('\n', start)) {
+    line++
+    start = next + 1
+  }
+  return `${line}:${offset - start + 1}`
 }
 
 class Flattener implements FlatYaml {
