@@ -98,7 +98,7 @@ async function encode(
   writer.write(new RecordBatch(arrowSchema, data))
   writer.close()
   const chunks: Uint8Array[] = []
-  for await (const chunk of writer) if (chunk.length > 0) chunks.push(chunk)
+  for await (const chunk of writer as AsyncIterable<Uint8Array>) if (chunk.length > 0) chunks.push(chunk)
   return { chunks, bytes: chunks.reduce((sum, chunk) => sum + chunk.length, 0), crc32: await checksum(chunks, pause) }
 }
 

@@ -16,7 +16,9 @@ export const nodeFileSystem: FileSystem = {
     }
   },
   rename,
-  mkdir: async (path) => void (await mkdir(path)),
+  async mkdir(path) {
+    await mkdir(path)
+  },
   readdir: async (path) =>
     (await readdir(path, { withFileTypes: true })).map((entry) => ({ name: entry.name, isDirectory: entry.isDirectory() })),
   async fileSize(path) {
