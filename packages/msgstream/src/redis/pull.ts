@@ -14,7 +14,7 @@ export interface RedisPullOptions {
   expired(state: StreamState, cursor: EntryCursor): Promise<MsgStreamError>
 }
 
-const fetchBytes = 1 << 20
+const fetchBytes = 2 << 20
 const maxEntries = 1024
 
 export class RedisPull implements Pull {
@@ -24,6 +24,7 @@ export class RedisPull implements Pull {
   #link: RedisLink | undefined
   #wake: (() => void) | undefined
   #count = 16
+  #ahead: Promise<[unknown, StreamState]> | undefined
   #stopped = false
 
   constructor(options: RedisPullOptions, cursor: EntryCursor, feed: Feed) {
@@ -58,6 +59,7 @@ export class RedisPull implements Pull {
         // A new connection: this one may be the reason.
         link.close()
         this.#link = undefined
+        this.#ahead = undefined
         await link.pause(pauseMs)
         pauseMs = Math.min(2 * pauseMs, 2000)
       }
@@ -79,18 +81,32 @@ export class RedisPull implements Pull {
     })
   }
 
-  /** False when there was nothing. The state is asked behind the range: what it says was gone may have been read, never the other way. */
+  /** False when there was nothing. The state is asked behind the range: it may say gone of what was just read, never the other way. */
   async #fetch(link: RedisLink): Promise<boolean> {
-    const { key, channel } = this.#options
-    const { high, low } = this.#cursor
-    const [entries, state] = await Promise.all([link.read('XRANGE', key, `${high}-${low}`, '+', 'COUNT', this.#count), streamState(link, key, channel)])
+    const [entries, state] = await (this.#ahead ?? this.#request(link, this.#cursor))
+    this.#ahead = undefined
     if (this.#stopped) return true
     if (hasGap(state, this.#cursor)) throw await this.#options.expired(state, this.#cursor)
     if (!Array.isArray(entries)) throw new MsgStreamError('MSG_UNAVAILABLE', 'XRANGE: an answer that is none', { retryable: false })
+    this.#requestAhead(link, entries)
     let bytes = 0
     for (const entry of entries) bytes += this.#deliver(entry as readonly [Buffer, readonly [Buffer, Buffer]])
     if (entries.length > 0) this.#count = Math.min(maxEntries, Math.max(1, Math.floor((fetchBytes * entries.length) / Math.max(bytes, 1))))
     return entries.length > 0
+  }
+
+  #request(link: RedisLink, { high, low }: EntryCursor): Promise<[unknown, StreamState]> {
+    const { key, channel } = this.#options
+    return Promise.all([link.read('XRANGE', key, `${high}-${low}`, '+', 'COUNT', this.#count), streamState(link, key, channel)])
+  }
+
+  /** While a full answer is taken apart, the server works on the next one. */
+  #requestAhead(link: RedisLink, entries: readonly unknown[]): void {
+    if (entries.length < this.#count || this.#feed.isFull()) return
+    const [id] = entries.at(-1) as readonly [Buffer]
+    const { ms, seq } = parseId(id.toString('latin1'))
+    this.#ahead = this.#request(link, { high: ms, low: seq + 1, index: 0 })
+    this.#ahead.catch(() => {})
   }
 
   #deliver([id, fields]: readonly [Buffer, readonly [Buffer, Buffer]]): number {
