@@ -3,8 +3,8 @@ import { brief, type Kit, rejectsAs, rejectsWith } from './kit.ts'
 import { eventually, stopwatch } from './wait.edge.ts'
 
 export function leaseTests(kit: Kit): void {
-  /** Short, but a whole number of what the backend can do. */
-  const shortTtl = (granularityMs: number): number => Math.max(granularityMs, 20)
+  /** Short, but what the backend can do, and long enough for a few calls on a busy machine. */
+  const shortTtl = (granularityMs: number): number => Math.max(granularityMs, 200)
 
   kit.test('leases are refused where features say there are none', async (kv) => {
     if (kv.features.leases) return
@@ -26,17 +26,19 @@ export function leaseTests(kit: Kit): void {
   })
 
   leaseTest('keys go when their lease ends, in one revision, and watches see it', async (kv) => {
-    const lease = await kv.grantLease(shortTtl(kv.features.leaseGranularityMs))
     const watch = kv.watchWithPrefix('l/')
     await watch.ready
+    const lease = await kv.grantLease(shortTtl(kv.features.leaseGranularityMs))
     await kv.multiSave({ 'l/a': '1', 'l/b': '2' }, { lease })
     await kv.save('l/c', 'stays')
     const limit = kit.waitMs + lease.ttlMs * 4
     await eventually(async () => (await kv.loadWithPrefix('l/')).keys.length === 1, limit, 'the end of the lease')
     assert.deepEqual((await kv.loadWithPrefix('l/')).keys, ['l/c'])
     const events = await kit.collect(watch, 5)
-    assert.deepEqual(brief(events.slice(3)).sort(), ['delete l/a', 'delete l/b'])
-    assert.equal(events[3]?.revision, events[4]?.revision)
+    // The lease may end before the third save.
+    const deletes = events.filter((event) => event.type === 'delete')
+    assert.deepEqual(brief(deletes).sort(), ['delete l/a', 'delete l/b'])
+    assert.equal(deletes[0]?.revision, deletes[1]?.revision)
     await watch.return?.()
   })
 

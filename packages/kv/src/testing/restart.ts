@@ -47,7 +47,7 @@ export function restartTests(kit: Kit): void {
   let endsWithin = 0
   test('leases that nobody keeps alive end after a restart', async (kv) => {
     if (!kv.features.leases) return
-    const lease = await kv.grantLease(Math.max(kv.features.leaseGranularityMs, 50))
+    const lease = await kv.grantLease(Math.max(kv.features.leaseGranularityMs, 200))
     endsWithin = lease.ttlMs
     await kv.save('leased', '1', { lease })
     await kv.save('stays', '1')
