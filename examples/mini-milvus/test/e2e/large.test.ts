@@ -1,6 +1,6 @@
 /**
  * Many rows with an HNSW index: recall against exact search, plain and filtered, deletes and upserts, and all of it again after a
- * restart on the data folder. 6,000 rows by default, 20,000 in the ci ring, 100,000 in the soak ring.
+ * restart on the data folder. 6,000 rows by default, 100,000 in the ci and soak rings.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -9,7 +9,7 @@ import { DataType } from '@zilliz/milvus2-sdk-node'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { latentVectors, nearest, rowOf, startTestNode, type TestNode } from './support.ts'
 
-const ROWS = { ci: 20_000, soak: 100_000 }[process.env['TIMETICK_RING'] ?? ''] ?? 6_000
+const ROWS = { ci: 100_000, soak: 100_000 }[process.env['TIMETICK_RING'] ?? ''] ?? 6_000
 const DIM = 128
 const K = 10
 const QUERIES = 40

@@ -8,7 +8,7 @@ const refuse = (what) => {
   process.exit(99)
 }
 
-const connect = net.Socket.prototype.connect
+const connect = Reflect.get(net.Socket.prototype, 'connect')
 net.Socket.prototype.connect = function (...args) {
   const [first] = args.flat()
   const target = typeof first === 'object' && first !== null ? first : { port: first, host: args[1] }
