@@ -1,6 +1,6 @@
+import { gatherColumn } from '../codec/gather.ts'
 import type { Column, Int64Column, RowBatch, StringColumn, VectorColumn } from '../model/column.ts'
 import { yieldToLoop } from './edge.ts'
-import { takeColumn, takeValid, takeVectorRows } from './take.ts'
 
 /** Rows of vectors moved between two pauses: some megabytes. */
 const STEP_BYTES = 4 * 1024 * 1024
@@ -17,7 +17,7 @@ export function sortByPrimaryKey(batch: RowBatch, timestamps: BigUint64Array, pr
   const order = primaryKeyOrder(batch.columns.get(primaryFieldId), batch.length)
   if (order === undefined) return { batch, timestamps: timestamps.subarray(0, batch.length), order }
   const columns = new Map<number, Column>()
-  for (const [id, column] of batch.columns) columns.set(id, takeColumn(column, order))
+  for (const [id, column] of batch.columns) columns.set(id, gatherColumn(column, order))
   return { batch: { length: batch.length, columns }, timestamps: takeTimestamps(timestamps, order), order }
 }
 
@@ -33,20 +33,23 @@ export async function sortSegment(
   const columns = new Map<number, Column>()
   for (const [id, column] of batch.columns) {
     await pause()
-    columns.set(id, column.kind === 'vector' ? await takeVectors(column, order, pause) : takeColumn(column, order))
+    columns.set(id, column.kind === 'vector' ? await gatherVectors(column, order, pause) : gatherColumn(column, order))
   }
   await pause()
   return { batch: { length: batch.length, columns }, timestamps: takeTimestamps(timestamps, order), order }
 }
 
-async function takeVectors(column: VectorColumn, order: Uint32Array, pause: () => Promise<void>): Promise<VectorColumn> {
+async function gatherVectors(column: VectorColumn, order: Uint32Array, pause: () => Promise<void>): Promise<VectorColumn> {
   const data = new Uint8Array(order.length * column.bytesPerRow)
+  const valid = column.valid === undefined ? undefined : new Uint8Array(order.length)
   const step = Math.max(1, Math.floor(STEP_BYTES / column.bytesPerRow))
   for (let begin = 0; begin < order.length; begin += step) {
-    takeVectorRows(column, order.subarray(begin, begin + step), data.subarray(begin * column.bytesPerRow))
+    const part = gatherColumn(column, order.subarray(begin, begin + step))
+    data.set(part.data, begin * column.bytesPerRow)
+    if (part.valid !== undefined) valid?.set(part.valid, begin)
     await pause()
   }
-  return { ...column, length: order.length, valid: takeValid(column.valid, order), data }
+  return { ...column, length: order.length, valid, data }
 }
 
 function takeTimestamps(timestamps: BigUint64Array, order: Uint32Array): BigUint64Array {
