@@ -62,7 +62,7 @@ const PACK = 256
 /** The server in the environment, or one of our own; a skip without. */
 async function serverOf(name, variable) {
   if (process.env[variable] !== undefined) return { url: process.env[variable], stop: async () => {} }
-  const { startService } = await import('../../../tools/services/index.mjs')
+  const { startService } = await import('@timetick/tools/services')
   try {
     const service = await startService(name)
     return { url: service.env[variable], stop: () => service.stop() }

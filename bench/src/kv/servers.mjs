@@ -12,7 +12,7 @@ const PAGE = 10_000
 const LAGS = 200
 
 async function serve(name) {
-  const { startService } = await import('../../../tools/services/index.mjs')
+  const { startService } = await import('@timetick/tools/services')
   try {
     return await startService(name, { isBench: true })
   } catch (error) {
