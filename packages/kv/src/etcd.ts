@@ -9,14 +9,14 @@ import { checkInteger, expected, outOfRange, rootPrefix } from './check.ts'
 import type { Clock } from './clock.ts'
 import { systemClock, systemRandom } from './edge.ts'
 import { createEngineKV } from './engine-kv.ts'
-import type { EtcdClient } from './etcd/client.ts'
+import type { EtcdClient, EtcdClientLike } from './etcd/client.ts'
 import { connectEtcd } from './etcd/driver.ts'
 import { EtcdEngine } from './etcd/engine.ts'
 import { etcdError } from './etcd/failures.ts'
 import { etcdFeatures } from './etcd/features.ts'
 import type { KVBase } from './kv.ts'
 
-export type * from './etcd/client.ts'
+export type { EtcdClientLike } from './etcd/client.ts'
 
 export interface EtcdKVOptions {
   /** URLs of the members, `https:` for TLS. Either this or `client`. */
@@ -24,9 +24,9 @@ export interface EtcdKVOptions {
   /** A user of etcd's own access control. */
   readonly auth?: { readonly username: string; readonly password: string } | undefined
   /** Certificates in PEM, for TLS with an own authority or with client certificates. */
-  readonly credentials?: { readonly rootCertificate: Buffer; readonly privateKey?: Buffer; readonly certChain?: Buffer } | undefined
+  readonly credentials?: { readonly rootCertificate: Uint8Array; readonly privateKey?: Uint8Array | undefined; readonly certChain?: Uint8Array | undefined } | undefined
   /** An `Etcd3` of your own instead. It stays open at `close`, and its fault handling is yours: its default repeats writes. */
-  readonly client?: EtcdClient | undefined
+  readonly client?: EtcdClientLike | undefined
   /** Put before every key with a `/`. At most 512 UTF-8 bytes. */
   readonly rootPath?: string | undefined
   /** Every call ends within this time. Default 5,000. */
@@ -49,7 +49,8 @@ export interface EtcdKVOptions {
 export async function openEtcdKV(options: EtcdKVOptions): Promise<KVBase> {
   const checked = checkOptions(options)
   const { hosts, client: given, root } = checked
-  const client = given ?? (await connectEtcd({ hosts: hosts ?? '', auth: options.auth, credentials: options.credentials, timeoutMs: checked.timeoutMs }))
+  // Checked to be a client as far as a structure can tell; the rest is the caller's promise.
+  const client = (given as EtcdClient | undefined) ?? (await connectEtcd({ hosts: hosts ?? '', auth: options.auth, credentials: options.credentials, timeoutMs: checked.timeoutMs }))
   const engine = new EtcdEngine({
     ...checked,
     client,

@@ -64,7 +64,7 @@ describe(`${ROWS} x ${DIM} vectors`, () => {
   /** The share of the true neighbours that are found. */
   async function recall(filter: string, allowed: (row: number) => boolean): Promise<number> {
     const data = Array.from({ length: QUERIES }, (_, i) => rowOf(queries, DIM, i))
-    const found = await test.client.search({ collection_name, data, limit: K, filter, params: { ef: 64 }, output_fields: ['id', 'version'] })
+    const found = await test.client.search({ collection_name, data, limit: K, filter, params: { ef: 128 }, output_fields: ['id', 'version'] })
     expect(found.status).toMatchObject({ error_code: 'Success' })
     const results = found.results as unknown as { id: string; version: number }[][]
     let hits = 0

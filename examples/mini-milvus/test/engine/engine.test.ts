@@ -206,10 +206,13 @@ describe('edges of a search', () => {
     const { crc32 } = await engine.buildIndex({ ...set, path })
     engine.addSet({ id: 'brain', ...set })
     await engine.attachIndex({ setId: 'brain', path, crc32 })
+    let found = 0
     for (let row = 0; row < 50; row++) {
       const result = await engine.search({ setId: 'brain', queries: packed.slice(row * DIM * 2, (row + 1) * DIM * 2), nq: 1, k: 1 })
-      expect([result.rows[0], result.scores[0]]).toEqual([row, 0])
+      if (result.rows[0] === row && result.scores[0] === 0) found++
     }
+    // A graph may miss a stored vector now and then; wrong decoding would miss nearly all.
+    expect(found).toBeGreaterThanOrEqual(47)
   })
 
   test('many searches at once come back each to its own', async () => {

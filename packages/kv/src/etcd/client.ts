@@ -109,3 +109,11 @@ export interface EtcdClient {
   }
   close(): void
 }
+
+/** What a client must look like from outside: an `Etcd3` fits, and no type of Node's is needed to say so. */
+export interface EtcdClientLike {
+  readonly kv: object
+  readonly leaseClient: object
+  readonly watchClient: object
+  close(): void
+}

@@ -7,7 +7,7 @@ import type { EtcdClient } from './client.ts'
 export interface EtcdConnection {
   readonly hosts: string | readonly string[]
   readonly auth: { readonly username: string; readonly password: string } | undefined
-  readonly credentials: { readonly rootCertificate: Buffer; readonly privateKey?: Buffer; readonly certChain?: Buffer } | undefined
+  readonly credentials: { readonly rootCertificate: Uint8Array; readonly privateKey?: Uint8Array | undefined; readonly certChain?: Uint8Array | undefined } | undefined
   readonly timeoutMs: number
 }
 
@@ -35,7 +35,7 @@ export async function connectEtcd(connection: EtcdConnection): Promise<EtcdClien
   return new Etcd3({
     hosts: typeof hosts === 'string' ? hosts : [...hosts],
     ...(auth === undefined ? {} : { auth: { ...auth } }),
-    ...(credentials === undefined ? {} : { credentials }),
+    ...(credentials === undefined ? {} : { credentials: certificates(credentials) }),
     faultHandling: { host: () => policy, global: policy },
     // Also for the call that fetches a token.
     defaultCallOptions: (context) => (context.isStream ? {} : { deadline: systemClock.now() + timeoutMs }),
@@ -51,4 +51,12 @@ export async function connectEtcd(connection: EtcdConnection): Promise<EtcdClien
       'grpc.max_send_message_length': -1,
     },
   })
+}
+
+function certificates({ rootCertificate, privateKey, certChain }: NonNullable<EtcdConnection['credentials']>): { rootCertificate: Buffer; privateKey?: Buffer; certChain?: Buffer } {
+  return {
+    rootCertificate: Buffer.from(rootCertificate),
+    ...(privateKey === undefined ? {} : { privateKey: Buffer.from(privateKey) }),
+    ...(certChain === undefined ? {} : { certChain: Buffer.from(certChain) }),
+  }
 }
