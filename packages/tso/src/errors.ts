@@ -8,6 +8,7 @@ const codes = {
   TSO_CLOCK_OFFSET: { retryable: false, summary: 'A received timestamp is further ahead of the local clock than `maxOffsetMs`.' },
   TSO_CLOSED: { retryable: false, summary: 'The oracle, source or allocator was closed.' },
   TSO_CORRUPT: { retryable: false, summary: 'The stored value is not what this package wrote; nothing is served.' },
+  TSO_DRIVER_MISSING: { retryable: false, summary: 'The gRPC driver package is not installed.' },
   TSO_EXHAUSTED: { retryable: false, summary: 'No more timestamps or ids fit in their number of bits.' },
   TSO_FENCED: { retryable: false, summary: 'Another oracle took over the stored window; this one serves no more.' },
   TSO_NOT_LEADER: { retryable: true, summary: 'Another oracle leads, or none for the moment; `details.leader` names it.' },

@@ -2,4 +2,4 @@
 export { checkTimestampHealth, connectTimestampSource } from './grpc/client.ts'
 export type { ConnectTimestampSourceOptions, RemoteSourceEvent, RemoteSourceStates, RemoteTimestampSource, TimestampHealthOptions } from './grpc/client.ts'
 export { addTimestampService, serveTimestampOracle } from './grpc/server.ts'
-export type { ServeTimestampOracleOptions, TimestampServer, TimestampServiceOptions } from './grpc/server.ts'
+export type { GrpcServer, ServeTimestampOracleOptions, TimestampServer, TimestampServiceOptions } from './grpc/server.ts'

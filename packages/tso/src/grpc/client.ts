@@ -1,21 +1,20 @@
 /// <reference lib="esnext.disposable" />
 /** The contract of a source that asks an oracle over gRPC, and the function that makes one. */
-import { credentials as grpcCredentials } from '@grpc/grpc-js'
-import type { ChannelCredentials } from '@grpc/grpc-js'
 import { checkInteger, checkMethods, show } from '../check.ts'
 import type { Clock } from '../clock.ts'
 import { dateOf, randomFraction, systemClock } from '../edge.ts'
 import { TsoError } from '../errors.ts'
 import type { TimestampAllocator, TimestampSource } from '../timestamp-allocator.ts'
 import { SERVING } from './definition.ts'
+import { channelCredentials, loadDriver } from './driver.ts'
 import { askHealth } from './link.ts'
 import { RemoteSource } from './remote-source.ts'
 
 export interface ConnectTimestampSourceOptions {
   /** `host:port` of each oracle, in the order in which they are tried. */
   readonly addresses: readonly string[]
-  /** Default: plain text. */
-  readonly credentials?: ChannelCredentials | undefined
+  /** `ChannelCredentials` of the gRPC driver. Default: plain text. */
+  readonly credentials?: object | undefined
   /** Deadline of a call, also over reconnects, 1 to 600,000. Default 5,000 (Milvus). */
   readonly timeoutMs?: number | undefined
   /** A request without an answer for so long is asked at the next address: its oracle may be stopped. Default a quarter of `timeoutMs`. */
@@ -61,11 +60,14 @@ export interface RemoteTimestampSource extends TimestampSource, TimestampAllocat
   readonly states: RemoteSourceStates
 }
 
-/** Connects at the first call, and keeps the process alive from then on until `close`. */
+/**
+ * Connects at the first call, and keeps the process alive from then on until `close`. Without the driver the calls reject with
+ * `TSO_DRIVER_MISSING`.
+ */
 export function connectTimestampSource(options: ConnectTimestampSourceOptions): RemoteTimestampSource {
   if (typeof options !== 'object' || options === null) throw new TypeError(`expected the options to be an object, got ${show(options)}`)
   const { timeoutMs = 5_000, maxInFlight = 4, maxWaiting = 20_000, minBackoffMs = 20, maxBackoffMs = 1_000 } = options
-  const { credentials = grpcCredentials.createInsecure(), followUnlisted = false, clock = systemClock, random = randomFraction, onEvent } = options
+  const { credentials, followUnlisted = false, clock = systemClock, random = randomFraction, onEvent } = options
   const { addresses } = options as { addresses: readonly unknown[] }
   if (!Array.isArray(addresses) || addresses.length === 0) throw new TypeError(`expected \`addresses\` to be a list of "host:port", got ${show(addresses)}`)
   const checked = addresses.map((address) => checkAddress('addresses', address))
@@ -83,7 +85,8 @@ export function connectTimestampSource(options: ConnectTimestampSourceOptions): 
 
 export interface TimestampHealthOptions {
   readonly address: string
-  readonly credentials?: ChannelCredentials | undefined
+  /** `ChannelCredentials` of the gRPC driver. Default: plain text. */
+  readonly credentials?: object | undefined
   /** Default 1,000. */
   readonly timeoutMs?: number | undefined
   readonly clock?: Clock | undefined
@@ -91,15 +94,17 @@ export interface TimestampHealthOptions {
 
 /**
  * Whether the oracle at `address` serves: false for a follower.
- * @throws {TsoError} `TSO_UNAVAILABLE` when nobody answers in time.
+ * @throws {TsoError} `TSO_UNAVAILABLE` when nobody answers in time, `TSO_DRIVER_MISSING`.
  */
 export async function checkTimestampHealth(options: TimestampHealthOptions): Promise<boolean> {
   if (typeof options !== 'object' || options === null) throw new TypeError(`expected the options to be an object, got ${show(options)}`)
-  const { address, credentials = grpcCredentials.createInsecure(), timeoutMs = 1_000, clock = systemClock } = options
+  const { address, credentials, timeoutMs = 1_000, clock = systemClock } = options
   checkAddress('address', address)
   checkInteger('timeoutMs', timeoutMs, 1, 600_000)
+  const driver = await loadDriver()
+  const checked = channelCredentials(driver, credentials)
   try {
-    return (await askHealth(address, credentials, dateOf(clock.now() + timeoutMs))) === SERVING
+    return (await askHealth(driver, address, checked, dateOf(clock.now() + timeoutMs))) === SERVING
   } catch (error) {
     throw new TsoError('TSO_UNAVAILABLE', `${address} does not tell its health`, { cause: error })
   }

@@ -1,8 +1,8 @@
 /** One stream to one address. It ends once, with a reason, and does not come back. */
-import { Client } from '@grpc/grpc-js'
-import type { ChannelCredentials, ClientDuplexStream } from '@grpc/grpc-js'
+import type { ChannelCredentials, Client, ClientDuplexStream } from '@grpc/grpc-js'
 import type { TimestampRequest, TimestampResponse } from './codec.ts'
 import { healthMethod, streamMethod } from './definition.ts'
+import type { GrpcDriver } from './driver.ts'
 
 /** Each link is a channel of its own: how soon to try again is decided by who owns the links, not by a shared channel. */
 const CHANNEL_OPTIONS = {
@@ -25,9 +25,9 @@ export class Link {
   readonly #call: ClientDuplexStream<TimestampRequest, TimestampResponse>
   #ended = false
 
-  constructor(address: string, credentials: ChannelCredentials, events: LinkEvents) {
+  constructor(driver: GrpcDriver, address: string, credentials: ChannelCredentials, events: LinkEvents) {
     this.address = address
-    this.#client = new Client(address, credentials, CHANNEL_OPTIONS)
+    this.#client = new driver.Client(address, credentials, CHANNEL_OPTIONS)
     const { path, requestSerialize, responseDeserialize } = streamMethod
     this.#call = this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize)
     const end = (reason: unknown): void => {
@@ -55,8 +55,8 @@ export class Link {
 }
 
 /** The status of gRPC's health service at `address`. */
-export function askHealth(address: string, credentials: ChannelCredentials, deadline: Date): Promise<number> {
-  const client = new Client(address, credentials, CHANNEL_OPTIONS)
+export function askHealth(driver: GrpcDriver, address: string, credentials: ChannelCredentials, deadline: Date): Promise<number> {
+  const client = new driver.Client(address, credentials, CHANNEL_OPTIONS)
   const { path, requestSerialize, responseDeserialize } = healthMethod
   return new Promise<number>((resolve, reject) => {
     client.makeUnaryRequest(path, requestSerialize, responseDeserialize, {}, { deadline }, (error, value) => {

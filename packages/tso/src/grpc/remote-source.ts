@@ -15,11 +15,13 @@ import type { Waiter } from '../waiters.ts'
 import type { RemoteSourceEvent, RemoteSourceStates, RemoteTimestampSource } from './client.ts'
 import type { TimestampFailure, TimestampResponse } from './codec.ts'
 import { afterMicrotasks, afterTurn } from './end-of-turn.edge.ts'
+import { channelCredentials, loadDriver } from './driver.ts'
+import type { GrpcDriver } from './driver.ts'
 import { Link } from './link.ts'
 
 export interface RemoteSourceSettings {
   readonly addresses: readonly string[]
-  readonly credentials: ChannelCredentials
+  readonly credentials: object | undefined
   readonly timeoutMs: number
   readonly silenceMs: number
   readonly maxInFlight: number
@@ -52,6 +54,8 @@ export class RemoteSource implements RemoteTimestampSource {
   #unsent: Batch[] = []
   readonly #inFlight = new Map<number, Batch>()
   #nextId = 0
+  #driver: { readonly module: GrpcDriver; readonly credentials: ChannelCredentials } | undefined
+  #isLoading = false
   #link: Link | undefined
   #isAnswering = false
   #next: number = 0
@@ -79,7 +83,7 @@ export class RemoteSource implements RemoteTimestampSource {
   }
 
   get states(): RemoteSourceStates {
-    const isConnecting = this.#link !== undefined || this.#cancelConnect !== undefined
+    const isConnecting = this.#isLoading || this.#link !== undefined || this.#cancelConnect !== undefined
     const status = this.#isClosed ? 'closed' : this.#isAnswering ? 'connected' : isConnecting ? 'connecting' : 'idle'
     return { status, address: this.#link?.address, waiting: this.#queue.live, inFlight: this.#inFlight.size, lastError: this.#lastError }
   }
@@ -171,11 +175,29 @@ export class RemoteSource implements RemoteTimestampSource {
     return merged
   }
 
+  /** Once, before the first link. Who asks meanwhile waits until the deadline; without a driver all are refused. */
+  async #load(): Promise<void> {
+    if (this.#isLoading) return
+    this.#isLoading = true
+    try {
+      const module = await loadDriver()
+      this.#driver = { module, credentials: channelCredentials(module, this.#settings.credentials) }
+    } catch (error) {
+      this.#lastError = error
+      for (const { waiters } of this.#unsent) this.#queue.fail(waiters, error)
+      this.#unsent = []
+    }
+    this.#isLoading = false
+    this.#pump()
+  }
+
   #connect(): void {
-    const { addresses, credentials } = this.#settings
+    if (this.#driver === undefined) return void this.#load()
+    const { addresses } = this.#settings
+    const { module, credentials } = this.#driver
     const address = this.#hint ?? addresses[this.#next % addresses.length] ?? ''
     this.#hint = undefined
-    const link: Link = new Link(address, credentials, {
+    const link: Link = new Link(module, address, credentials, {
       onResponse: (response) => {
         if (this.#link === link) this.#answered(link, response)
       },

@@ -1,7 +1,6 @@
 /// <reference lib="esnext.disposable" />
 /** An oracle, or a candidate for the leadership, behind gRPC. */
-import { Server, ServerCredentials, status } from '@grpc/grpc-js'
-import type { ServerDuplexStream, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js'
+import type { ServerCredentials, ServerDuplexStream, ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js'
 import { checkInteger, checkMethods, show } from '../check.ts'
 import type { Clock } from '../clock.ts'
 import { systemClock } from '../edge.ts'
@@ -9,6 +8,7 @@ import { TsoError } from '../errors.ts'
 import type { TimestampSource } from '../timestamp-allocator.ts'
 import type { TimestampFailure, TimestampRequest, TimestampResponse } from './codec.ts'
 import { NOT_SERVING, SERVING, healthMethod, streamMethod } from './definition.ts'
+import { loadDriver } from './driver.ts'
 
 export interface TimestampServiceOptions {
   /** A `TimestampOracle`, a `TimestampLeader`, or any source. It stays yours: close it after the server. */
@@ -24,9 +24,14 @@ export interface ServeTimestampOracleOptions extends TimestampServiceOptions {
   readonly host?: string | undefined
   /** Default 0: any free port. */
   readonly port?: number | undefined
-  /** Default: plain text, as suits the loopback. */
-  readonly credentials?: ServerCredentials | undefined
+  /** `ServerCredentials` of the gRPC driver. Default: plain text, as suits the loopback. */
+  readonly credentials?: object | undefined
   readonly clock?: Clock | undefined
+}
+
+/** What is needed of a `Server` of the gRPC driver. */
+export interface GrpcServer {
+  addService(service: object, implementation: object): void
 }
 
 export interface TimestampServer extends AsyncDisposable {
@@ -39,18 +44,21 @@ export interface TimestampServer extends AsyncDisposable {
 
 /** So long the last answers may take to leave at a close. */
 const CLOSE_MS = 500
+/** A status code of gRPC. */
+const RESOURCE_EXHAUSTED = 8
 type Call = ServerDuplexStream<TimestampRequest, TimestampResponse>
 
 /** Adds the timestamp service and the standard health service to a server of yours. The result ends the streams. */
-export function addTimestampService(server: Server, options: TimestampServiceOptions): () => void {
+export function addTimestampService(server: GrpcServer, options: TimestampServiceOptions): () => void {
   if (typeof options !== 'object' || options === null) throw new TypeError(`expected the options to be an object, got ${show(options)}`)
   const { oracle, maxStreams = 5_000, maxPending = 64 } = options
+  checkMethods('server', server, ['addService'])
   checkMethods('oracle', oracle, ['getTimestamp'])
   checkInteger('maxStreams', maxStreams, 1, 1_000_000)
   checkInteger('maxPending', maxPending, 1, 1_000_000)
   const calls = new Set<Call>()
   const stream = (call: Call): void => {
-    if (calls.size >= maxStreams) return void call.emit('error', { code: status.RESOURCE_EXHAUSTED, details: `more than ${maxStreams} streams` })
+    if (calls.size >= maxStreams) return void call.emit('error', { code: RESOURCE_EXHAUSTED, details: `more than ${maxStreams} streams` })
     calls.add(call)
     call.once('close', () => calls.delete(call))
     serveStream(call, oracle, maxPending, () => calls.delete(call))
@@ -63,17 +71,18 @@ export function addTimestampService(server: Server, options: TimestampServiceOpt
   }
 }
 
-/** @throws what binding the port throws; nothing stays open then. */
+/** @throws `TSO_DRIVER_MISSING`, and what binding the port throws; nothing stays open then. */
 export async function serveTimestampOracle(options: ServeTimestampOracleOptions): Promise<TimestampServer> {
   if (typeof options !== 'object' || options === null) throw new TypeError(`expected the options to be an object, got ${show(options)}`)
-  const { host = '127.0.0.1', port = 0, credentials = ServerCredentials.createInsecure(), clock = systemClock } = options
+  const { host = '127.0.0.1', port = 0, credentials, clock = systemClock } = options
   if (typeof host !== 'string' || host === '') throw new TypeError(`expected \`host\` to be a name or an address, got ${show(host)}`)
   checkInteger('port', port, 0, 65_535)
-  const server = new Server({ 'grpc.max_receive_message_length': 1_024, 'grpc.keepalive_time_ms': 10_000, 'grpc.keepalive_timeout_ms': 5_000 })
+  const driver = await loadDriver()
+  const server = new driver.Server({ 'grpc.max_receive_message_length': 1_024, 'grpc.keepalive_time_ms': 10_000, 'grpc.keepalive_timeout_ms': 5_000 })
   const endStreams = addTimestampService(server, options)
   const name = host.includes(':') ? `[${host}]` : host
   const bound = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`${name}:${port}`, credentials, (error, got) => (error === null ? resolve(got) : reject(error)))
+    server.bindAsync(`${name}:${port}`, (credentials as ServerCredentials | undefined) ?? driver.ServerCredentials.createInsecure(), (error, got) => (error === null ? resolve(got) : reject(error)))
   }).catch((error: unknown) => {
     server.forceShutdown()
     throw error
