@@ -1,4 +1,5 @@
 /** What is used of kafkajs 2.2: a `Kafka` of your own fits when it has these. */
+import type { NodeBuffer } from '../remote/node-buffer.ts'
 export interface KafkaClient {
   admin(): KafkaAdmin
   producer(options: {
@@ -33,12 +34,12 @@ export interface KafkaProducer {
   disconnect(): Promise<void>
   sendBatch(batch: {
     acks: number
-    topicMessages: { topic: string; messages: { value: Buffer; partition: number }[] }[]
+    topicMessages: { topic: string; messages: { value: NodeBuffer; partition: number }[] }[]
   }): Promise<{ errorCode: number; baseOffset?: string | undefined }[]>
 }
 
 export interface KafkaBatch {
-  readonly messages: readonly { readonly offset: string; readonly value: Buffer | null }[]
+  readonly messages: readonly { readonly offset: string; readonly value: NodeBuffer | null }[]
 }
 
 export interface KafkaConsumer {

@@ -2,6 +2,7 @@
  * What the Pulsar backend needs of a client. The one here speaks Pulsar's WebSocket API and its REST API; another one, over a native
  * client, fits when it does the same.
  */
+import type { NodeBuffer } from '../remote/node-buffer.ts'
 export interface PulsarEntry {
   readonly ledger: number
   /** -1: before the ledger's first entry. */
@@ -20,7 +21,7 @@ export interface PulsarState {
 export interface PulsarSender {
   readonly isOpen: boolean
   /** In order. Rejects with an error that may have `refused: true` when the broker said no. */
-  send(payload: Buffer): Promise<PulsarEntry>
+  send(payload: NodeBuffer): Promise<PulsarEntry>
   close(): Promise<void>
 }
 
@@ -31,7 +32,7 @@ export interface PulsarReceiver {
 }
 
 export interface PulsarListener {
-  onEntry(id: PulsarEntry, payload: Buffer): void
+  onEntry(id: PulsarEntry, payload: NodeBuffer): void
   /** The connection ended, and not by `close`. */
   onLost(error: Error): void
 }
@@ -41,7 +42,7 @@ export interface PulsarTransport {
   create(topic: string): Promise<void>
   remove(topic: string): Promise<void>
   state(topic: string): Promise<PulsarState>
-  payload(topic: string, id: PulsarEntry): Promise<Buffer>
+  payload(topic: string, id: PulsarEntry): Promise<NodeBuffer>
   openSender(topic: string): Promise<PulsarSender>
   /** Delivers what comes behind the entry, `window` messages before the first grant. */
   openReceiver(topic: string, after: PulsarEntry | 'earliest', window: number, listener: PulsarListener): Promise<PulsarReceiver>
