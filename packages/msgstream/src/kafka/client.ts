@@ -1,5 +1,6 @@
-/** What is used of kafkajs 2.2: a `Kafka` of your own fits when it has these. */
 import type { NodeBuffer } from '../remote/node-buffer.ts'
+
+/** What is used of kafkajs 2.2: a `Kafka` of your own fits when it has these. */
 export interface KafkaClient {
   admin(): KafkaAdmin
   producer(options: {

@@ -1,5 +1,6 @@
-/** What is used of ioredis 5.11 or 6: a client of your own fits when it has these. */
 import type { NodeBuffer } from '../remote/node-buffer.ts'
+
+/** What is used of ioredis 5.11 or 6: a client of your own fits when it has these. */
 export type RedisArgument = string | number | NodeBuffer
 
 export interface RedisClient {
