@@ -28,6 +28,20 @@ function ignoreEchoes(withinMs) {
   }
 }
 
+/**
+ * A signal to npm alone reaches the shell between npm and this process, and goes no further: the shell dies and the node would run
+ * on, unseen, holding its port and folder. When the parent is gone, stop as if the signal had come here.
+ */
+function stopWithParent(everyMs) {
+  const parent = process.ppid
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return
+    clearInterval(timer)
+    process.kill(process.pid, 'SIGTERM')
+  }, everyMs)
+  timer.unref()
+}
+
 async function main() {
   const { ensureInstalled } = await import('./lib/install.mjs')
   const { ensureBuilt } = await import('./lib/build.mjs')
@@ -45,6 +59,7 @@ async function main() {
   const program = path.join(node.dir, node.manifest.bin['mini-milvus'])
   process.argv = [process.argv[0], program, ...process.argv.slice(2)]
   ignoreEchoes(250)
+  stopWithParent(100)
   await import(pathToFileURL(program).href)
 }
 

@@ -109,6 +109,17 @@ test('a signal reaches the node; its echo does not count, a second one by the us
   assert.equal((await second.ended).code, 130)
 })
 
+test('a shell between that dies of the signal does not leave the node behind', async () => {
+  const shell = spawn('sh', ['-c', `'${process.execPath}' tools/start.mjs --serve; true`], { cwd: root, stdio: ['ignore', 'pipe', 'ignore'] })
+  let out = ''
+  shell.stdout.on('data', (chunk) => (out += chunk))
+  const closed = new Promise((resolve) => shell.once('close', resolve))
+  await until(() => out.includes('serving'))
+  shell.kill('SIGTERM')
+  await closed
+  assert.match(out, /signal 1/)
+})
+
 test('a build that fails ends the start with a message', async () => {
   write('node_modules/.bin/turbo', `#!${process.execPath}\nprocess.exit(1)\n`)
   appendFileSync(file('examples/mini-milvus/src/cli.ts'), '// changed again\n')

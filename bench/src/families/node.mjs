@@ -107,7 +107,8 @@ async function p50(total, call) {
 async function startByNpm(folder) {
   const begin = performance.now()
   const child = spawn('npm', ['start', '--', '--port', '0', '--metrics-port', '0', '--data-dir', folder, '--log-format', 'json'], { cwd: repository, stdio: ['ignore', 'pipe', 'ignore'] })
-  const ended = new Promise((resolve) => child.once('exit', resolve))
+  // 'close' comes when the node itself, which holds the pipe, has ended; npm may be gone before.
+  const ended = new Promise((resolve) => child.once('close', resolve))
   await new Promise((resolve, reject) => {
     child.stdout.on('data', (chunk) => String(chunk).includes('"event":"ready"') && resolve())
     child.once('exit', (code) => reject(new Error(`npm start ended with ${code}`)))
