@@ -22,6 +22,12 @@ export function summarizeVitest(report, code) {
   return { passed: report.numPassedTests ?? 0, failed: failures.length, failures, untested }
 }
 
+/** What vitest says of the failures, without the list of what passed that stands before it. */
+export function failedPart(output) {
+  const begin = output.search(/^.*Failed (Suites|Tests) \d+/m)
+  return begin === -1 ? output : output.slice(begin)
+}
+
 /** Runs a workspace's vitest with `node`. */
 export async function runVitest({ dir, node = process.execPath, env, timeoutMs }) {
   const scratch = mkdtempSync(path.join(os.tmpdir(), 'timetick-report-'))
@@ -31,7 +37,7 @@ export async function runVitest({ dir, node = process.execPath, env, timeoutMs }
     const { code, output, ms, timedOut } = await exec(node, args, { cwd: dir, env: { NO_COLOR: '1', FORCE_COLOR: '0', ...env }, timeoutMs })
     const result = summarizeVitest(existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : undefined, code)
     if (timedOut) result.failures.push(`stopped after ${Math.round(ms / 1000)} s`)
-    return { ...result, failed: result.failures.length, output, ms }
+    return { ...result, failed: result.failures.length, output: failedPart(output), ms }
   } finally {
     rmSync(scratch, { recursive: true, force: true })
   }

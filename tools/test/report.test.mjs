@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { exec } from '../lib/exec.mjs'
 import { installReason } from '../lib/install.mjs'
 import { Report } from '../lib/report.mjs'
-import { runNodeTests, summarizeTap, summarizeVitest } from '../lib/runners.mjs'
+import { failedPart, runNodeTests, summarizeTap, summarizeVitest } from '../lib/runners.mjs'
 import { declaredServices } from '../lib/services-for-tests.mjs'
 
 const finish = (fill) => {
@@ -92,4 +92,10 @@ test('an install is needed when node_modules is missing or differs from the lock
   } finally {
     rmSync(root, { recursive: true, force: true })
   }
+})
+
+test('of a long run only what failed is shown', () => {
+  const passed = 'ok\n'.repeat(500)
+  assert.equal(failedPart(`${passed}----- Failed Tests 1 -----\n\n FAIL a > b\n`), '----- Failed Tests 1 -----\n\n FAIL a > b\n')
+  assert.equal(failedPart('crashed before a test ran\n'), 'crashed before a test ran\n')
 })
