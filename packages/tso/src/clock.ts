@@ -6,4 +6,9 @@ export interface Clock {
   monotonic(): number
   /** Call `callback` once after `delayMs`; the result cancels it. Must not keep a process alive. */
   setTimer(callback: () => void, delayMs: number): () => void
+  /**
+   * Ms since the machine was started, with what it slept, whatever the wall clock was set to. Optional: without it a sleep that
+   * follows a step of the wall clock back at once is not noticed by a leader.
+   */
+  uptime?(): number
 }

@@ -1,5 +1,6 @@
 /** The only file of this package's core that touches real time. */
 import { randomUUID } from 'node:crypto'
+import { uptime } from 'node:os'
 import type { Clock } from './clock.ts'
 
 export const systemClock: Clock = {
@@ -10,6 +11,8 @@ export const systemClock: Clock = {
     timer.unref()
     return () => clearTimeout(timer)
   },
+  // In steps of 10 ms on Linux, 16 ms on Windows, 1 s elsewhere; asking takes microseconds.
+  uptime: () => uptime() * 1_000,
 }
 
 /** A name that no other oracle has. */

@@ -1,11 +1,13 @@
 /**
  * One leadership: a lease of the store with a record on it, and how long it surely holds. The deadline counts from the moment at which
- * the last renewal was sent (PD #1661), less a margin for clocks that run at another rate, on both clocks: the monotonic one may stand
- * still while the machine is suspended, the wall clock may be set back, hardly both at once.
+ * the last renewal was sent (PD #1661), less a margin for clocks that run at another rate, by whichever clock went furthest: see
+ * {@link ElapsedTime}.
  */
 import type { KVBase, Lease } from '@timetick/kv'
 import { show } from './check.ts'
 import type { Clock } from './clock.ts'
+import { ElapsedTime } from './elapsed-time.ts'
+import type { Moment } from './elapsed-time.ts'
 import { TsoError } from './errors.ts'
 import { callStore } from './store.ts'
 import type { StoreCallContext } from './store.ts'
@@ -42,46 +44,13 @@ export interface LeaderTermOptions extends StoreCallContext {
 /** Looks at the clocks within the time of a lease. */
 const LOOKS = 10
 
-/** Time that is never slower than either clock between two looks. */
-class ElapsedTime {
-  readonly #clock: Clock
-  #mono: number
-  #wall: number
-  #elapsedMs = 0
-  #cancelLook: (() => void) | undefined
-
-  constructor(clock: Clock, lookMs: number) {
-    this.#clock = clock
-    this.#mono = clock.monotonic()
-    this.#wall = clock.now()
-    const look = (): void => {
-      this.read()
-      this.#cancelLook = clock.setTimer(look, lookMs)
-    }
-    look()
-  }
-
-  stop(): void {
-    this.#cancelLook?.()
-  }
-
-  read(): number {
-    const mono = this.#clock.monotonic()
-    const wall = this.#clock.now()
-    this.#elapsedMs += Math.max(0, mono - this.#mono, wall - this.#wall)
-    this.#mono = mono
-    this.#wall = wall
-    return this.#elapsedMs
-  }
-}
-
 export class LeaderTerm {
   readonly owner: string
   readonly #options: LeaderTermOptions
   readonly #lease: Lease
   readonly #time: ElapsedTime
   /** When the last renewal that arrived was sent. */
-  #sentMs = 0
+  #sent: Moment
   readonly #over = new AbortController()
   #cancelTimer: (() => void) | undefined
 
@@ -90,6 +59,7 @@ export class LeaderTerm {
     this.owner = options.owner
     this.#lease = lease
     this.#time = time
+    this.#sent = time.begin
   }
 
   /** `undefined` when somebody else was first. */
@@ -119,7 +89,7 @@ export class LeaderTerm {
   /** Ms for which nobody else can lead; not above 0 when that is not sure. */
   get leftMs(): number {
     if (this.#over.signal.aborted) return 0
-    return this.#lease.ttlMs * (1 - this.#options.maxClockDrift) - (this.#time.read() - this.#sentMs)
+    return this.#lease.ttlMs * (1 - this.#options.maxClockDrift) - this.#time.since(this.#sent)
   }
 
   /** Renews until the term is over. Never rejects. */
@@ -170,12 +140,12 @@ export class LeaderTerm {
   }
 
   async #renew(): Promise<void> {
-    const sentMs = this.#time.read()
+    const sent = this.#time.now()
     try {
       await callStore(this.#options, 'save', (signal) => this.#lease.keepAlive({ signal }))
       // A lease without its record (somebody removed it) leads nobody: another may be elected.
       if (!(await this.#isOurs())) throw new TsoError('TSO_FENCED', `\`${this.#options.key}\` names another leader or none`)
-      this.#sentMs = sentMs
+      this.#sent = sent
     } catch (error) {
       if (this.over.aborted) return
       this.#options.onRenewFailed(error)

@@ -16,7 +16,7 @@ describe('leaders under faults', () => {
       if (violations.length > 0) expect({ seed, violations }).toEqual({ seed, violations: [] })
       for (const [name, count] of Object.entries(counts)) reached.set(name, (reached.get(name) ?? 0) + count)
     }
-    const states = ['fenced', 'crash', 'suspended', 'cut off', 'resign', 'renew-failed', 'campaign-failed', 'term-ended', 'refused: TSO_NOT_LEADER', 'recovered']
+    const states = ['fenced', 'crash', 'suspended', 'set back and suspended', 'cut off', 'resign', 'renew-failed', 'campaign-failed', 'term-ended', 'refused: TSO_NOT_LEADER', 'recovered']
     expect(states.filter((name) => !reached.has(name))).toEqual([])
   }, 600_000)
 
@@ -33,8 +33,9 @@ function withClock(tamper: (clock: Clock) => Partial<Clock>): StartLeader {
   return (options) => {
     const { clock } = options
     if (clock === undefined) throw new TypeError('expected a clock')
+    const { uptime } = clock
     const plain: Clock = { now: () => clock.now(), monotonic: () => clock.monotonic(), setTimer: (callback, delayMs) => clock.setTimer(callback, delayMs) }
-    return startTimestampLeader({ ...options, clock: { ...plain, ...tamper(plain) } })
+    return startTimestampLeader({ ...options, clock: { ...plain, ...(uptime && { uptime }), ...tamper(plain) } })
   }
 }
 
@@ -78,9 +79,10 @@ const bugs: Record<string, StartLeader> = {
   })),
   'only the monotonic clock is asked': withClock((clock) => {
     const start = clock.now() - clock.monotonic()
-    return { now: () => start + clock.monotonic() }
+    return { now: () => start + clock.monotonic(), uptime: () => clock.monotonic() }
   }),
-  'only the wall clock is asked (PD)': withClock((clock) => ({ monotonic: () => clock.now() })),
+  'only the wall clock is asked (PD)': withClock((clock) => ({ monotonic: () => clock.now(), uptime: () => clock.now() })),
+  'the wall clock was set back, then the machine slept: nothing that counts sleep is asked': withClock((clock) => ({ uptime: () => clock.monotonic() })),
   'the way to the store and back counts as well': (options) => {
     // A reading that was taken when a call was sent is moved to its answer: as if the lease were longer by the time under way.
     const kv = options.kv

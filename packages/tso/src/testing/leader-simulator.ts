@@ -29,7 +29,7 @@ interface Candidate {
   readonly leader: TimestampLeader
   /** It reaches the store no more, but is reached by its clients. */
   isCut: boolean
-  /** When its wall clock was set last: see the limits of `LeaderTerm`. */
+  /** When its wall clock was set last: with no clock that counts sleep, one that follows at once is not noticed. */
   setAtMs: number
 }
 
@@ -51,7 +51,7 @@ class LeaderSimulation {
   readonly #store: SimulatedStore
   readonly #history = new TimestampHistory()
   readonly #candidates: (Candidate | undefined)[]
-  readonly #rates: { crash: number; suspend: number; jump: number; resign: number; cut: number }
+  readonly #rates: { crash: number; suspend: number; jump: number; setBack: number; resign: number; cut: number }
   readonly #maxDrift: number
   readonly #pollMs: number
   readonly #counts: Record<string, number> = {}
@@ -66,7 +66,7 @@ class LeaderSimulation {
     this.#store = new SimulatedStore(this.#clock, random, () => undefined)
     this.#candidates = Array.from({ length: random.integer(2, 5) }, () => undefined)
     const rate = (most: number): number => (random.chance(0.4) ? 0 : random.next() * most)
-    this.#rates = { crash: rate(0.02), suspend: rate(0.05), jump: rate(0.03), resign: rate(0.02), cut: rate(0.1) }
+    this.#rates = { crash: rate(0.02), suspend: rate(0.05), jump: rate(0.03), setBack: rate(0.03), resign: rate(0.02), cut: rate(0.1) }
     this.#maxDrift = random.pick([0, 0.09])
     this.#pollMs = random.pick([10, 100])
     this.#store.faults = { loss: rate(0.2), refusal: rate(0.1), late: rate(0.2), lateMs: random.pick([50, 1_000, 10_000]) }
@@ -91,7 +91,7 @@ class LeaderSimulation {
   #launch(slot: number): void {
     const name = `p${slot}.${++this.#lives}`
     const rate = 1 + this.#random.pick([-1, 1, this.#random.next()]) * this.#maxDrift
-    const process = new SimulatedProcess(name, this.#clock, this.#random.integer(-20, 20), rate)
+    const process = new SimulatedProcess(name, this.#clock, this.#random.integer(-20, 20), rate, this.#random.chance(0.7))
     let terms = 0
     const isReached = (): boolean => process.alive && this.#candidates[slot]?.isCut !== true
     const leader = this.#start({
@@ -121,7 +121,7 @@ class LeaderSimulation {
       // What was asked of a sleeping process comes first when it wakes.
       return this.#call(leader, slot)
     }
-    const { crash, suspend, jump, resign, cut } = this.#rates
+    const { crash, suspend, jump, setBack, resign, cut } = this.#rates
     if (this.#random.chance(candidate.isCut ? 0.03 : cut)) {
       candidate.isCut = !candidate.isCut
       return this.#note('cut off', slot)
@@ -132,12 +132,20 @@ class LeaderSimulation {
       return this.#note('crash', slot)
     }
     if (this.#random.chance(suspend)) {
-      process.suspend(this.#random.chance(0.5) && this.#clock.monotonic() - candidate.setAtMs > TTL_MS / 8)
+      const isNoticed = process.uptime !== undefined || this.#clock.monotonic() - candidate.setAtMs > TTL_MS / 8
+      process.suspend(this.#random.chance(0.5) && isNoticed)
       return this.#note('suspended', slot)
     }
     if (this.#random.chance(jump)) {
       candidate.setAtMs = this.#clock.monotonic()
       return process.jump(this.#random.pick([-3_600_000, -5_000, -300, 300, 5_000, 3_600_000]))
+    }
+    if (this.#random.chance(setBack)) {
+      // As when a machine is paused, its clock is set right by the host, and it is paused again.
+      process.jump(this.#random.pick([-300, -5_000, -3_600_000]))
+      candidate.setAtMs = this.#clock.monotonic()
+      process.suspend(process.uptime !== undefined)
+      return this.#note('set back and suspended', slot)
     }
     if (this.#random.chance(resign)) {
       leader.resign().catch(() => this.#history.violations.push('resign failed'))

@@ -14,9 +14,12 @@ export class SimulatedProcess implements Clock {
   #stoppedAt: number | undefined
   /** What the monotonic clock missed while it stood still. */
   #missedMs = 0
+  /** Goes on while the machine sleeps; in steps of 10 ms, as on Linux. */
+  readonly uptime?: () => number
 
-  constructor(name: string, base: SimulatedClock, offset: number, rate: number = 1) {
+  constructor(name: string, base: SimulatedClock, offset: number, rate: number = 1, hasUptime: boolean = false) {
     this.name = name
+    if (hasUptime) this.uptime = () => Math.floor((base.monotonic() * rate) / 10) * 10
     this.#base = base
     this.#offset = offset
     this.#rate = rate
