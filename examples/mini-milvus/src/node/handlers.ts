@@ -18,7 +18,7 @@ import { version } from '../version.ts'
 import { createDmlWriter } from '../writer/dml-writer.ts'
 import type { NodeLogger } from './logger.ts'
 import type { Roles } from './roles.ts'
-import type { NodeCore } from './start.ts'
+import type { NodeCore } from './core.ts'
 
 export interface HandlersOptions extends NodeCore {
   readonly parameters: GlobalParamsTable

@@ -1,7 +1,7 @@
 /** The second port: health for probes, metrics for Prometheus. Loopback unless the node itself is open. */
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { startHttpServer, type HttpServer } from '../edge/http.ts'
-import type { NodeCore } from './start.ts'
+import type { NodeCore } from './core.ts'
 
 export interface MetricsServer {
   /** `host:port` */

@@ -1,21 +1,19 @@
 /// <reference lib="esnext.disposable" />
 /** A whole mini-milvus in this process. */
 import type { GlobalParamsTable } from '@timetick/paramtable'
-import { startWatchdog, type Watchdog } from '@timetick/watchdog'
-import { openCatalog, type Catalog } from '../coordinator/catalog.ts'
+import type { Watchdog } from '@timetick/watchdog'
+import type { Catalog } from '../coordinator/catalog.ts'
 import { makeFolder } from '../edge/folders.ts'
 import { systemClock, type NodeClock } from '../edge/system.ts'
-import { openEngine, type Engine } from '../engine/index.ts'
+import { openEngine } from '../engine/index.ts'
 import type { Listener } from '../server/listen.edge.ts'
 import { openServer } from '../server/server.ts'
+import { openCore, type Part } from './core.ts'
 import { createHandlers } from './handlers.ts'
-import { logChannels } from './log-channels.ts'
 import { silentLogger, type NodeLogger } from './logger.ts'
 import { openMetricsServer, type MetricsServer } from './metrics-server.ts'
 import { createParameters } from './parameters.ts'
-import { startRoles, type Roles } from './roles.ts'
-import { openStores, type Stores } from './stores.ts'
-import { openNodeTime, startTicks, type NodeTime } from './time.ts'
+import { openStores } from './stores.ts'
 
 export interface MiniMilvusOptions {
   /** Keep everything in memory. @default false */
@@ -65,10 +63,6 @@ export async function startMiniMilvus(options: MiniMilvusOptions = {}): Promise<
   return startNode(parameters, options.logger ?? silentLogger, systemClock)
 }
 
-interface Part {
-  close(): Promise<void>
-}
-
 export async function startNode(parameters: GlobalParamsTable, logger: NodeLogger, clock: NodeClock): Promise<MiniMilvus> {
   const parts: Part[] = []
   const closeParts = async (): Promise<void> => {
@@ -81,7 +75,10 @@ export async function startNode(parameters: GlobalParamsTable, logger: NodeLogge
   }
   try {
     const dataDir = parameters.getBool('common.inMemory') ? undefined : await makeFolder(parameters.getString('localStorage.path'))
-    const core = await openCore(dataDir, parameters, logger, clock, keep)
+    const stores = await keep(openStores(dataDir, clock))
+    const threads = parameters.getInt('engine.threads')
+    const engine = await keep(openEngine(threads === 0 ? {} : { threads }))
+    const core = await openCore({ stores, engine, parameters, logger, clock }, keep)
     const handlers = createHandlers({ ...core, parameters, clock, logger })
     const host = parameters.getString('proxy.host')
     const server = await keep(openServer({ port: parameters.getInt('proxy.port'), host, ...handlers, clock, logger, limits: { maxReceiveBytes: parameters.getBytes('proxy.maxReceiveBytes'), closeGraceMs: parameters.getDurationMs('proxy.shutdownTimeout') } }))
@@ -91,42 +88,6 @@ export async function startNode(parameters: GlobalParamsTable, logger: NodeLogge
     await closeParts()
     throw error
   }
-}
-
-export interface NodeCore {
-  readonly stores: Stores
-  readonly time: NodeTime
-  readonly catalog: Catalog
-  readonly engine: Engine
-  readonly watchdog: Watchdog
-  readonly roles: Roles
-  readonly pchannels: readonly string[]
-  readonly requestTick: (channels: readonly string[], atLeast: bigint) => void
-  readonly ticks: Awaited<ReturnType<typeof startTicks>>
-}
-
-async function openCore(
-  dataDir: string | undefined,
-  parameters: GlobalParamsTable,
-  logger: NodeLogger,
-  clock: NodeClock,
-  keep: <T extends Part>(opening: Promise<T> | T) => Promise<T>,
-): Promise<NodeCore> {
-  const onWarning = (message: string, error: unknown): void => logger.warn({ err: error }, message)
-  const stores = await keep(openStores(dataDir, clock))
-  const time = await keep(openNodeTime(stores.kv, clock, onWarning))
-  const pchannels = await logChannels(stores.kv, parameters.getInt('rootCoord.dmlChannelNum'))
-  const catalog = await openCatalog({ kv: stores.kv, ids: time.ids, timestamps: time.timestamps, pchannels })
-  const threads = parameters.getInt('engine.threads')
-  const engine = await keep(openEngine(threads === 0 ? {} : { threads }))
-  const onEvent = (event: { readonly type: string }): void => {
-    if (event.type !== 'beat') logger.debug({ event }, `watchdog: ${event.type}`)
-  }
-  const watchdog = await keep(startWatchdog({ clock, checkIntervalMs: parameters.getDurationMs('watchdog.interval'), onEvent }))
-  const intervalMs = parameters.getDurationMs('proxy.timeTickInterval')
-  const ticks = await keep(startTicks({ mq: stores.mq, pchannels, timestamps: time.timestamps, intervalMs, clock, onError: (error) => onWarning('a time tick failed', error) }))
-  const roles = await keep(startRoles({ catalog, mq: stores.mq, storage: stores.storage, engine, ticks, time, pchannels, parameters, watchdog, clock, onWarning }))
-  return { stores, time, catalog, engine, watchdog, roles, pchannels, ticks, requestTick: (channels, atLeast) => ticks.requestTick(channels, atLeast) }
 }
 
 function running(node: {

@@ -1,0 +1,55 @@
+/** What a node is without its ports: time, metadata, watchdog, ticks and roles, over stores that somebody else opened. */
+import type { GlobalParamsTable } from '@timetick/paramtable'
+import { startWatchdog, type Watchdog } from '@timetick/watchdog'
+import { openCatalog, type Catalog } from '../coordinator/catalog.ts'
+import type { NodeClock } from '../edge/system.ts'
+import type { Engine } from '../engine/index.ts'
+import { logChannels } from './log-channels.ts'
+import type { NodeLogger } from './logger.ts'
+import { startRoles, type Roles } from './roles.ts'
+import type { Stores } from './stores.ts'
+import { openNodeTime, startTicks, type NodeTime } from './time.ts'
+
+export interface Part {
+  close(): Promise<void>
+}
+
+/** Takes a part over, to be closed with the node, in reverse order. */
+export type Keep = <T extends Part>(opening: Promise<T> | T) => Promise<T>
+
+export interface CoreOptions {
+  readonly stores: Stores
+  readonly engine: Engine
+  readonly parameters: GlobalParamsTable
+  readonly logger: NodeLogger
+  readonly clock: NodeClock
+  /** In [0, 1), for jitter. @default Math.random */
+  readonly random?: (() => number) | undefined
+}
+
+export interface NodeCore {
+  readonly stores: Stores
+  readonly time: NodeTime
+  readonly catalog: Catalog
+  readonly engine: Engine
+  readonly watchdog: Watchdog
+  readonly roles: Roles
+  readonly pchannels: readonly string[]
+  readonly requestTick: (channels: readonly string[], atLeast: bigint) => void
+  readonly ticks: Awaited<ReturnType<typeof startTicks>>
+}
+
+export async function openCore({ stores, engine, parameters, logger, clock, random }: CoreOptions, keep: Keep): Promise<NodeCore> {
+  const onWarning = (message: string, error: unknown): void => logger.warn({ err: error }, message)
+  const time = await keep(openNodeTime(stores.kv, clock, onWarning))
+  const pchannels = await logChannels(stores.kv, parameters.getInt('rootCoord.dmlChannelNum'))
+  const catalog = await openCatalog({ kv: stores.kv, ids: time.ids, timestamps: time.timestamps, pchannels })
+  const onEvent = (event: { readonly type: string }): void => {
+    if (event.type !== 'beat') logger.debug({ event }, `watchdog: ${event.type}`)
+  }
+  const watchdog = await keep(startWatchdog({ clock, random, checkIntervalMs: parameters.getDurationMs('watchdog.interval'), onEvent }))
+  const intervalMs = parameters.getDurationMs('proxy.timeTickInterval')
+  const ticks = await keep(startTicks({ mq: stores.mq, pchannels, timestamps: time.timestamps, intervalMs, clock, onError: (error) => onWarning('a time tick failed', error) }))
+  const roles = await keep(startRoles({ catalog, mq: stores.mq, storage: stores.storage, engine, ticks, time, pchannels, parameters, watchdog, clock, onWarning }))
+  return { stores, time, catalog, engine, watchdog, roles, pchannels, ticks, requestTick: (channels, atLeast) => ticks.requestTick(channels, atLeast) }
+}
