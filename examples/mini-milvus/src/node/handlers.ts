@@ -1,4 +1,4 @@
-/** All RPC handlers of the node, and the HTTP side over them. */
+/** All RPC handlers of the node. */
 import type { GlobalParamsTable } from '@timetick/paramtable'
 import type { Catalog } from '../coordinator/catalog.ts'
 import { systemUsage, type NodeClock } from '../edge/system.ts'
@@ -11,27 +11,23 @@ import { createFlushHandlers } from '../proxy/flush.ts'
 import { createNodeInfoHandlers } from '../proxy/node-info.ts'
 import { createSegmentHandlers } from '../proxy/query-segments.ts'
 import type { QueryNodeApi } from '../querynode/api.ts'
-import { createRestHandler } from '../rest/index.ts'
 import type { HandlerTable } from '../server/handlers.ts'
-import type { ServerOptions } from '../server/server.ts'
 import { version } from '../version.ts'
 import { createDmlWriter } from '../writer/dml-writer.ts'
-import type { NodeLogger } from './logger.ts'
 import type { Roles } from './roles.ts'
 import type { NodeCore } from './core.ts'
 
 export interface HandlersOptions extends NodeCore {
   readonly parameters: GlobalParamsTable
   readonly clock: NodeClock
-  readonly logger: NodeLogger
 }
 
-export function createHandlers(options: HandlersOptions): Pick<ServerOptions, 'handlers' | 'http'> {
-  const { catalog, roles, time, ticks, parameters, clock, logger } = options
+export function createHandlers(options: HandlersOptions): HandlerTable {
+  const { catalog, roles, time, ticks, parameters, clock } = options
   const now = (): Promise<bigint> => time.timestamps.allocOne()
   const queryNode = currentQueryNode(roles)
   const writer = createDmlWriter(ticks)
-  const handlers: HandlerTable = {
+  return {
     ...createDdlHandlers({
       meta: catalog,
       catalog,
@@ -48,7 +44,6 @@ export function createHandlers(options: HandlersOptions): Pick<ServerOptions, 'h
     ...createCompactionHandlers({ meta: catalog, compactor: () => roles.compactor.current, allocateId: () => time.ids.allocOne(), segmentBytes: () => parameters.getBytes('dataNode.sealBytes') }),
     ...createNodeInfoHandlers({ meta: catalog, queryNode, version: `mini-milvus-${version}`, now: () => clock.now(), usage: systemUsage }),
   }
-  return { handlers, http: createRestHandler({ handlers, logger }) }
 }
 
 /** Calls go to the instance that runs now: a restarted role is another one. */

@@ -7,6 +7,7 @@ import { makeFolder } from '../edge/folders.ts'
 import { systemClock, type NodeClock } from '../edge/system.ts'
 import { openEngine } from '../engine/index.ts'
 import type { Listener } from '../server/listen.edge.ts'
+import { createRestHandler } from '../rest/index.ts'
 import { openServer } from '../server/server.ts'
 import { openCore, type Part } from './core.ts'
 import { createHandlers } from './handlers.ts'
@@ -79,9 +80,9 @@ export async function startNode(parameters: GlobalParamsTable, logger: NodeLogge
     const threads = parameters.getInt('engine.threads')
     const engine = await keep(openEngine(threads === 0 ? {} : { threads }))
     const core = await openCore({ stores, engine, parameters, logger, clock }, keep)
-    const handlers = createHandlers({ ...core, parameters, clock, logger })
+    const handlers = createHandlers({ ...core, parameters, clock })
     const host = parameters.getString('proxy.host')
-    const server = await keep(openServer({ port: parameters.getInt('proxy.port'), host, ...handlers, clock, logger, limits: { maxReceiveBytes: parameters.getBytes('proxy.maxReceiveBytes'), closeGraceMs: parameters.getDurationMs('proxy.shutdownTimeout') } }))
+    const server = await keep(openServer({ port: parameters.getInt('proxy.port'), host, handlers, http: createRestHandler({ handlers, logger }), clock, logger, limits: { maxReceiveBytes: parameters.getBytes('proxy.maxReceiveBytes'), closeGraceMs: parameters.getDurationMs('proxy.shutdownTimeout') } }))
     const metrics = parameters.getBool('metrics.enabled') ? await keep(openMetricsServer({ host, port: parameters.getInt('metrics.port'), ...core })) : undefined
     return running({ server, metrics, dataDir, parameters, watchdog: core.watchdog, catalog: core.catalog, closeParts })
   } catch (error) {
