@@ -1,9 +1,10 @@
-/** A hybrid logical clock of one process (appendix A.6.1; Kulkarni et al. 2014): no store, no uniqueness between processes. */
+/** A hybrid logical clock of one process (appendix A.6.1; Kulkarni et al. 2014): no uniqueness between processes. */
 import { checkInteger, checkMethods, checkMs } from './check.ts'
 import type { Clock } from './clock.ts'
 import { ClockGuard } from './clock-guard.ts'
 import { systemClock } from './edge.ts'
 import { TsoError } from './errors.ts'
+import type { PhysicalBound } from './hlc-bound.ts'
 import { MAX_LOGICAL, MAX_PHYSICAL_MS, checkTimestamp, compose, parseTimestamp } from './timestamp.ts'
 import type { Timestamp } from './timestamp.ts'
 
@@ -29,6 +30,7 @@ export class HybridLogicalClock {
   readonly #guard: ClockGuard
   readonly #maxOffsetMs: number
   readonly #readClockEvery: number
+  readonly #bound: PhysicalBound | undefined
   #physicalMs = 0
   #logical = 0
   /** The last timestamp, kept so that the next costs one addition. */
@@ -39,7 +41,8 @@ export class HybridLogicalClock {
     this.#credit = 0
   }
 
-  constructor(options: HybridLogicalClockOptions = {}) {
+  /** A bound comes from `openHybridLogicalClock`. */
+  constructor(options: HybridLogicalClockOptions = {}, bound?: PhysicalBound) {
     const { clock = systemClock, maxOffsetMs = 500, maxForwardJumpMs = 86_400_000, readClockEvery = 32 } = options
     checkMethods('clock', clock, ['now', 'monotonic', 'setTimer'])
     checkMs('maxOffsetMs', maxOffsetMs, 0)
@@ -48,6 +51,8 @@ export class HybridLogicalClock {
     this.#maxOffsetMs = maxOffsetMs
     this.#readClockEvery = readClockEvery
     this.#guard = new ClockGuard(clock, maxForwardJumpMs, () => undefined)
+    this.#bound = bound
+    if (bound !== undefined) this.#move(bound.startMs)
   }
 
   /** `behind`: the wall clock was set back, and the physical part waits for it. `jumped`: a step forward is not followed. */
@@ -80,6 +85,7 @@ export class HybridLogicalClock {
       const details = { aheadMs, maxOffsetMs: this.#maxOffsetMs }
       throw new TsoError('TSO_CLOCK_OFFSET', `a timestamp ${aheadMs} ms ahead of the clock, more than ${this.#maxOffsetMs} ms`, { details })
     }
+    if (this.#bound !== undefined && physicalMs >= this.#bound.endMs) throw this.#bound.refuse(physicalMs)
     this.#physicalMs = physicalMs
     this.#logical = logical
     this.#last = remote
@@ -92,22 +98,30 @@ export class HybridLogicalClock {
     this.#credit = 0
   }
 
+  protected readWall(): number {
+    return this.#guard.read()
+  }
+
   #readClock(): void {
     if (this.#readClockEvery > 1) {
       this.#credit = this.#readClockEvery - 1
       queueMicrotask(this.#endRun)
     }
     const wall = this.#guard.read()
+    const reachable = this.#bound === undefined ? wall : this.#bound.reach(wall)
     // Case A: the wall clock is ahead of the physical part.
-    if (wall > this.#physicalMs) {
-      this.#physicalMs = wall
-      this.#logical = 0
-      this.#last = compose(wall, 0)
-    }
+    if (reachable > this.#physicalMs) this.#move(reachable)
+  }
+
+  #move(physicalMs: number): void {
+    this.#physicalMs = physicalMs
+    this.#logical = 0
+    this.#last = compose(physicalMs, 0)
   }
 
   #advance(physicalMs: number): Timestamp {
     if (physicalMs > MAX_PHYSICAL_MS) throw new TsoError('TSO_EXHAUSTED', 'the physical part is at its last millisecond')
+    if (this.#bound !== undefined && physicalMs >= this.#bound.endMs) throw this.#bound.refuse(physicalMs)
     this.#physicalMs = physicalMs
     this.#logical = 1
     return (this.#last = compose(physicalMs, 1))

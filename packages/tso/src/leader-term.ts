@@ -5,7 +5,6 @@
  */
 import type { KVBase, Lease } from '@timetick/kv'
 import { show } from './check.ts'
-import type { Clock } from './clock.ts'
 import { ElapsedTime } from './elapsed-time.ts'
 import type { Moment } from './elapsed-time.ts'
 import { TsoError } from './errors.ts'
