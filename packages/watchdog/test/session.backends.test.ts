@@ -9,51 +9,12 @@ import { openLmdbKV } from '@timetick/kv/lmdb'
 import { openRedisKV } from '@timetick/kv/redis'
 import { describe, expect, it } from 'vitest'
 import { listSessions, nextServerId, openSession, startElection } from '../src/session.ts'
-import type { LeaderTerm, SessionStore } from '../src/session.ts'
+import type { LeaderTerm } from '../src/session.ts'
+import { cuttable } from './cuttable.ts'
+import { byRing, hasService, serviceUrl } from './services.edge.ts'
 
-const etcd = process.env['TIMETICK_ETCD_URL']
-const redis = process.env['TIMETICK_REDIS_URL']
-const isLong = process.env['TIMETICK_RING'] === 'ci' || process.env['TIMETICK_RING'] === 'soak'
-const OUTAGES = isLong ? 20 : 2
+const OUTAGES = byRing(2, 8, 20)
 const TTL_MS = 1_000
-
-function has(name: string, url: string | undefined): boolean {
-  if (url !== undefined) return true
-  if (process.env['REQUIRE_SERVICES'] === '1') throw new Error(`REQUIRE_SERVICES=1, but there is no TIMETICK_${name}_URL`)
-  console.warn(`the tests on ${name} are left out: there is no TIMETICK_${name}_URL`)
-  return false
-}
-
-/** A client whose calls get no answer while `cut`. */
-function cuttable(kv: KVBase): SessionStore & { cut: boolean } {
-  const through = async <T>(signal: AbortSignal | undefined, call: () => Promise<T>): Promise<T> => {
-    while (store.cut) {
-      signal?.throwIfAborted()
-      await sleep(10)
-    }
-    return call()
-  }
-  const store: SessionStore & { cut: boolean } = {
-    cut: false,
-    loadEntry: (key, options) => through(options?.signal, () => kv.loadEntry(key, options)),
-    loadWithPrefix: (prefix, options) => through(options?.signal, () => kv.loadWithPrefix(prefix, options)),
-    multiSaveAndRemove: (saves, removals, options) => through(options?.signal, () => kv.multiSaveAndRemove(saves, removals, options)),
-    compareAndSave: (key, expected, value, options) => through(options?.signal, () => kv.compareAndSave(key, expected, value, options)),
-    watch: (key, options) => kv.watch(key, options),
-    watchWithPrefix: (prefix, options) => kv.watchWithPrefix(prefix, options),
-    grantLease: (ttlMs, options) => through(options?.signal, async () => {
-      const lease = await kv.grantLease(ttlMs, options)
-      return {
-        id: lease.id,
-        ttlMs: lease.ttlMs,
-        keepAlive: (more) => through(more?.signal, () => lease.keepAlive(more)),
-        revoke: (more) => through(more?.signal, () => lease.revoke(more)),
-        [Symbol.asyncDispose]: () => lease[Symbol.asyncDispose](),
-      }
-    }),
-  }
-  return store
-}
 
 const hold = (term: LeaderTerm): Promise<void> => new Promise((resolve) => term.over.addEventListener('abort', () => resolve(), { once: true }))
 
@@ -98,7 +59,8 @@ async function run(kv: KVBase): Promise<void> {
 const LIMIT = { timeout: 40_000 + OUTAGES * 16_000 }
 const root = `watchdog-${process.pid}`
 
-describe('sessions and elections', () => {
+// All at once: they mostly wait for leases to end.
+describe.concurrent('sessions and elections', () => {
   it('on lmdb', LIMIT, async () => {
     const path = await mkdtemp(join(tmpdir(), 'watchdog-'))
     const kv = await openLmdbKV({ path })
@@ -106,19 +68,15 @@ describe('sessions and elections', () => {
     await kv.close()
     await rm(path, { recursive: true })
   })
-})
 
-describe.skipIf(!has('ETCD', etcd))('sessions and elections on etcd', () => {
-  it('work', LIMIT, async () => {
-    const kv = await openEtcdKV({ hosts: etcd ?? '', rootPath: root })
+  it.skipIf(!hasService('etcd'))('on etcd', LIMIT, async () => {
+    const kv = await openEtcdKV({ hosts: serviceUrl('etcd'), rootPath: root })
     await run(kv)
     await kv.close()
   })
-})
 
-describe.skipIf(!has('REDIS', redis))('sessions and elections on Redis', () => {
-  it('work', LIMIT, async () => {
-    const kv = await openRedisKV({ url: redis ?? '', rootPath: root })
+  it.skipIf(!hasService('redis'))('on Redis', LIMIT, async () => {
+    const kv = await openRedisKV({ url: serviceUrl('redis'), rootPath: root })
     await run(kv)
     await kv.close()
   })

@@ -5,15 +5,18 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { createSupervisor } from '../src/index.ts'
-import type { SupervisorEvent } from '../src/index.ts'
+import type { ComponentStates, SupervisorEvent } from '../src/index.ts'
 import { createChildComponent, createWorkerComponent } from '../src/process.ts'
+import type { LivingComponent } from '../src/process.ts'
 import { startLoopWatch } from '../src/worker.ts'
 import type { LoopStall } from '../src/worker.ts'
 import { seeded } from './helpers.ts'
+import { byRing } from './services.edge.ts'
 
-const CHILDREN = 10
-const isLong = process.env['TIMETICK_RING'] === 'ci' || process.env['TIMETICK_RING'] === 'soak'
-const STORM_MS = isLong ? 120_000 : 8_000
+/** Children of each branch of the tree: ten in all. */
+const BRANCHES = [4, 3, 3]
+const CHILDREN = BRANCHES.reduce((sum, size) => sum + size)
+const STORM_MS = byRing(8_000, 40_000, 120_000)
 const TIMEOUT_MS = 1_500
 /** Silence, a check, the end of the old life, the start of a node process on a busy machine. */
 const BOUND_MS = TIMEOUT_MS + 100 + 300 + 12_000
@@ -39,7 +42,7 @@ beforeAll(() => {
   if (!existsSync(new URL('../dist/process.js', import.meta.url))) throw new Error('build the package first: its children run the built entry')
 })
 
-describe('ten child processes', () => {
+describe('a tree of ten child processes', () => {
   it('are restarted when killed, stopped or blocked, and never when well', { timeout: STORM_MS + 90_000 }, async () => {
     const seed = Number(process.env['SEED'] ?? 20_261)
     const random = seeded(seed)
@@ -53,28 +56,32 @@ describe('ten child processes', () => {
       if (event.type === 'restarted') restarted++
       if (event.type === 'up') hurt.delete(event.id)
     }
-    const components = Array.from({ length: CHILDREN }, (_, index) => {
-      const id = `child-${index}`
-      const onSpawn = (pid: number): void => {
+    const child = (id: string): LivingComponent => createChildComponent({
+      id, modulePath: new URL('./fixtures/child.mjs', import.meta.url), execArgv: [], killGraceMs: 200,
+      onSpawn: (pid) => {
         pids.set(id, pid)
         all.push(pid)
-      }
-      return createChildComponent({ id, modulePath: new URL('./fixtures/child.mjs', import.meta.url), execArgv: [], killGraceMs: 200, onSpawn })
+      },
     })
-    const dog = createSupervisor({
-      id: 'storm', strategy: 'one-for-one', components, checkIntervalMs: 100, timeoutMs: TIMEOUT_MS, startupGraceMs: 20_000,
-      restart: { maxRestarts: 1_000, backoffMs: 50, maxBackoffMs: 100 }, onEvent,
-    })
-    await dog.start()
-    const up = (): number => [...dog.watchdog.states.components.values()].filter(({ phase, status }) => phase === 'up' && status === 'healthy').length
+    const common = { strategy: 'one-for-one', checkIntervalMs: 100, startupGraceMs: 20_000, onEvent } as const
+    const branches = BRANCHES.map((size, branch) => createSupervisor({
+      ...common, id: `branch-${branch}`, components: Array.from({ length: size }, (_, index) => child(`child-${branch}-${index}`)), timeoutMs: TIMEOUT_MS,
+      restart: { maxRestarts: 1_000, backoffMs: 50, maxBackoffMs: 100 },
+    }))
+    const root = createSupervisor({ ...common, id: 'root', components: branches, timeoutMs: 10_000 })
+    await root.start()
+    const states = (): [string, ComponentStates][] => branches.flatMap(({ watchdog }) => [...watchdog.states.components])
+    const up = (): number => states().filter(([, { phase, status }]) => phase === 'up' && status === 'healthy').length
     await until('all up', 30_000, () => up() === CHILDREN)
+    const ids = states().map(([id]) => id)
+    restarted = 0
     const end = performance.now() + STORM_MS
     let faults = 0
     while (performance.now() < end) {
       await sleep(100 + random() * 400)
-      const id = `child-${Math.floor(random() * CHILDREN)}`
+      const id = ids[Math.floor(random() * CHILDREN)] ?? ''
       const pid = pids.get(id)
-      if (pid === undefined || hurt.has(id) || dog.watchdog.states.components.get(id)?.phase !== 'up') continue
+      if (pid === undefined || hurt.has(id) || new Map(states()).get(id)?.phase !== 'up') continue
       const signal = (['SIGKILL', 'SIGSTOP', 'SIGUSR2'] as const)[Math.floor(random() * 3)] ?? 'SIGKILL'
       hurt.set(id, performance.now())
       process.kill(pid, signal)
@@ -85,7 +92,10 @@ describe('ten child processes', () => {
     expect(wrong, `seed ${seed}: restarted though well`).toEqual([])
     expect(restarted).toBe(faults)
     expect(faults).toBeGreaterThan(STORM_MS / 2_000)
-    await dog.close({ clean: true })
+    const present = new Set(pids.values())
+    await until('of each child one process is left, and no zombie', 5_000, () => all.every((pid) => (stateOf(pid) === undefined) !== present.has(pid)))
+    await root.close({ clean: true })
+    for (const branch of branches) await branch.close()
     await until('no process is left', 5_000, () => all.every((pid) => stateOf(pid) === undefined))
   })
 })
