@@ -110,7 +110,11 @@ describe.each(metrics)('%s', (metric) => {
       const [ring = []] = hitsOf(await engine.search({ ...request, rangeFilter: inner, k: 1000 }))
       expect(recall(ring, truth(vectors, queryAt(3), metric, 1000, inRange))).toBeGreaterThanOrEqual(0.95)
       const [few = []] = hitsOf(await engine.search({ ...request, rangeFilter: inner, k: 5 }))
-      expect(few.map(({ row }) => row)).toEqual(all.slice(5, 10).map(({ row }) => row))
+      const nearest = all.slice(5, 10)
+      // A graph may miss a row now and then; a scan may not.
+      if (setId === metric) expect(recall(few, nearest)).toBeGreaterThanOrEqual(0.6)
+      else expect(few.map(({ row }) => row)).toEqual(nearest.map(({ row }) => row))
+      for (const { row } of few) expect(inRange(row, all.find((hit) => hit.row === row)?.score ?? NaN)).toBe(true)
       const [disc = []] = hitsOf(await engine.search({ ...request, k: 1000 }))
       expect(disc.length).toBeGreaterThanOrEqual(57)
       expect(disc.every(({ score }) => (metric === 'L2' ? score < outer : score > outer))).toBe(true)
@@ -221,7 +225,8 @@ describe('edges of a search', () => {
         engine.search({ setId: 'L2', queries: bytesOf(vectors.subarray(i * DIM, (i + 1) * DIM)), nq: 1, k: 1, ef: 400 }),
       ),
     )
-    expect(all.map(({ rows }) => rows[0])).toEqual(Array.from({ length: 200 }, (_, i) => i))
+    // A graph may miss a stored vector now and then; answers that went to others would miss nearly all.
+    expect(all.filter(({ rows }, i) => rows[0] === i).length).toBeGreaterThanOrEqual(190)
     const requests = metrics.flatMap((setId) => [
       { setId, queries: bytesOf(queryAt(1)), nq: 1, k: 3 },
       { setId: `${setId}-scan`, queries: bytesOf(queryAt(1)), nq: 1, k: 3 },
