@@ -3,13 +3,16 @@ import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { vectorBytes, type DataType } from '../model/schema.ts'
 import { runBuilder } from './builder.ts'
+import { CallerSearch } from './caller.ts'
 import { EngineError } from './errors.ts'
 import type { FileSum } from './index-file.edge.ts'
 import { checkVectorSet, type Metric, type VectorSet } from './metric.ts'
 import { canIndex, type Quantization } from './native.ts'
 import { WorkerPool } from './pool.ts'
 import type { SearchItem } from './protocol.ts'
-import { type SearchQuery, type SearchResult, searchSet } from './search.ts'
+import type { SearchQuery, SearchResult } from './search.ts'
+import { afterTurn } from './turn.edge.ts'
+import type { EngineSet } from './slot.ts'
 import { resolveWorkerUrl } from './worker-url.edge.ts'
 
 export interface EngineOptions {
@@ -74,9 +77,6 @@ export interface Engine extends AsyncDisposable {
   close(): Promise<void>
 }
 
-/** Multiply-adds that are done at once in the caller's thread: less than it costs to ask another. About 30 us. */
-const INLINE_OPERATIONS = 32_768
-
 export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   const threads = options.threads ?? Math.min(4, availableParallelism())
   const maxQueued = options.maxQueued ?? 4096
@@ -94,6 +94,7 @@ class WorkerEngine implements Engine {
   readonly #pool: WorkerPool
   readonly #threads: number
   readonly #url: URL
+  readonly #caller: CallerSearch
   readonly #closing = new AbortController()
   #builds: Promise<unknown> = Promise.resolve()
 
@@ -101,25 +102,29 @@ class WorkerEngine implements Engine {
     this.#threads = threads
     this.#url = url
     this.#pool = new WorkerPool(threads, maxQueued, () => new Worker(url, { workerData: { role: 'search' } }))
+    this.#caller = new CallerSearch(this.#pool.sets, afterTurn)
   }
 
   addSet({ id, vectors, rows, dim, type, metric }: AddSetOptions): void {
     const set: VectorSet = { vectors, rows, dim, type, metric: metric as Metric }
     checkVectorSet(set)
     this.#checkOpen()
+    this.#caller.forget(id)
     this.#pool.sets.set(id, { set: { ...set, vectors: toShared(vectors.subarray(0, rows * vectorBytes(type, dim))) }, index: undefined })
   }
 
   dropSet(id: string): void {
+    this.#caller.forget(id)
     this.#pool.forget(id)
   }
 
   async attachIndex({ setId, path, crc32, quantization = 'bf16' }: AttachIndexOptions): Promise<void> {
     this.#checkOpen()
-    await this.#pool.attach(setId, { path, crc32, quantization })
+    await this.#caller.attach(setId, await this.#pool.attach(setId, { path, crc32, quantization }))
   }
 
   detachIndex(setId: string): void {
+    this.#caller.forget(setId)
     const known = this.#pool.sets.get(setId)
     if (known !== undefined) this.#pool.sets.set(setId, { ...known, index: undefined })
   }
@@ -136,27 +141,29 @@ class WorkerEngine implements Engine {
   ): Promise<SearchResult[]> {
     options.signal?.throwIfAborted()
     this.#checkOpen()
-    const results: SearchResult[] = []
     const items: SearchItem[] = []
     const costs: number[] = []
     const places: number[] = []
-    for (const [i, { setId, ...query }] of requests.entries()) {
-      const known = this.#pool.sets.get(setId)
-      if (known === undefined) throw new EngineError('ENGINE_UNKNOWN_SET', `no vectors are known as ${setId}`)
+    const here: { readonly place: number; readonly id: string; readonly known: EngineSet; readonly query: SearchQuery }[] = []
+    for (const [place, request] of requests.entries()) {
+      const { setId: id, ...query } = request
+      const known = this.#pool.sets.get(id)
+      if (known === undefined) throw new EngineError('ENGINE_UNKNOWN_SET', `no vectors are known as ${id}`)
       checkQuery(query, known.set)
-      const cost = costOf(query, known.set)
-      if (cost <= INLINE_OPERATIONS) {
-        results[i] = searchSet(known.set, undefined, query)
+      const cost = this.#caller.costOf(id, known, query)
+      if (this.#caller.take(cost)) {
+        here.push({ place, id, known, query })
         continue
       }
-      items.push({
-        id: setId,
-        query: { ...query, queries: toSendable(query.queries), mask: query.mask === undefined ? undefined : toSendable(query.mask) },
-      })
+      items.push({ id, query: sendable(query) })
       costs.push(cost)
-      places.push(i)
+      places.push(place)
     }
-    const found = items.length === 0 ? [] : await this.#pool.search(items, costs, options.signal)
+    // The workers are asked first, so that they search while this thread does.
+    const asked = items.length === 0 ? undefined : this.#pool.search(items, costs, options.signal)
+    const results: SearchResult[] = []
+    for (const { place, id, known, query } of here) results[place] = this.#caller.search(id, known, query)
+    const found = asked === undefined ? [] : await asked
     for (const [n, result] of found.entries()) results[places[n] ?? 0] = result
     return results
   }
@@ -195,6 +202,7 @@ class WorkerEngine implements Engine {
 
   async close(): Promise<void> {
     this.#closing.abort(new EngineError('ENGINE_CLOSED', 'the engine was closed'))
+    this.#caller.clear()
     await Promise.all([this.#pool.close(), this.#builds])
   }
 
@@ -220,12 +228,6 @@ function checkQuery(query: SearchQuery, set: VectorSet): void {
     throw new RangeError(`expected \`mask\` to have ${rows} bytes, got ${query.mask.length}`)
 }
 
-/** Multiply-adds of a scan: an upper bound of what a search costs. */
-function costOf(query: SearchQuery, set: VectorSet): number {
-  const rows = Math.min(query.rows ?? set.rows, set.rows)
-  return query.nq * set.dim * Math.min(rows, query.maskCount ?? rows) + (query.mask === undefined ? 0 : rows)
-}
-
 function positive(name: string, value: number, min: number, max: number): number {
   if (!Number.isInteger(value) || value < min || value > max)
     throw new RangeError(`expected \`${name}\` to be an integer in ${min}..${max}, got ${String(value)}`)
@@ -238,6 +240,10 @@ function toShared(bytes: Uint8Array): Uint8Array {
   const shared = new Uint8Array(new SharedArrayBuffer(bytes.length))
   shared.set(bytes)
   return shared
+}
+
+function sendable(query: SearchQuery): SearchQuery {
+  return { ...query, queries: toSendable(query.queries), mask: query.mask === undefined ? undefined : toSendable(query.mask) }
 }
 
 /** Sending a view sends all that lies under it. */

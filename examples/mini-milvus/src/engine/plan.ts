@@ -1,4 +1,6 @@
 /** How a search is done. Costs are in rows that an exact scan would read. */
+import type { VectorSet } from './metric.ts'
+import type { SearchQuery } from './search.ts'
 
 /** What following the graph costs per candidate (`ef`), against reading one row. Measured at 128 dimensions; both grow with them. */
 const ROWS_PER_CANDIDATE = 22
@@ -17,4 +19,13 @@ export function candidatesFor(k: number, ef: number | undefined, rows: number, a
 /** True where reading every allowed row is cheaper than the graph, and exact besides. */
 export function scanIsCheaper(candidates: number, allowed: number): boolean {
   return allowed <= candidates * ROWS_PER_CANDIDATE
+}
+
+/** Multiply-adds of a search, an upper bound unless a filter makes the graph look again; reading a mask counts one a row. */
+export function costOf({ rows: all, dim }: VectorSet, query: SearchQuery, hasIndex: boolean): number {
+  const rows = Math.min(query.rows ?? all, all)
+  const allowed = Math.min(rows, query.maskCount ?? rows)
+  const candidates = candidatesFor(Math.min(query.k, allowed), query.ef, rows, allowed)
+  const useGraph = hasIndex && query.useIndex !== false && !scanIsCheaper(candidates, allowed)
+  return query.nq * dim * (useGraph ? candidates * ROWS_PER_CANDIDATE : allowed) + (query.mask === undefined ? 0 : rows)
 }

@@ -34,7 +34,8 @@ export class WorkerPool {
     for (const slot of this.#slots) slot.forget(id)
   }
 
-  async attach(id: string, index: AttachedIndex): Promise<void> {
+  /** The set as it is known with its index. */
+  async attach(id: string, index: AttachedIndex): Promise<EngineSet> {
     const known = this.#known(id)
     const slot = this.#freest() ?? this.#add()
     await slot.verify(index.path, index.crc32)
@@ -48,6 +49,7 @@ export class WorkerPool {
       if (this.sets.get(id) === next) this.sets.set(id, known)
       throw error
     }
+    return next
   }
 
   /** Results in order of the items. Items go to as many workers as are idle, else all to one. */
