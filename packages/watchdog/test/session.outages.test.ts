@@ -79,7 +79,7 @@ async function survive(service: Service, open: (url: string) => Promise<KVBase>)
   expect((await listSessions(kv)).sessions.size).toBe(CANDIDATES)
   await Promise.all([...candidates, ...sessions].map((one) => one.close()))
   const told = reigns.map(({ token, from, to }) => `${token}: ${Math.round(from)} to ${Math.round(to)}`).join('; ')
-  expect(reigns.length, told).toBeGreaterThan(1)
+  expect(reigns.length, `seed ${seed}: ${told}`).toBeGreaterThan(1)
   for (const [index, reign] of reigns.entries()) {
     const next = reigns[index + 1]
     if (next === undefined) break
