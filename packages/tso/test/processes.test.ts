@@ -1,9 +1,8 @@
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { checkTimestampHealth, connectTimestampSource } from '../src/grpc.ts'
 import type { RemoteTimestampSource } from '../src/grpc.ts'
-import { bundleFixture, startChild } from './child.edge.ts'
-import type { Child } from './child.edge.ts'
-import { etcdUrl, freePorts, hasEtcd, ring } from './services.edge.ts'
+import { bundleFixture, startChild } from '@timetick/tools/child'
+import type { Child } from '@timetick/tools/child'
 
 async function start(file: string, ...args: string[]): Promise<Child> {
   const child = startChild(file, args)
@@ -62,7 +61,7 @@ class Load {
 }
 
 test('an oracle in a process of its own: kill -9 and a start on the same port', { timeout: 60_000 }, async () => {
-  const file = await bundleFixture('oracle-process', 'grpc')
+  const file = await bundleFixture(import.meta.dirname, 'oracle-process', 'grpc')
   const child = await start(file, 'memory')
   const address = child.lines[0]?.slice('serving '.length) ?? ''
   expect(await checkTimestampHealth({ address })).toBe(true)
@@ -79,45 +78,4 @@ test('an oracle in a process of its own: kill -9 and a start on the same port', 
   await load.more(2_000)
   await load.stop()
   expect(load.faults).toEqual([])
-})
-
-describe.skipIf(!hasEtcd())('three candidates on etcd', () => {
-  const rounds = ring === 'default' ? 3 : ring === 'ci' ? 8 : 40
-  const ttlMs = 2_000
-
-  test(`kill -9 or a stop of the leader, ${rounds} times, under load from four sources: no duplicate, one order, a short gap`, { timeout: rounds * 30_000 }, async () => {
-    const file = await bundleFixture('oracle-process', 'etcd')
-    const rootPath = `tso-processes-${process.pid}-${performance.now()}`
-    const ports = await freePorts(3)
-    const addresses = ports.map((port) => `127.0.0.1:${port}`)
-    // The clock of one is ahead by 3 s, that of another behind.
-    const launch = (index: number): Promise<Child> => start(file, 'etcd', etcdUrl(), rootPath, String(ports[index]), String(ttlMs), String([0, 3_000, -3_000][index]))
-    const children = await Promise.all([0, 1, 2].map(launch))
-    const sources = [0, 1, 2, 3].map(() => connect(addresses))
-    const load = new Load(sources, 10)
-    await load.more(500)
-    load.longestGapMs = 0
-    for (let round = 0; round < rounds; round++) {
-      await expect.poll(() => sources[0]?.states.status, { timeout: 20_000 }).toBe('connected')
-      const address = sources[0]?.states.address ?? ''
-      const index = addresses.indexOf(address)
-      const child = children[index]
-      if (child === undefined) throw new Error(`no child at ${address}`)
-      if (round % 3 === 1) {
-        // Stopped for longer than its lease; when it goes on it must not serve from before.
-        child.process.kill('SIGSTOP')
-        await load.more(500)
-        child.process.kill('SIGCONT')
-      } else {
-        child.process.kill('SIGKILL')
-        await child.exited
-        children[index] = await launch(index)
-      }
-      await load.more(500)
-    }
-    await load.stop()
-    expect(load.faults).toEqual([])
-    console.log(`${load.calls} calls, the longest gap ${Math.round(load.longestGapMs)} ms`)
-    expect(load.longestGapMs).toBeLessThan(ttlMs + 1_000 + 1_000)
-  })
 })
