@@ -1,20 +1,16 @@
 /** Servers and ports of the tests. */
 import { createServer } from 'node:net'
 
-const etcd = process.env['TIMETICK_ETCD_URL']
-
 export const ring = process.env['TIMETICK_RING'] ?? 'default'
 
-/** False, said aloud, where there is no etcd; with REQUIRE_SERVICES=1 that is a failure. */
-export function hasEtcd(): boolean {
-  if (etcd !== undefined) return true
-  if (process.env['REQUIRE_SERVICES'] === '1') throw new Error('REQUIRE_SERVICES=1, but there is no TIMETICK_ETCD_URL')
-  console.warn('the tests on etcd are left out: there is no TIMETICK_ETCD_URL')
-  return false
-}
-
-export function etcdUrl(): string {
-  return etcd ?? ''
+/** `undefined`, said aloud, where there is no such server; with REQUIRE_SERVICES=1 that is a failure. */
+export function serverUrl(kind: 'etcd' | 'redis'): string | undefined {
+  const variable = `TIMETICK_${kind.toUpperCase()}_URL`
+  const url = process.env[variable]
+  if (url !== undefined) return url
+  if (process.env['REQUIRE_SERVICES'] === '1') throw new Error(`REQUIRE_SERVICES=1, but there is no ${variable}`)
+  console.warn(`the tests on ${kind} are left out: there is no ${variable}`)
+  return undefined
 }
 
 /** Ports that were free a moment ago. */
