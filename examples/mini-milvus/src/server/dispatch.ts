@@ -1,7 +1,8 @@
 /** From a method's bytes or request object to its response: the one way for gRPC and REST. */
 import type { MethodInfo } from '../wire/index.ts'
 import { completeType, decodeType, encodeType } from '../wire/index.ts'
-import type { AnyHandler, Authorize, CallContext, HandlerTable, RpcName } from './handlers.ts'
+import { AuthenticationError, PermissionError } from './auth-errors.ts'
+import type { AnyHandler, CallContext, Gate, HandlerTable, Principal, RpcName } from './handlers.ts'
 import { asMilvusError, Code, MilvusError, success, toStatus } from './status.ts'
 
 export interface Logger {
@@ -10,7 +11,7 @@ export interface Logger {
 
 export interface DispatchOptions {
   readonly handlers: HandlerTable
-  readonly authorize: Authorize
+  readonly authorize: Gate
   readonly logger?: Logger | undefined
 }
 
@@ -31,7 +32,7 @@ export class StatuslessError extends Error {
   override readonly name: string = 'StatuslessError'
 }
 
-export type CallInfo = Omit<CallContext, 'rpc' | 'dbName'>
+export type CallInfo = Omit<CallContext, 'rpc' | 'dbName' | 'principal'>
 
 const DEFAULT_DB = 'default'
 
@@ -58,18 +59,23 @@ function isBareStatus(method: MethodInfo): boolean {
   return method.response.name === 'Status'
 }
 
-/** Runs one unary call from its bytes. Rejects with MalformedRequestError or StatuslessError; every other failure is a response. */
+/**
+ * Runs one unary call from its bytes. Rejects with MalformedRequestError, StatuslessError, or a refusal of the gate; every
+ * other failure is a response.
+ */
 export async function dispatchBytes(options: DispatchOptions, method: MethodInfo, bytes: Uint8Array, info: CallInfo): Promise<Uint8Array> {
   const name = method.name as RpcName
   const handler = options.handlers[name]
   try {
-    if (handler === undefined) refuseUnserved(options, name, info)
+    const who = options.authorize.identify(name, info)
+    const principal = who instanceof Promise ? await who : who
     const request = decodeRequest(handler, method, bytes)
-    const response = await runHandler(options, handler, name, request, info)
+    if (handler === undefined) refuseUnserved(options, name, request, info, principal)
+    const response = await runHandler(options, handler, name, request, info, principal)
     if (handler.encode !== undefined) return handler.encode(response)
     return encodeType(method.response, withStatus(method, response))
   } catch (error) {
-    if (error instanceof MalformedRequestError) throw error
+    if (error instanceof MalformedRequestError || isRefusal(error)) throw error
     logUnexpected(options, name, error)
     return encodeStatusResponse(method, toStatus(error))
   }
@@ -79,33 +85,64 @@ export async function dispatchBytes(options: DispatchOptions, method: MethodInfo
 export async function dispatchObject(options: DispatchOptions, method: MethodInfo, request: object, info: CallInfo): Promise<object> {
   const name = method.name as RpcName
   const handler = options.handlers[name]
-  if (handler === undefined) refuseUnserved(options, name, info)
+  const who = options.authorize.identify(name, info)
+  const principal = who instanceof Promise ? await who : who
+  if (handler === undefined) refuseUnserved(options, name, completeType(method.request, request), info, principal)
   const complete =
     handler.decode === undefined ? completeType(method.request, request) : handler.decode(encodeType(method.request, request))
-  const response = await runHandler(options, handler, name, complete, info)
+  const response = await runHandler(options, handler, name, complete, info, principal)
   if (handler.encode !== undefined) return decodeType(method.response, handler.encode(response))
   return completeType(method.response, withStatus(method, response))
 }
 
+/** What the gate said no to: on gRPC it is no response. */
+export function isRefusal(error: unknown): error is AuthenticationError | PermissionError {
+  return error instanceof AuthenticationError || error instanceof PermissionError
+}
+
 /** The gate comes first here too: who may not call a method does not learn whether it is served. */
-function refuseUnserved(options: DispatchOptions, rpc: RpcName, info: CallInfo): never {
-  options.authorize(rpc, { ...info, rpc, dbName: databaseOf({}, info.metadata) })
+function refuseUnserved(options: DispatchOptions, rpc: RpcName, request: object, info: CallInfo, principal: Principal | undefined): never {
+  options.authorize.authorize(rpc, { ...info, rpc, dbName: databaseOf(request, info.metadata), principal }, request)
   throw notServed(rpc)
 }
 
-function decodeRequest(handler: AnyHandler, method: MethodInfo, bytes: Uint8Array): object {
+/** For streams, which have no request yet: throws, or rejects, unless who calls may call this method at all. */
+export async function admitStream(options: DispatchOptions, method: MethodInfo, info: CallInfo): Promise<void> {
+  const rpc = method.name as RpcName
+  const principal = await options.authorize.identify(rpc, info)
+  const request = completeType(method.request, {})
+  options.authorize.authorize(rpc, { ...info, rpc, dbName: databaseOf(request, info.metadata), principal }, request)
+}
+
+function decodeRequest(handler: AnyHandler | undefined, method: MethodInfo, bytes: Uint8Array): object {
   try {
-    return handler.decode === undefined ? decodeType(method.request, bytes) : handler.decode(bytes)
+    return handler?.decode === undefined ? decodeType(method.request, bytes) : handler.decode(bytes)
   } catch (error) {
     const reason = error instanceof Error ? error.message : 'unreadable bytes'
     throw new MalformedRequestError(`the request is not a ${method.request.name}: ${reason}`, { cause: error })
   }
 }
 
-async function runHandler(options: DispatchOptions, handler: AnyHandler, rpc: RpcName, request: object, info: CallInfo): Promise<never> {
-  const call: CallContext = { ...info, rpc, dbName: databaseOf(request, info.metadata) }
-  options.authorize(rpc, call)
-  return (await handler.run(request as never, call)) as never
+/** The seed's steps: the decoded request is a task, waits in the queue of its kind, is checked, and runs. */
+async function runHandler(
+  options: DispatchOptions,
+  handler: AnyHandler,
+  rpc: RpcName,
+  request: object,
+  info: CallInfo,
+  principal: Principal | undefined,
+): Promise<never> {
+  const call: CallContext = { ...info, rpc, dbName: databaseOf(request, info.metadata), principal }
+  options.authorize.authorize(rpc, call, request)
+  const { queue } = handler
+  // Nothing is awaited where a place is free.
+  if (queue !== undefined && !queue.tryEnter()) await queue.enter(info.signal)
+  try {
+    handler.check?.(request as never, call)
+    return (await handler.run(request as never, call)) as never
+  } finally {
+    queue?.leave()
+  }
 }
 
 /** The request's own database wins over the connection's (Milvus); hot messages name it in camelCase. */

@@ -3,11 +3,14 @@ import type { Socket } from 'node:net'
 import * as grpc from '@grpc/grpc-js'
 import type { NodeClock } from '../edge/system.ts'
 import { type MethodInfo, methods } from '../wire/index.ts'
+import { AuthenticationError } from './auth-errors.ts'
 import {
+  admitStream,
   type CallInfo,
   dispatchBytes,
   type DispatchOptions,
   encodeStatusResponse,
+  isRefusal,
   MalformedRequestError,
   notServed,
   StatuslessError,
@@ -72,11 +75,11 @@ function definition(method: MethodInfo): [string, grpc.MethodDefinition<Buffer, 
 
 function implementation(options: GrpcOptions, gate: { bytes: number }, method: MethodInfo): [string, grpc.UntypedHandleCall] {
   if (method.requestStream && method.responseStream) {
-    const refuse: grpc.handleBidiStreamingCall<Buffer, Buffer> = (call) => refuseStream(method, call)
+    const refuse: grpc.handleBidiStreamingCall<Buffer, Buffer> = (call) => refuseStream(options, method, call)
     return [method.name, refuse]
   }
   if (method.responseStream) {
-    const refuse: grpc.handleServerStreamingCall<Buffer, Buffer> = (call) => refuseStream(method, call)
+    const refuse: grpc.handleServerStreamingCall<Buffer, Buffer> = (call) => refuseStream(options, method, call)
     return [method.name, refuse]
   }
   const handle: grpc.handleUnaryCall<Buffer, Buffer> = (call, callback) => void answer(options, gate, method, call, callback)
@@ -84,8 +87,18 @@ function implementation(options: GrpcOptions, gate: { bytes: number }, method: M
 }
 
 /** Streams carry no Status of their own kind, so here alone a refusal is a gRPC status. */
-function refuseStream(method: MethodInfo, call: { emit(event: 'error', error: unknown): boolean }): void {
-  call.emit('error', Object.assign(new Error(notServed(method.name).message), { code: grpc.status.UNIMPLEMENTED }))
+function refuseStream(
+  options: GrpcOptions,
+  method: MethodInfo,
+  call: grpc.ServerDuplexStream<Buffer, Buffer> | grpc.ServerWritableStream<Buffer, Buffer>,
+): void {
+  const end = (code: grpc.status, reason: string): void => {
+    call.emit('error', Object.assign(new Error(reason), { code }))
+  }
+  admitStream(options, method, infoOf(call, new AbortController().signal)).then(
+    () => end(grpc.status.UNIMPLEMENTED, notServed(method.name).message),
+    (error: unknown) => end(grpcCode(error), reasonOf(error)),
+  )
 }
 
 async function answer(
@@ -122,6 +135,7 @@ async function answer(
 }
 
 function grpcCode(error: unknown): grpc.status {
+  if (isRefusal(error)) return error instanceof AuthenticationError ? grpc.status.UNAUTHENTICATED : grpc.status.PERMISSION_DENIED
   if (error instanceof MalformedRequestError) return grpc.status.INVALID_ARGUMENT
   return error instanceof StatuslessError ? grpc.status.UNIMPLEMENTED : grpc.status.INTERNAL
 }
@@ -139,7 +153,7 @@ function toBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
-function infoOf(call: grpc.ServerUnaryCall<Buffer, Buffer>, signal: AbortSignal): CallInfo {
+function infoOf(call: Pick<grpc.ServerUnaryCall<Buffer, Buffer>, 'metadata' | 'getPeer' | 'getDeadline'>, signal: AbortSignal): CallInfo {
   const metadata = new Map<string, string>()
   for (const [key, value] of Object.entries(call.metadata.getMap())) if (typeof value === 'string') metadata.set(key, value)
   const deadline = Number(call.getDeadline())

@@ -1,5 +1,7 @@
 /** What an RPC's handler is, and the table of them that gRPC and REST both call. */
+import type { CollectionMeta, DatabaseMeta } from '../model/meta.ts'
 import type { Init, Rpcs } from '../wire/index.ts'
+import type { TaskQueue } from './task-queue.ts'
 
 export type RpcName = keyof Rpcs
 
@@ -20,6 +22,17 @@ export interface CallContext {
   readonly signal: AbortSignal
   /** Wall time in ms since 1970 at which the client stops waiting, if it said so. */
   readonly deadline: number | undefined
+  /** Who calls; undefined where nobody must sign in. */
+  readonly principal?: Principal | undefined
+}
+
+/** A user who has signed in. */
+export interface Principal {
+  readonly name: string
+  readonly isAdmin: boolean
+  /** Whether lists show it to them. */
+  sees(collection: CollectionMeta): boolean
+  seesDatabase(database: DatabaseMeta): boolean
 }
 
 /**
@@ -28,6 +41,8 @@ export interface CallContext {
  */
 export interface RpcHandler<Request, Response> {
   readonly kind: RpcKind
+  /** Before the execution: throws for a request that cannot be right, whatever the node holds. */
+  check?(request: Request, call: CallContext): void
   run(request: Request, call: CallContext): Promise<Response>
   decode?(bytes: Uint8Array): Request
   encode?(response: Response): Uint8Array
@@ -38,6 +53,9 @@ export type WireHandler<Name extends RpcName> = RpcHandler<Rpcs[Name]['request']
 /** A handler whose own types the table has forgotten. */
 export interface AnyHandler {
   readonly kind: RpcKind
+  /** Where calls wait for their turn; none: they do not. */
+  readonly queue?: TaskQueue | undefined
+  check?(request: never, call: CallContext): void
   run(request: never, call: CallContext): Promise<object>
   decode?(bytes: Uint8Array): object
   encode?(response: never): Uint8Array
@@ -49,7 +67,15 @@ export type HandlerTable = { readonly [Name in RpcName]?: AnyHandler | undefined
 /** Handlers whose messages go through the general codec. */
 export type WireHandlers = { readonly [Name in RpcName]?: WireHandler<Name> | undefined }
 
-/** The gate that every entry passes before any effect; throws MilvusError 1400 / 1401 to refuse. */
-export type Authorize = (rpc: RpcName, call: CallContext) => void
+/** What every entry passes before any effect. */
+export interface Gate {
+  /** Who calls, by the call's headers alone: the request is not read for those who are not known. Throws or rejects to refuse. */
+  identify(rpc: RpcName, info: Pick<CallContext, 'metadata' | 'peer'>): Principal | undefined | Promise<Principal>
+  /** Throws to refuse. */
+  authorize(rpc: RpcName, call: CallContext, request: object): void
+}
 
-export const allowAll: Authorize = () => {}
+export type Authorize = Gate
+
+/** The gate of a node without authorization. */
+export const allowAll: Gate = { identify: () => undefined, authorize() {} }

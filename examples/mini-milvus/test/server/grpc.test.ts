@@ -161,8 +161,11 @@ describe('gRPC entry', () => {
       handlers,
       clock: systemClock,
       http: (_, response) => response.end(),
-      authorize: (rpc) => {
-        throw new MilvusError(Code.NotPermitted, `${rpc}: not permitted`)
+      authorize: {
+        identify: () => undefined,
+        authorize(rpc) {
+          throw new MilvusError(Code.NotPermitted, `${rpc}: not permitted`)
+        },
       },
     })
     cleanups.push(() => listener.close())
