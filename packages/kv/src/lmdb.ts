@@ -1,5 +1,5 @@
 /**
- * A durable store in a folder, on LMDB. One process writes.
+ * A durable store in a folder, on LMDB. One process writes, others may read.
  *
  * @example
  * import { openLmdbKV } from '@timetick/kv/lmdb'
@@ -12,9 +12,10 @@ import { systemClock } from './edge.ts'
 import { createEngineKV } from './engine-kv.ts'
 import type { KVFeatures } from './features.ts'
 import type { KVBase } from './kv.ts'
-import { openDatabase, opening } from './lmdb/database.ts'
+import { openDatabase, opening, openReadDatabase } from './lmdb/database.ts'
 import { LmdbEngine } from './lmdb/engine.ts'
-import { checkDataFile, lockFolder, prepareFolder, syncFolder } from './lmdb/folder.edge.ts'
+import { checkDataFile, findFolder, lockFolder, prepareFolder, syncFolder } from './lmdb/folder.edge.ts'
+import { ReaderEngine } from './lmdb/reader-engine.ts'
 
 export interface LmdbKVOptions {
   /** The folder; made when it is not there. */
@@ -26,6 +27,13 @@ export interface LmdbKVOptions {
    * `kill -9`; the sync follows, and a power cut goes back to the last synced state.
    */
   readonly sync?: 'commit' | 'interval' | undefined
+  /**
+   * Only read what another process (or this one) writes: no lock, any number of readers. Writes and leases are `KV_UNSUPPORTED`,
+   * watches see the writer's commits. `sync`, `mapSizeBytes` and the history are the writer's business. Default false.
+   */
+  readonly readOnly?: boolean | undefined
+  /** How often the watches of a reader look for new commits. Default 10. */
+  readonly pollMs?: number | undefined
   /** Address space to map at first; it grows by itself. */
   readonly mapSizeBytes?: number | undefined
   /** Changes kept for watches that resume, also after a restart. Default 100,000. Whole groups of writes go at a time. */
@@ -42,10 +50,15 @@ export interface LmdbKVOptions {
  * Opens the store of a folder, or makes it.
  *
  * @throws KVError `KV_LOCKED` (another process, named by `details.pid`, or this one has it open), `KV_DRIVER_MISSING`,
- *   `KV_CORRUPT` (not a store, or of a newer format), `KV_STORAGE_FAILED`.
+ *   `KV_CORRUPT` (not a store, or of a newer format), `KV_STORAGE_FAILED`; with `readOnly` `KV_UNAVAILABLE` (no store there yet).
  */
 export async function openLmdbKV(options: LmdbKVOptions): Promise<KVBase> {
-  const { path, root, sync, ...limits } = checkOptions(options)
+  const { path, root, sync, pollMs, readOnly, ...limits } = checkOptions(options)
+  const clock = options.clock ?? systemClock
+  if (readOnly) {
+    const db = await openReadDatabase(await opening(() => findFolder(path)))
+    return createEngineKV(new ReaderEngine({ db, clock, pollMs, maxWatchLagBytes: limits.maxWatchLagBytes, features: featuresFor(sync, true) }), root)
+  }
   const folder = await opening(() => prepareFolder(path))
   const lock = await opening(() => lockFolder(folder))
   try {
@@ -55,13 +68,13 @@ export async function openLmdbKV(options: LmdbKVOptions): Promise<KVBase> {
       ...limits,
       db,
       storeId,
-      clock: options.clock ?? systemClock,
-      features: featuresFor(sync),
+      clock,
+      features: featuresFor(sync, false),
       onClosed: () => lock.release(),
     })
     try {
       await syncFolder(folder)
-      await engine.restoreLeases()
+      await engine.start()
     } catch (error) {
       await db.root.close()
       throw error
@@ -73,12 +86,12 @@ export async function openLmdbKV(options: LmdbKVOptions): Promise<KVBase> {
   }
 }
 
-function featuresFor(sync: 'commit' | 'interval'): KVFeatures {
+function featuresFor(sync: 'commit' | 'interval', readOnly: boolean): KVFeatures {
   return Object.freeze({
     backend: 'lmdb',
     durability: sync === 'commit' ? 'power' : 'process',
-    sharing: 'none',
-    leases: true,
+    sharing: 'readers',
+    leases: !readOnly,
     leaseGranularityMs: 1,
     watch: true,
     watchAcrossRestarts: true,
@@ -91,12 +104,13 @@ function featuresFor(sync: 'commit' | 'interval'): KVFeatures {
 
 function checkOptions(options: LmdbKVOptions) {
   if (typeof options !== 'object' || options === null) throw expected('options', 'an object', options)
-  const { path, sync = 'commit', mapSizeBytes } = options
+  const { path, sync = 'commit', mapSizeBytes, readOnly = false } = options
   if (typeof path !== 'string') throw expected('path', 'a string', path)
   if (path === '' || path.includes('\0')) throw outOfRange('path', 'a path', path)
   if (sync !== 'commit' && sync !== 'interval') throw expected('sync', "'commit' or 'interval'", sync)
+  if (typeof readOnly !== 'boolean') throw expected('readOnly', 'a boolean', readOnly)
   if (mapSizeBytes !== undefined) checkInteger('mapSizeBytes', mapSizeBytes, 1024 * 1024, 2 ** 46)
-  const amount = (name: 'maxHistory' | 'maxHistoryBytes' | 'maxWatchLagBytes', fallback: number, least: number): number => {
+  const amount = (name: 'maxHistory' | 'maxHistoryBytes' | 'maxWatchLagBytes' | 'pollMs', fallback: number, least: number): number => {
     const value = options[name] ?? fallback
     checkInteger(name, value, least, Number.MAX_SAFE_INTEGER)
     return value
@@ -105,6 +119,8 @@ function checkOptions(options: LmdbKVOptions) {
     path,
     root: rootPrefix(options.rootPath),
     sync,
+    readOnly,
+    pollMs: amount('pollMs', 10, 1),
     mapSizeBytes,
     maxHistory: amount('maxHistory', 100_000, 0),
     maxHistoryBytes: amount('maxHistoryBytes', 256 * 1024 * 1024, 0),

@@ -69,6 +69,11 @@ export class WatchHub {
     return this.#maxLagBytes
   }
 
+  /** Nobody watches. */
+  get isIdle(): boolean {
+    return this.#exact.size === 0 && this.#prefixes.size === 0
+  }
+
   open(target: WatchTarget, from: Revision | undefined): WatchFeed {
     return new Feed(this, target, from)
   }
@@ -76,7 +81,7 @@ export class WatchHub {
   /** Queues one revision's changes to everyone concerned. The changes must be in the log already. */
   publish(changes: readonly Change[], revision: Revision): void {
     this.#revision = revision
-    if (this.#exact.size === 0 && this.#prefixes.size === 0) return
+    if (this.isIdle) return
     const only = changes.length === 1 ? changes[0] : undefined
     if (only !== undefined) {
       const bytes = changeBytes(only)

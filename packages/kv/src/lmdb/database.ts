@@ -2,7 +2,9 @@
 import type * as Driver from 'lmdb'
 import { KVError } from '../errors.ts'
 import type { Bytes, Database, Row } from './driver.ts'
+import { noStoreYet } from './folder.edge.ts'
 import { corrupt, decodeRow, FORMAT, sliceText } from './format.ts'
+import type { ReadDatabase } from './reads.ts'
 
 export interface DatabaseOptions {
   readonly folder: string
@@ -24,6 +26,8 @@ const rowEncoder = {
 }
 
 const dataOptions = { name: 'data', encoder: rowEncoder, keyEncoder }
+const bytesOptions = { encoding: 'binary', keyEncoding: 'binary' } as const
+const rootOptions = { noSubdir: false, encoding: 'string', maxDbs: 8 } as const
 
 const FORMAT_KEY = 'timetick-kv'
 
@@ -38,10 +42,8 @@ async function loadDriver(): Promise<typeof Driver> {
 export async function openDatabase(options: DatabaseOptions): Promise<{ db: Database; storeId: string }> {
   const { open } = await loadDriver()
   const root = await opening(async () => open<string, string>({
+    ...rootOptions,
     path: options.folder,
-    noSubdir: false,
-    encoding: 'string',
-    maxDbs: 8,
     // With overlapping syncs a value whose sync failed stays visible and nobody is told.
     overlappingSync: options.sync === 'interval',
     ...(options.sync === 'interval' ? { safeRestore: true } : {}),
@@ -49,7 +51,6 @@ export async function openDatabase(options: DatabaseOptions): Promise<{ db: Data
   }))
   try {
     const storeId = await opening(async () => checkFormat(root.get(FORMAT_KEY), root.getKeysCount()))
-    const bytesOptions = { encoding: 'binary', keyEncoding: 'binary' } as const
     const owner = await opening(async () => root.openDB<string, string>({ name: 'owner', encoding: 'string', useVersions: true }))
     const version = Number.parseInt(options.token.slice(0, 8), 16) + 1
     const db = await opening(async (): Promise<Database> => ({
@@ -60,10 +61,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<{ db: Data
         Promise.resolve(owner.committed).catch(() => undefined)
         return committed
       },
-      data: root.openDB<Row, string>(dataOptions),
-      log: root.openDB<Bytes, Bytes>({ name: 'log', ...bytesOptions }),
+      ...readTables(root),
       leases: root.openDB<Bytes, Bytes>({ name: 'leases', ...bytesOptions }),
-      meta: root.openDB<Bytes, Bytes>({ name: 'meta', ...bytesOptions }),
     }))
     const id = storeId ?? options.token.slice(0, 8)
     await opening(async () => root.transactionSync(() => {
@@ -71,6 +70,30 @@ export async function openDatabase(options: DatabaseOptions): Promise<{ db: Data
       void owner.put('owner', options.token, version)
     }))
     return { db, storeId: id }
+  } catch (error) {
+    await root.close()
+    throw error
+  }
+}
+
+function readTables(root: Driver.RootDatabase<string, string>): Omit<ReadDatabase, 'root'> {
+  return {
+    data: root.openDB<Row, string>(dataOptions),
+    log: root.openDB<Bytes, Bytes>({ name: 'log', ...bytesOptions }),
+    meta: root.openDB<Bytes, Bytes>({ name: 'meta', ...bytesOptions }),
+  }
+}
+
+/** For a process that only reads. */
+export async function openReadDatabase(folder: string): Promise<ReadDatabase> {
+  const { open } = await loadDriver()
+  const root = await opening(async () => open<string, string>({ ...rootOptions, path: folder, readOnly: true }))
+  try {
+    return await opening(async () => {
+      // The record is written last: with it everything else is there.
+      if (checkFormat(root.get(FORMAT_KEY), root.getKeysCount()) === undefined) throw noStoreYet(folder)
+      return { root, ...readTables(root) }
+    })
   } catch (error) {
     await root.close()
     throw error

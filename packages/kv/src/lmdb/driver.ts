@@ -21,7 +21,10 @@ export interface Row {
 }
 
 export interface Environment {
+  /** The next read sees the newest commit. */
   resetReadTxn(): void
+  /** Frees what readers hold that are dead. */
+  readerCheck(): number
   close(): Promise<void>
 }
 

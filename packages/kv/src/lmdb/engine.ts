@@ -1,15 +1,15 @@
 /** The engine on LMDB: reads are synchronous snapshots, writes are committed in groups, one group at a time. */
 import type { Clock } from '../clock.ts'
-import { Columns } from '../columns.ts'
 import type { Change, Engine, EngineLease, EnginePage, StoredEntry, Txn, TxnResult } from '../engine.ts'
 import type { KVFeatures } from '../features.ts'
 import type { Revision } from '../kv.ts'
 import { LeaseBook, leaseNotFound } from '../lease-book.ts'
 import { type WatchFeed, WatchHub, type WatchTarget } from '../watch-hub.ts'
 import type { Database } from './driver.ts'
-import { decodeCounters, leaseKey, STATE_KEY } from './format.ts'
+import { leaseKey } from './format.ts'
 import type { GroupLimits } from './group.ts'
 import { DiskLog } from './log.ts'
+import { readEntry, readRange, readRevision } from './reads.ts'
 import { WriteQueue } from './write-queue.ts'
 
 export interface LmdbEngineOptions extends GroupLimits {
@@ -22,6 +22,8 @@ export interface LmdbEngineOptions extends GroupLimits {
   readonly onClosed: () => Promise<void>
 }
 
+const READER_CHECK_MS = 30_000
+
 export class LmdbEngine implements Engine {
   readonly features: KVFeatures
   readonly #options: LmdbEngineOptions
@@ -29,12 +31,13 @@ export class LmdbEngine implements Engine {
   readonly #queue: WriteQueue
   readonly #hub: WatchHub
   readonly #leases: LeaseBook
+  #cancelReaderCheck: () => void = () => undefined
 
   constructor(options: LmdbEngineOptions) {
     this.#options = options
     this.features = options.features
     this.#db = options.db
-    this.#hub = new WatchHub(new DiskLog(options.db), this.#revision(), options.maxWatchLagBytes)
+    this.#hub = new WatchHub(new DiskLog(options.db), readRevision(options.db), options.maxWatchLagBytes)
     this.#queue = new WriteQueue(options, (revisions) => this.#publish(revisions))
     this.#leases = new LeaseBook(options.clock, (id) => {
       // A failed store cannot end leases any more; its writers have been told.
@@ -43,7 +46,7 @@ export class LmdbEngine implements Engine {
   }
 
   /** Leases that ended while the store was closed go before anybody sees it; the others live out their time. */
-  async restoreLeases(): Promise<void> {
+  async start(): Promise<void> {
     const now = this.#options.clock.now()
     const over: string[] = []
     for (const { key, value } of this.#db.leases.getRange({ start: leaseKey(0n) })) {
@@ -56,28 +59,19 @@ export class LmdbEngine implements Engine {
       else this.#leases.add(id, ttlMs, restMs)
     }
     await Promise.all(over.map((id) => this.revokeLease(id)))
+    this.#checkReaders()
   }
 
   get(key: string): StoredEntry | undefined {
-    const row = this.#db.data.get(key)
-    return row === undefined ? undefined : { key, value: row.value, revision: row.revision }
+    return readEntry(this.#db, key)
   }
 
   getMany(keys: readonly string[]): (StoredEntry | undefined)[] {
-    return keys.map((key) => this.get(key))
+    return keys.map((key) => readEntry(this.#db, key))
   }
 
   range(prefix: string, startAfter: string | undefined, limit: number): EnginePage {
-    const pairs = new Columns()
-    const revision = this.#revision()
-    const start = startAfter !== undefined && Buffer.compare(Buffer.from(startAfter), Buffer.from(prefix)) > 0 ? startAfter : prefix
-    for (const { key, value } of this.#db.data.getRange({ start: start === '' ? '\0' : start })) {
-      if (key === startAfter) continue
-      if (!key.startsWith(prefix)) break
-      if (pairs.size >= limit) return { pairs, revision, more: true }
-      pairs.add(key, value.value, value.revision)
-    }
-    return { pairs, revision, more: false }
+    return readRange(this.#db, prefix, startAfter, limit)
   }
 
   write(txn: Txn, signal: AbortSignal | undefined): Promise<TxnResult> {
@@ -118,6 +112,7 @@ export class LmdbEngine implements Engine {
 
   async close(): Promise<void> {
     this.#leases.close()
+    this.#cancelReaderCheck()
     await this.#queue.close()
     this.#hub.endAll()
     try {
@@ -127,8 +122,10 @@ export class LmdbEngine implements Engine {
     }
   }
 
-  #revision(): Revision {
-    return decodeCounters(this.#db.meta.get(STATE_KEY)).revision
+  /** A reader that was killed would hold what it last saw for ever, and the file would grow. */
+  #checkReaders(): void {
+    this.#db.root.readerCheck()
+    this.#cancelReaderCheck = this.#options.clock.setTimer(() => this.#checkReaders(), READER_CHECK_MS)
   }
 
   #publish(revisions: readonly (readonly Change[])[]): void {

@@ -29,6 +29,21 @@ export async function prepareFolder(path: string): Promise<string> {
   return folder
 }
 
+/** The real path of a folder that a writer has made. */
+export async function findFolder(path: string): Promise<string> {
+  const folder = await realpath(path).catch(() => undefined)
+  const size = folder === undefined ? 0 : await stat(join(folder, 'data.mdb')).then((info) => info.size, () => 0)
+  if (folder === undefined || size < 2 * 4096) throw noStoreYet(path)
+  const head = await readHead(join(folder, 'data.mdb'), 4096)
+  if (hasMagic(head)) return folder
+  if (head.every((byte) => byte === 0)) throw noStoreYet(path)
+  throw corrupt(`${folder} holds no LMDB data file`)
+}
+
+export function noStoreYet(path: string): KVError {
+  return new KVError('KV_UNAVAILABLE', `there is no store in ${path} yet: the process that writes it makes it`, { details: { path } })
+}
+
 /** A name is durable only after its folder is. */
 export async function syncFolder(folder: string): Promise<void> {
   if (process.platform === 'win32') return
@@ -54,11 +69,15 @@ export async function checkDataFile(folder: string): Promise<void> {
   if (size === 0) return
   const small = size <= 2 * 65_536
   const head = await readHead(path, small ? size : 4096)
-  const isOurs = head.length >= MAGIC_AT + 4 && new DataView(head.buffer, head.byteOffset).getUint32(MAGIC_AT, endianness() === 'LE') === MAGIC
+  const isOurs = hasMagic(head)
   if (isOurs && size >= 2 * 4096) return
   const isUnfinished = small && (isOurs || head.every((byte) => byte === 0))
   if (!isUnfinished) throw corrupt(`${path} is not an LMDB data file`)
   await unlink(path)
+}
+
+function hasMagic(head: Buffer): boolean {
+  return head.length >= MAGIC_AT + 4 && new DataView(head.buffer, head.byteOffset).getUint32(MAGIC_AT, endianness() === 'LE') === MAGIC
 }
 
 async function readHead(path: string, length: number): Promise<Buffer> {

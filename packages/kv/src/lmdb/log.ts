@@ -2,13 +2,13 @@
 import type { Change } from '../engine.ts'
 import type { Revision } from '../kv.ts'
 import type { ChangeLog } from '../watch-hub.ts'
-import type { Database } from './driver.ts'
 import { decodeChanges, decodeCounters, STATE_KEY, u64 } from './format.ts'
+import type { ReadDatabase } from './reads.ts'
 
 export class DiskLog implements ChangeLog {
-  readonly #db: Database
+  readonly #db: ReadDatabase
 
-  constructor(db: Database) {
+  constructor(db: ReadDatabase) {
     this.#db = db
   }
 
