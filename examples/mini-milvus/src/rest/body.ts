@@ -66,6 +66,15 @@ export class Body {
     return new Body(value)
   }
 
+  /** What stands here under these names. */
+  only(names: readonly string[]): Body {
+    return new Body(Object.fromEntries(this.entries().filter(([key]) => names.includes(key))))
+  }
+
+  all(): JsonObject {
+    return this.#values
+  }
+
   entries(): readonly (readonly [string, unknown])[] {
     return Object.entries(this.#values)
   }
@@ -90,4 +99,8 @@ export function asText(value: unknown): string {
 /** The names that almost every request has. */
 export function named(body: Body): { readonly db_name: string; readonly collection_name: string } {
   return { db_name: body.text('dbName'), collection_name: body.text('collectionName') }
+}
+
+export function db(body: Body): { readonly db_name: string } {
+  return { db_name: body.text('dbName') }
 }

@@ -1,8 +1,9 @@
 /** A collection from JSON: by schema, or the quick way from a name and a dimension. */
 import { DataType } from '../model/schema.ts'
-import { encodeMessage, type FieldSchema, type Init, type ValueField } from '../wire/index.ts'
+import { encodeMessage, type FieldSchema, type Init, type StructArrayFieldSchema, type ValueField } from '../wire/index.ts'
 import { asText, Body, isObject, named } from './body.ts'
 import { invalidParameter, missing } from './errors.ts'
+import { functionOf } from './functions.ts'
 import type { Session } from './route.ts'
 import { consistencyLevels } from './levels.ts'
 
@@ -35,6 +36,15 @@ export function fieldOf(body: Body, autoId: boolean): Init<FieldSchema> {
   }
 }
 
+export function structFieldOf(body: Body): Init<StructArrayFieldSchema> {
+  return {
+    name: body.text('fieldName') || body.text('name'),
+    description: body.text('description'),
+    fields: body.objects('fields').map((field) => fieldOf(field, false)),
+    type_params: body.object('elementTypeParams').pairs(),
+  }
+}
+
 function defaultOf(type: number, value: unknown): Init<ValueField> {
   const fits = { boolean: 'bool_data', string: 'string_data' } as const
   if (type === DataType.JSON) return { bytes_data: new TextEncoder().encode(asText(value)) }
@@ -64,6 +74,8 @@ export async function createCollection(body: Body, session: Session): Promise<ob
       fields: isQuick
         ? quickFields(body)
         : schema.objects('fields').map((field) => fieldOf(field, schema.flag('autoID') || schema.flag('autoId'))),
+      struct_array_fields: schema.objects('structFields').map(structFieldOf),
+      functions: schema.objects('functions').map(functionOf),
       enable_dynamic_field: isQuick
         ? params.flag('enableDynamicField', true)
         : schema.flag('enableDynamicField') || params.flag('enableDynamicField'),
@@ -79,8 +91,12 @@ export async function createCollection(body: Body, session: Session): Promise<ob
 }
 
 function propertiesOf(body: Body, params: Body): { key: string; value: string }[] {
-  const ttl = params.value('ttlSeconds')
-  return [...body.object('properties').pairs(), ...(ttl === undefined ? [] : [{ key: 'collection.ttl.seconds', value: asText(ttl) }])]
+  const settings = [
+    ['collection.ttl.seconds', params.value('ttlSeconds')],
+    ['partitionkey.isolation', params.value('partitionKeyIsolation')],
+  ] as const
+  const given = settings.filter(([, value]) => value !== undefined && value !== null).map(([key, value]) => ({ key, value: asText(value) }))
+  return [...body.object('properties').pairs(), ...given]
 }
 
 function consistencyOf(value: unknown): number {

@@ -24,3 +24,8 @@ export function invalidParameter(name: string, expected: string): RestError {
 export function badRow(row: number, reason: string): RestError {
   return new RestError(RestCode.InvalidInsertData, `fail to deal the insert data, error: row ${row}: ${reason}`)
 }
+
+/** The time that the client gave in `Request-Timeout`, or the port's own, is over. */
+export class TimeoutError extends Error {
+  override readonly name: string = 'TimeoutError'
+}

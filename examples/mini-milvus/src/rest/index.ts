@@ -1,46 +1,53 @@
 /**
- * The HTTP side of the port: `/v2/vectordb` (all POST, one table of routes) and `/healthz`. Every route calls the handlers
- * that gRPC calls, by RPC name, with the same request objects.
+ * The HTTP side of the port: one table of routes (`/v2/vectordb`, `/v1/vector`, `/api/v1`), `/openapi.json` and `/healthz`. Every route
+ * calls the handlers that gRPC calls, by RPC name, with the same request objects.
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { type NodeClock, systemClock } from '../edge/system.ts'
 import { type CallInfo, dispatchObject, type DispatchOptions, type Logger } from '../server/dispatch.ts'
-import { allowAll, type Authorize, type HandlerTable } from '../server/handlers.ts'
+import { allowAll, type Gate, type HandlerTable } from '../server/handlers.ts'
 import { defaultLimits } from '../server/limits.ts'
 import { asMilvusError, Code, MilvusError } from '../server/status.ts'
 import { type MethodInfo, methods } from '../wire/index.ts'
 import { Body } from './body.ts'
-import { missing } from './errors.ts'
-import { defaultJsonLimits, parseJsonBody, stringifyJson } from './json.ts'
+import { missing, TimeoutError } from './errors.ts'
+import { type Answer, families } from './families.ts'
+import { createRouteFinder, type Found } from './find-route.ts'
+import { callInfo, readBody, refuse, askedTimeoutMs, sendJson, sendText } from './http.ts'
+import { defaultJsonLimits, parseJsonBody } from './json.ts'
+import { openApiText } from './openapi.ts'
 import type { Route, Session } from './route.ts'
-import { collectionRoutes } from './routes-collections.ts'
-import { entityRoutes } from './routes-entities.ts'
-import { metadataRoutes } from './routes-metadata.ts'
+import { routes } from './table.ts'
+
+export { routes } from './table.ts'
 
 export interface RestOptions {
   readonly handlers: HandlerTable
-  readonly authorize?: Authorize | undefined
+  readonly authorize?: Gate | undefined
   readonly logger?: Logger | undefined
   /** @default 64 MB */
   readonly maxBodyBytes?: number | undefined
+  /** Bodies of all requests that are being handled. @default 256 MB */
+  readonly maxInFlightBytes?: number | undefined
   /** @default 64 */
   readonly maxJsonDepth?: number | undefined
+  /** `Request-Timeout` may only ask for less. @default 300 000 */
+  readonly callTimeoutMs?: number | undefined
+  readonly clock?: Pick<NodeClock, 'now' | 'setTimer'> | undefined
 }
 
-const PREFIX = '/v2/vectordb/'
-const routes: ReadonlyMap<string, Route> = new Map(
-  [...collectionRoutes, ...entityRoutes, ...metadataRoutes].map((route) => [PREFIX + route.path, route]),
-)
 const methodsByName: ReadonlyMap<string, MethodInfo> = new Map(methods.map((method) => [method.name, method]))
-
-/** `POST` paths that are served. */
-export const restPaths: readonly string[] = [...routes.keys()]
+const find = createRouteFinder(routes)
 
 export function createRestHandler(options: RestOptions): RequestListener {
   const { handlers, authorize = allowAll, logger, maxBodyBytes = defaultLimits.maxReceiveBytes } = options
   const context: Context = {
     dispatch: { handlers, authorize, logger },
     maxBodyBytes,
+    gate: { bytes: 0, limit: options.maxInFlightBytes ?? defaultLimits.maxInFlightBytes },
     jsonLimits: { ...defaultJsonLimits, maxDepth: options.maxJsonDepth ?? defaultJsonLimits.maxDepth },
+    callTimeoutMs: options.callTimeoutMs ?? defaultLimits.callTimeoutMs,
+    clock: options.clock ?? systemClock,
   }
   return (request, response) => {
     answer(context, request, response).catch((error: unknown) => {
@@ -56,141 +63,178 @@ export function createRestHandler(options: RestOptions): RequestListener {
 interface Context {
   readonly dispatch: DispatchOptions
   readonly maxBodyBytes: number
+  readonly gate: { bytes: number; readonly limit: number }
   readonly jsonLimits: typeof defaultJsonLimits
+  readonly callTimeoutMs: number
+  readonly clock: Pick<NodeClock, 'now' | 'setTimer'>
 }
 
 async function answer(context: Context, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const [path = '/'] = (request.url ?? '/').split('?')
-  if (path === '/healthz' && (request.method === 'GET' || request.method === 'HEAD')) return health(context, request, response)
-  const route = request.method === 'POST' ? routes.get(path) : undefined
-  if (route === undefined) {
-    send(response, routes.has(path) ? 405 : 404, {
-      code: routes.has(path) ? 405 : 404,
-      message: routes.has(path) ? 'use POST' : `no such path: ${path.slice(0, 200)}`,
-    })
-    request.resume()
-    return
-  }
+  const [path, query] = splitUrl(request.url ?? '/')
+  const method = request.method ?? 'GET'
+  const isReading = method === 'GET' || method === 'HEAD'
+  if (isReading && path === '/healthz') return health(context, request, response)
+  if (isReading && path === '/openapi.json') return sendText(response, 200, 'application/json; charset=utf-8', openApiText())
+  const found = findRoute(method, path)
+  if (found === undefined || 'methods' in found) return noRoute(request, response, path, found?.methods)
+  if (!(await isKnown(context, found.route, request, response))) return
   const encoding = request.headers['content-encoding'] ?? 'identity'
   if (encoding !== 'identity') return refuse(response, 415, `content-encoding ${encoding} is not accepted`)
   const bytes = await readBody(request, context.maxBodyBytes)
   if (bytes === 'gone') return
   if (bytes === 'too large') return refuse(response, 413, `the body is larger than ${context.maxBodyBytes} bytes`)
-  send(response, 200, await runRoute(context, route, request, response, bytes))
+  const { status, body } = await underGate(context, found.route, bytes.length, () => runRoute(context, found, query, request, response, bytes))
+  sendJson(response, status, body)
 }
 
-/** What is left of the body is not read: the connection ends with the answer. */
-function refuse(response: ServerResponse, status: number, message: string): void {
-  response.setHeader('connection', 'close')
-  send(response, status, { code: status, message })
+function splitUrl(url: string): readonly [string, string] {
+  const at = url.indexOf('?')
+  return at < 0 ? [url, ''] : [url.slice(0, at), url.slice(at + 1)]
 }
 
-function readBody(request: IncomingMessage, maxBytes: number): Promise<Uint8Array | 'gone' | 'too large'> {
-  if (Number(request.headers['content-length'] ?? 0) > maxBytes) {
-    request.resume()
-    return Promise.resolve('too large')
+/** Who is not known does not get their body read. */
+async function isKnown({ dispatch }: Context, { rpc, family }: Route, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
+  if (dispatch.authorize === allowAll) return true
+  try {
+    await dispatch.authorize.identify(rpc, callInfo(request, new AbortController().signal, undefined))
+    return true
+  } catch (error) {
+    const { status, body } = families[family].failed(error)
+    response.setHeader('connection', 'close')
+    sendJson(response, status, body)
+    return false
   }
-  return new Promise((resolve) => {
-    const chunks: Buffer[] = []
-    let length = 0
-    request.on('data', (chunk: Buffer) => {
-      length += chunk.length
-      if (length <= maxBytes) chunks.push(chunk)
-      else {
-        chunks.length = 0
-        resolve('too large')
-      }
-    })
-    request.once('end', () => resolve(Buffer.concat(chunks)))
-    request.once('close', () => resolve('gone'))
-    request.once('error', () => resolve('gone'))
-  })
+}
+
+/** The seed names its resources without the version prefix: both ways lead there. */
+function findRoute(method: string, path: string): ReturnType<typeof find> {
+  const found = find(method, path)
+  if (found !== undefined || path.startsWith('/v') || path.startsWith('/api/')) return found
+  const prefixed = find(method, `/api/v1${path}`)
+  return prefixed === undefined || 'methods' in prefixed || prefixed.route.family === 'resource' ? prefixed : undefined
+}
+
+function noRoute(request: IncomingMessage, response: ServerResponse, path: string, methodsThere: readonly string[] | undefined): void {
+  if (methodsThere !== undefined) response.setHeader('allow', methodsThere.join(', '))
+  const message = methodsThere === undefined ? `no such path: ${path.slice(0, 200)}` : `use ${methodsThere.join(' or ')}`
+  const status = methodsThere === undefined ? 404 : 405
+  sendJson(response, status, { code: status, message })
+  request.resume()
+}
+
+async function underGate(context: Context, route: Route, size: number, run: () => Promise<Answer>): Promise<Answer> {
+  const { gate } = context
+  if (gate.bytes + size > gate.limit) {
+    return families[route.family].failed(new MilvusError(Code.RateLimit, `more than ${gate.limit} bytes of requests are in flight: retry later`))
+  }
+  gate.bytes += size
+  try {
+    return await run()
+  } finally {
+    gate.bytes -= size
+  }
 }
 
 async function runRoute(
   context: Context,
-  route: Route,
+  { route, values }: Found,
+  query: string,
   request: IncomingMessage,
   response: ServerResponse,
   bytes: Uint8Array,
-): Promise<object> {
+): Promise<Answer> {
+  const family = families[route.family]
   const abort = new AbortController()
+  const asked = askedTimeoutMs(request)
+  const timeoutMs = Math.min(asked ?? context.callTimeoutMs, context.callTimeoutMs)
+  const timedOut = new Promise<never>((_, reject) => abort.signal.addEventListener('abort', () => reject(abort.signal.reason as Error), { once: true }))
+  const cancelTimer = context.clock.setTimer(() => abort.abort(new TimeoutError('the call took too long')), timeoutMs)
   const onClose = (): void => {
     if (!response.writableFinished) abort.abort(new DOMException('the client went away', 'AbortError'))
   }
   response.once('close', onClose)
   try {
-    const body = new Body(parseJsonBody(bytes, context.jsonLimits))
-    for (const name of route.required) {
-      const value = body.value(name)
-      if (value === undefined || value === null || value === '' || (Array.isArray(value) && value.length === 0)) throw missing(name)
-    }
-    const { data = {}, topks } = await route.run(body, sessionOf(context, request, abort.signal))
-    return { code: 0, cost: 0, data, topks }
+    const body = bodyOf(context, route, values, query, bytes)
+    const info = callInfo(request, abort.signal, asked === undefined ? undefined : context.clock.now() + timeoutMs)
+    const running = route.run(body, sessionOf(context, info, request, family.int64AsNumber))
+    // A handler that does not listen to the signal must not keep the client.
+    return { status: 200, body: family.done(await Promise.race([running, timedOut])) }
   } catch (error) {
-    return failure(context, route, error)
+    logUnexpected(context, route, error)
+    return family.failed(error)
   } finally {
+    cancelTimer()
     response.off('close', onClose)
   }
 }
 
-function failure(context: Context, route: Route, error: unknown): object {
-  const known = asMilvusError(error)
-  if (known !== undefined) return { code: known.code, message: known.message }
-  if (!(error instanceof Error && error.name === 'AbortError')) {
-    const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
-    context.dispatch.logger?.error({ path: route.path, error: text }, 'a REST call failed unexpectedly')
+/** Path wins over body, body over query. Only v1 and v2's POST need a body; `{}` is one, nothing is not. */
+function bodyOf(context: Context, route: Route, values: Readonly<Record<string, string>>, query: string, bytes: Uint8Array): Body {
+  const mayBeEmpty = route.family === 'resource' || route.family === 'flat' || route.method === 'GET'
+  const parsed = bytes.length === 0 && mayBeEmpty ? {} : parseJsonBody(bytes, context.jsonLimits)
+  const body = query === '' && Object.keys(values).length === 0 ? new Body(parsed) : new Body({ ...queryValues(query), ...parsed, ...values })
+  for (const { name, required } of route.params) {
+    if (!required) continue
+    const value = body.value(name)
+    if (value === undefined || value === null || value === '' || (Array.isArray(value) && value.length === 0)) throw missing(name)
   }
-  return { code: Code.Unexpected, message: error instanceof Error ? `${error.name}: ${error.message}` : 'internal error' }
+  return body
 }
 
-function sessionOf({ dispatch }: Context, request: IncomingMessage, signal: AbortSignal): Session {
-  const info = infoOf(request, signal)
+/** A name that is there twice is a list. */
+function queryValues(query: string): Readonly<Record<string, unknown>> {
+  const given = new URLSearchParams(query)
+  return Object.fromEntries([...new Set(given.keys())].map((name) => [name, given.getAll(name).length > 1 ? given.getAll(name) : given.get(name)]))
+}
+
+function logUnexpected(context: Context, route: Route, error: unknown): void {
+  if (asMilvusError(error) !== undefined || error instanceof TimeoutError) return
+  if (error instanceof Error && error.name === 'AbortError') return
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  context.dispatch.logger?.error({ path: route.path, error: text }, 'a REST call failed unexpectedly')
+}
+
+function sessionOf({ dispatch }: Context, info: CallInfo, request: IncomingMessage, int64AsNumber: boolean): Session {
+  const asked = request.headers['accept-type-allow-int64']
+  const callAny: Session['callAny'] = (rpc, message) => dispatchObject(dispatch, methodOf(rpc), message, info)
   return {
-    allowInt64: request.headers['accept-type-allow-int64'] === 'true',
+    allowInt64: asked === undefined ? int64AsNumber : asked === 'true',
+    callAny,
+    refuse: async (rpc, what) => {
+      await dispatchObject({ ...dispatch, handlers: {} }, methodOf(rpc), {}, info).catch((error: unknown) => {
+        const isGate = asMilvusError(error)?.code !== Code.Unimplemented
+        throw isGate ? error : new MilvusError(Code.Unimplemented, `${what} is not served by mini-milvus`)
+      })
+      throw new MilvusError(Code.Unimplemented, `${what} is not served by mini-milvus`)
+    },
     call: async (rpc, message) => {
-      const method = methodsByName.get(rpc)
-      if (method === undefined) throw new MilvusError(Code.Unimplemented, `${rpc} is unknown`)
-      const response: unknown = await dispatchObject(dispatch, method, message, info)
-      const status = (method.response.name === 'Status' ? response : (response as { status?: unknown }).status) as {
-        code: number
-        reason: string
-      } | null
-      if (status !== null && status.code !== 0) throw new MilvusError(status.code, status.reason)
+      const response: unknown = await callAny(rpc, message)
+      const { status: named, alter_status: altered } = response as { status?: unknown; alter_status?: unknown }
+      const status = (isBareStatus(methodOf(rpc)) ? response : (named ?? altered)) as { code: number; reason: string } | null | undefined
+      if (status !== null && status !== undefined && status.code !== 0) throw new MilvusError(status.code, status.reason)
       return response as never
     },
   }
 }
 
-function infoOf(request: IncomingMessage, signal: AbortSignal): CallInfo {
-  const metadata = new Map<string, string>()
-  for (const [name, value] of Object.entries(request.headers)) if (typeof value === 'string') metadata.set(name, value)
-  const database = metadata.get('db-name')
-  if (database !== undefined) metadata.set('dbname', database)
-  const { remoteAddress = '', remotePort = 0 } = request.socket
-  return { metadata, identifier: undefined, peer: `${remoteAddress}:${remotePort}`, signal, deadline: undefined }
+function isBareStatus(method: MethodInfo): boolean {
+  return method.response.name === 'Status'
+}
+
+function methodOf(rpc: string): MethodInfo {
+  const method = methodsByName.get(rpc)
+  if (method === undefined) throw new MilvusError(Code.Unimplemented, `${rpc} is unknown`)
+  return method
 }
 
 /** As Milvus: `OK`, or the states as JSON for clients that name that type. */
 async function health(context: Context, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const session = sessionOf(context, request, new AbortController().signal)
-  const { isHealthy, reasons } = await session.call('CheckHealth', {}).catch((error: unknown) => ({
-    isHealthy: false,
-    reasons: [error instanceof Error ? error.message : 'unknown'],
-  }))
+  const info = callInfo(request, new AbortController().signal, undefined)
+  const { isHealthy, reasons } = await sessionOf(context, info, request, false)
+    .call('CheckHealth', {})
+    .catch((error: unknown) => ({ isHealthy: false, reasons: [error instanceof Error ? error.message : 'unknown'] }))
+  const status = isHealthy ? 200 : 500
   const wantsJson = `${request.headers['content-type'] ?? ''} ${request.headers.accept ?? ''}`.includes('application/json')
-  if (wantsJson)
-    return send(response, isHealthy ? 200 : 500, { state: isHealthy ? 'OK' : 'not all components are healthy', detail: reasons })
-  response.writeHead(isHealthy ? 200 : 500, { 'content-type': 'text/plain; charset=utf-8', 'x-content-type-options': 'nosniff' })
-  response.end(isHealthy ? 'OK' : `Not all components are healthy: ${reasons.join(', ')}`)
-}
-
-function send(response: ServerResponse, status: number, body: object): void {
-  const text = stringifyJson(body)
-  response.writeHead(status, {
-    'content-type': 'application/json; charset=utf-8',
-    'content-length': Buffer.byteLength(text),
-    'x-content-type-options': 'nosniff',
-  })
-  response.end(text)
+  if (wantsJson) return sendJson(response, status, { state: isHealthy ? 'OK' : 'not all components are healthy', detail: reasons })
+  sendText(response, status, 'text/plain; charset=utf-8', isHealthy ? 'OK' : `Not all components are healthy: ${reasons.join(', ')}`)
 }

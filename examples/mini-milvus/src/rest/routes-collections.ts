@@ -2,77 +2,110 @@
 import { DataType, dataTypeName } from '../model/schema.ts'
 import { asMilvusError, Code, MilvusError } from '../server/status.ts'
 import { CompactionState, encodeMessage, type FieldSchema, type IndexDescription, type KeyValuePair, LoadState, type ValueField } from '../wire/index.ts'
-import { asText, type Body, named } from './body.ts'
-import { createCollection, fieldOf } from './create-collection.ts'
+import { asText, type Body, db, named } from './body.ts'
+import { createCollection, fieldOf, structFieldOf } from './create-collection.ts'
 import { invalidParameter, missing } from './errors.ts'
+import { functionOf, shownFunction } from './functions.ts'
 import { consistencyLevels } from './levels.ts'
-import { int64, type Route, rpcRoute, type Session } from './route.ts'
+import { int64, type Route, rpcRoute, type Session, v2Route } from './route.ts'
+import { anyObject, hasIt, int64Schema, names, nothing, rowCountSchema } from './schemas.ts'
 
 const compactionStates = new Map(Object.entries(CompactionState).map(([name, value]) => [value as number, name]))
 const loadStates = new Map(Object.entries(LoadState).map(([name, value]) => [value as number, name]))
 
+const dropProperties = (body: Body) => ({ ...named(body), delete_keys: body.texts('propertyKeys') })
+
 export const collectionRoutes: readonly Route[] = [
-  rpcRoute(
-    'collections/list',
-    'ShowCollections',
-    [],
-    (body) => ({ db_name: body.text('dbName') }),
-    ({ collection_names: names }) => names,
+  rpcRoute('collections/list', 'ShowCollections', [], db, ({ collection_names: found }) => found, names),
+  rpcRoute('collections/has', 'HasCollection', ['collectionName*'], named, ({ value }) => ({ has: value }), hasIt),
+  v2Route('collections/describe', 'DescribeCollection', ['collectionName*'], anyObject, async (body, session) => ({ data: await describe(body, session) })),
+  v2Route('collections/get_load_state', 'GetLoadState', ['collectionName*', 'partitionNames'], anyObject, async (body, session) => ({ data: await loadState(body, session) })),
+  rpcRoute('collections/get_stats', 'GetCollectionStatistics', ['collectionName*'], named, ({ stats }) => ({ rowCount: countOf(stats) }), rowCountSchema),
+  v2Route(
+    'collections/create',
+    'CreateCollection',
+    [
+      'collectionName*', 'description', 'dimension', 'metricType', 'idType', 'autoID', 'primaryFieldName', 'vectorFieldName', 'vectorFieldType',
+      'schema', 'indexParams', 'params', 'properties', 'consistencyLevel',
+    ],
+    nothing,
+    createCollection,
   ),
-  rpcRoute('collections/has', 'HasCollection', ['collectionName'], named, ({ value }) => ({ has: value })),
-  rpcRoute('collections/drop', 'DropCollection', ['collectionName'], named),
-  rpcRoute('collections/truncate', 'TruncateCollection', ['collectionName'], named),
-  rpcRoute('collections/rename', 'RenameCollection', ['collectionName', 'newCollectionName'], (body) => ({
+  rpcRoute('collections/drop', 'DropCollection', ['collectionName*'], named),
+  rpcRoute('collections/truncate', 'TruncateCollection', ['collectionName*'], named),
+  rpcRoute('collections/rename', 'RenameCollection', ['collectionName*', 'newCollectionName*', 'newDbName'], (body) => ({
     db_name: body.text('dbName'),
     oldName: body.text('collectionName'),
     newName: body.text('newCollectionName'),
     newDBName: body.text('newDbName'),
   })),
-  rpcRoute('collections/load', 'LoadCollection', ['collectionName'], named),
-  rpcRoute('collections/refresh_load', 'LoadCollection', ['collectionName'], (body) => ({ ...named(body), refresh: true })),
-  rpcRoute('collections/release', 'ReleaseCollection', ['collectionName'], named),
-  rpcRoute('collections/flush', 'Flush', ['collectionName'], (body) => ({
-    db_name: body.text('dbName'),
-    collection_names: [body.text('collectionName')],
-  })),
-  rpcRoute('collections/get_stats', 'GetCollectionStatistics', ['collectionName'], named, ({ stats }) => ({ rowCount: countOf(stats) })),
-  rpcRoute('collections/alter_properties', 'AlterCollection', ['collectionName'], (body) => ({
+  rpcRoute('collections/load', 'LoadCollection', ['collectionName*'], named),
+  rpcRoute('collections/refresh_load', 'LoadCollection', ['collectionName*'], (body) => ({ ...named(body), refresh: true })),
+  rpcRoute('collections/release', 'ReleaseCollection', ['collectionName*'], named),
+  rpcRoute('collections/flush', 'Flush', ['collectionName*'], (body) => ({ ...db(body), collection_names: [body.text('collectionName')] })),
+  rpcRoute('collections/alter_properties', 'AlterCollection', ['collectionName*', 'properties'], (body) => ({
     ...named(body),
     properties: body.object('properties').pairs(),
   })),
-  rpcRoute('collections/drop_properties', 'AlterCollection', ['collectionName'], (body) => ({
-    ...named(body),
-    delete_keys: body.texts('propertyKeys'),
+  rpcRoute('collections/drop_properties', 'AlterCollection', ['collectionName*', 'propertyKeys'], dropProperties),
+  rpcRoute(
+    'collections/compact',
+    'ManualCompaction',
+    ['collectionName*', 'isClustering'],
+    (body) => ({ ...named(body), majorCompaction: body.flag('isClustering') }),
+    ({ compactionID }, session) => ({ compactionID: int64(compactionID, session) }),
+    { type: 'object', properties: { compactionID: int64Schema } },
+  ),
+  v2Route('collections/get_compaction_state', 'GetCompactionState', ['jobID', 'compactionID'], anyObject, async (body, session) => ({
+    data: await compactionState(body, session),
   })),
-  rpcRoute('collections/fields/alter_properties', 'AlterCollectionField', ['collectionName', 'fieldName'], (body) => ({
+  rpcRoute('collections/fields/add', 'AddCollectionField', ['collectionName*', 'schema*'], (body) => ({
+    ...named(body),
+    schema: encodeMessage('schema.FieldSchema', fieldOf(body.object('schema'), false)),
+  })),
+  rpcRoute('collections/fields/alter_properties', 'AlterCollectionField', ['collectionName*', 'fieldName*', 'fieldParams'], (body) => ({
     ...named(body),
     field_name: body.text('fieldName'),
     properties: body.object('fieldParams').pairs(),
   })),
-  rpcRoute('collections/fields/add', 'AddCollectionField', ['collectionName', 'schema'], (body) => ({
+  rpcRoute('collections/struct_fields/add', 'AddCollectionStructField', ['collectionName*', 'schema*'], (body) => ({
     ...named(body),
-    schema: encodeMessage('schema.FieldSchema', fieldOf(body.object('schema'), false)),
+    struct_array_field_schema: structFieldOf(body.object('schema')),
   })),
-  rpcRoute(
-    'collections/compact',
-    'ManualCompaction',
-    ['collectionName'],
-    (body) => ({ ...named(body), majorCompaction: body.flag('isClustering') }),
-    ({ compactionID }, session) => ({ compactionID: int64(compactionID, session) }),
-  ),
-  {
-    path: 'collections/get_compaction_state',
-    required: [],
-    run: async (body, session) => ({ data: await compactionState(body, session) }),
-  },
-  {
-    path: 'collections/get_load_state',
-    required: ['collectionName'],
-    run: async (body, session) => ({ data: await loadState(body, session) }),
-  },
-  { path: 'collections/describe', required: ['collectionName'], run: async (body, session) => ({ data: await describe(body, session) }) },
-  { path: 'collections/create', required: ['collectionName'], run: createCollection },
+  ...functionRoutes(),
 ]
+
+/** Functions with the fields that they fill go through AlterCollectionSchema, functions alone through their own RPCs. */
+function functionRoutes(): readonly Route[] {
+  return [
+    rpcRoute('collections/add_function', 'AddCollectionFunction', ['collectionName*', 'function*'], (body) => ({
+      ...named(body),
+      functionSchema: functionOf(body.object('function')),
+    })),
+    rpcRoute('collections/alter_function', 'AlterCollectionFunction', ['collectionName*', 'functionName*', 'function*'], (body) => ({
+      ...named(body),
+      function_name: body.text('functionName'),
+      functionSchema: functionOf(body.object('function')),
+    })),
+    rpcRoute('collections/drop_function', 'DropCollectionFunction', ['collectionName*', 'functionName*'], (body) => ({
+      ...named(body),
+      function_name: body.text('functionName'),
+    })),
+    rpcRoute('collections/add_function_field', 'AlterCollectionSchema', ['collectionName*', 'schema*', 'function*'], (body) => ({
+      ...named(body),
+      action: {
+        add_request: {
+          field_infos: [{ field_schema: fieldOf(body.object('schema'), false) }],
+          func_schema: [functionOf(body.object('function'))],
+        },
+      },
+    })),
+    rpcRoute('collections/drop_function_field', 'AlterCollectionSchema', ['collectionName*', 'functionName*'], (body) => ({
+      ...named(body),
+      action: { drop_request: { function_name: body.text('functionName') } },
+    })),
+  ]
+}
 
 export function countOf(stats: readonly KeyValuePair[]): number {
   return Number(stats.find(({ key }) => key === 'row_count')?.value ?? 0)
@@ -109,10 +142,16 @@ async function loadState(body: Body, session: Session): Promise<object> {
   return { loadState: name, loadProgress: Number(progress) }
 }
 
+/** `LoadStateLoaded` and the like. */
+export async function loadStateOf(request: { db_name: string; collection_name: string }, session: Session): Promise<string> {
+  const { state } = await session.call('GetLoadState', request)
+  return loadStates.get(state) ?? ''
+}
+
 async function describe(body: Body, session: Session): Promise<object> {
   const request = named(body)
   const found = await session.call('DescribeCollection', request)
-  const { state } = await session.call('GetLoadState', request)
+  const load = await loadStateOf(request, session)
   const indexes = await describeIndexes(session, request)
   const fields = (found.schema?.fields ?? []).map(shownField)
   return {
@@ -121,15 +160,15 @@ async function describe(body: Body, session: Session): Promise<object> {
     description: found.schema?.description ?? '',
     autoId: (found.schema?.fields ?? []).some((field) => field.is_primary_key && field.autoID),
     fields,
-    structFields: [],
-    functions: [],
+    structFields: (found.schema?.struct_array_fields ?? []).map((field) => ({ name: field.name, description: field.description, fields: field.fields.map(shownField) })),
+    functions: (found.schema?.functions ?? []).map(shownFunction),
     aliases: found.aliases,
     indexes: indexes.map((index) => ({
       indexName: index.index_name,
       fieldName: index.field_name,
       metricType: valueOf(index.params, 'metric_type'),
     })),
-    load: loadStates.get(state) ?? '',
+    load,
     shardsNum: found.shards_num,
     partitionsNum: Number(found.num_partitions),
     consistencyLevel: consistencyLevels[found.consistency_level] ?? '',

@@ -4,13 +4,18 @@ import type { CollectionSchema, FieldData, FieldSchema, Init, ScalarField } from
 import { isObject, type JsonObject } from './body.ts'
 import { badRow, RestCode, RestError } from './errors.ts'
 import { stringifyJson } from './json.ts'
+import { dimOf, vectorBytesOf, vectorColumn, VectorError } from './vectors-in.ts'
 
 const encoder = new TextEncoder()
 
-/** @param data one row or an array of rows. Throws RestError 1804. */
+/**
+ * @param data one row or an array of rows. Throws RestError 1804.
+ * @param isPartial fields that no row has are left as they are
+ */
 export function rowsToFields(
   data: unknown,
   schema: CollectionSchema,
+  isPartial = false,
 ): { readonly rows: number; readonly fields: readonly Init<FieldData>[] } {
   const rows = Array.isArray(data) ? (data as readonly unknown[]) : [data]
   if (rows.length === 0) throw new RestError(RestCode.InvalidInsertData, 'fail to deal the insert data, error: no rows')
@@ -18,7 +23,7 @@ export function rowsToFields(
     if (!isObject(row)) throw badRow(i, 'expected an object')
     return row
   })
-  const fields = schema.fields.flatMap((field) => column(field, objects))
+  const fields = schema.fields.flatMap((field) => column(field, objects, isPartial))
   return { rows: rows.length, fields: [...fields, ...dynamicColumn(schema, objects)] }
 }
 
@@ -27,17 +32,17 @@ function present(row: JsonObject, name: string): unknown {
 }
 
 /** No column at all where no row has a value and it may be left out. */
-function column(field: FieldSchema, rows: readonly JsonObject[]): Init<FieldData>[] {
+function column(field: FieldSchema, rows: readonly JsonObject[], isPartial: boolean): Init<FieldData>[] {
   const values = rows.map((row) => present(row, field.name))
   const optional = field.nullable || field.default_value !== null
-  if ((field.autoID || optional) && values.every((value) => value === undefined)) return []
+  const mayLack = field.autoID || optional || field.is_function_output || (isPartial && !field.is_primary_key)
+  if (mayLack && values.every((value) => value === undefined)) return []
   const valid = values.map((value) => value !== undefined)
   const lacking = valid.indexOf(false)
   if (lacking >= 0 && !optional) throw badRow(lacking, `missing field ${field.name}`)
   const kept = values.map((value, row) => ({ value, row })).filter(({ value }) => value !== undefined)
   const head = { type: field.data_type, field_name: field.name, ...(optional ? { valid_data: valid } : {}) }
-  if (field.data_type === DataType.FloatVector) return [{ ...head, vectors: floatVectors(field, kept) }]
-  return [{ ...head, scalars: scalars(field, field.data_type, kept) }]
+  return [{ ...head, ...payload(field, kept) }]
 }
 
 interface Cell {
@@ -45,11 +50,41 @@ interface Cell {
   readonly row: number
 }
 
+/** A column of values that are all there. Throws RestError 1804. */
+export function columnOf(field: FieldSchema, values: readonly unknown[]): Init<FieldData> {
+  const head = { type: field.data_type, field_name: field.name }
+  return { ...head, ...payload(field, values.map((value, row) => ({ value, row }))) }
+}
+
+function payload(field: FieldSchema, cells: readonly Cell[]): Pick<Init<FieldData>, 'vectors' | 'scalars'> {
+  return isVector(field.data_type) ? { vectors: vectors(field, cells) } : { scalars: scalars(field, field.data_type, cells) }
+}
+
+export function isVector(type: number): boolean {
+  return type >= DataType.BinaryVector
+}
+
+function vectors(field: FieldSchema, cells: readonly Cell[]): Init<FieldData>['vectors'] {
+  if (field.data_type === DataType.FloatVector) return floatVectors(field, cells)
+  return vectorColumn(
+    field,
+    cells.map(({ value, row }) => {
+      try {
+        return vectorBytesOf(field, value)
+      } catch (error) {
+        if (error instanceof VectorError) throw wrong(field, row, error.message)
+        throw error
+      }
+    }),
+  )
+}
+
+/** By far the most frequent kind goes from number to number. */
 function floatVectors(field: FieldSchema, cells: readonly Cell[]): Init<FieldData>['vectors'] {
-  const dim = Number(field.type_params.find(({ key }) => key === 'dim')?.value ?? 0)
+  const dim = dimOf(field)
   const data: number[] = []
   for (const { value, row } of cells) {
-    if (!Array.isArray(value) || value.length !== dim) throw badRow(row, `field ${field.name}: expected ${dim} numbers`)
+    if (!Array.isArray(value) || value.length !== dim) throw wrong(field, row, `${dim} numbers`)
     for (const item of value as readonly unknown[]) data.push(asNumber(field, item, row))
   }
   return { dim: BigInt(dim), float_vector: { data } }

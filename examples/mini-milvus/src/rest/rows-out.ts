@@ -4,6 +4,7 @@ import type { FieldData, ScalarField } from '../wire/index.ts'
 import { isObject } from './body.ts'
 import { int64, type Session } from './route.ts'
 import { parseJsonBody } from './json.ts'
+import { vectorsToJson } from './vectors-out.ts'
 
 const decoder = new TextDecoder()
 const COUNT = 'count(*)'
@@ -34,8 +35,8 @@ export function rowCount(fields: readonly FieldData[]): number {
     if (field.valid_data.length > 0) return field.valid_data.length
     const { scalars } = field
     if (scalars !== undefined) return scalarList(scalars).length
-    const { vectors } = field
-    if (vectors?.float_vector !== undefined && vectors.dim > 0n) return vectors.float_vector.data.length / Number(vectors.dim)
+    const vectors = vectorsToJson(field.vectors)
+    if (vectors.length > 0) return vectors.length
   }
   return 0
 }
@@ -48,19 +49,12 @@ function spread(row: Row, text: unknown): void {
 
 /** One value per row, nulls as undefined: payloads may be full length or hold valid rows only. */
 function cellsOf(field: FieldData, length: number, session: Session): readonly unknown[] {
-  const payload = field.scalars === undefined ? vectorList(field) : scalarList(field.scalars).map((value) => toJson(value, field, session))
+  const payload = field.scalars === undefined ? vectorsToJson(field.vectors) : scalarList(field.scalars).map((value) => toJson(value, field, session))
   const { valid_data: valid } = field
   if (valid.length === 0) return payload
   const compact = payload.length < length
   let next = 0
   return valid.map((isValid, row) => (isValid ? payload[compact ? next++ : row] : undefined))
-}
-
-function vectorList({ vectors }: FieldData): readonly unknown[] {
-  const data = vectors?.float_vector?.data ?? []
-  const dim = Number(vectors?.dim ?? 0)
-  if (dim === 0) return []
-  return Array.from({ length: data.length / dim }, (_, row) => data.slice(row * dim, (row + 1) * dim))
 }
 
 function scalarList(scalars: ScalarField): readonly unknown[] {

@@ -44,6 +44,11 @@ function typeOf(name: MessageName): protobuf.Type {
   return type
 }
 
+/** A message's fields, for code that goes over any message. */
+export function messageTypeOf(name: MessageName): protobuf.Type {
+  return typeOf(name)
+}
+
 /** Throws what protobufjs throws (`RangeError`, `Error`) for bytes that are no message of this type. */
 export function decodeType(type: protobuf.Type, bytes: Uint8Array): object {
   return type.toObject(type.decode(bytes), toPlain)

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { createRestHandler, restPaths } from '../../src/rest/index.ts'
+import { createRestHandler, routes } from '../../src/rest/index.ts'
+import type { Gate } from '../../src/server/handlers.ts'
 import { MilvusError } from '../../src/server/status.ts'
 import { serve } from '../server/helpers.ts'
+import { callWithSamples } from './samples.ts'
 import { openTestNode, type TestNode } from '../server/node.ts'
 
 let node: TestNode
@@ -61,36 +63,19 @@ describe('bad requests over REST', () => {
 
   it('passes every route through the gate', async () => {
     const denied: string[] = []
-    const authorize = (rpc: string): void => {
-      denied.push(rpc)
-      throw new MilvusError(1401, 'not permitted')
+    const authorize: Gate = {
+      identify: () => undefined,
+      authorize(rpc) {
+        denied.push(rpc)
+        throw new MilvusError(1401, 'not permitted')
+      },
     }
     const guarded = await openTestNode({}, {}, { authorize })
-    for (const path of restPaths) {
-      const body = {
-        collectionName: 'c',
-        dbName: 'default',
-        data: [{}],
-        filter: 'a',
-        id: 1,
-        ids: [1],
-        dimension: 4,
-        newCollectionName: 'd',
-        partitionName: 'p',
-        partitionNames: ['p'],
-        jobID: 5,
-      }
-      const more = {
-        aliasName: 'a',
-        indexName: 'i',
-        fieldName: 'f',
-        schema: { fieldName: 'f', dataType: 'Int64', fields: [] },
-        indexParams: [{ fieldName: 'vector' }],
-      }
-      const response = await fetch(`http://${guarded.address}${path}`, { method: 'POST', body: JSON.stringify({ ...body, ...more }) })
-      expect([path, await response.json()]).toMatchObject([path, { code: 1401 }])
+    for (const route of routes) {
+      const { status, body } = await callWithSamples(guarded.address, route)
+      expect([route.method, route.path, status, body.code ?? (body.status as { code?: number } | undefined)?.code]).toEqual([route.method, route.path, 403, 1401])
     }
-    expect(denied.length).toBeGreaterThanOrEqual(restPaths.length)
+    expect(denied.length).toBeGreaterThanOrEqual(routes.length)
     await guarded.close()
   })
 
