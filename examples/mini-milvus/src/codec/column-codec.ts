@@ -14,7 +14,7 @@ const VERSION = 1
 const HEADER = 16
 const COLUMN_HEAD = 24
 const HAS_VALID = 1
-const kinds = ['bool', 'number', 'int64', 'string', 'json', 'array', 'vector'] as const
+const kinds = ['bool', 'number', 'int64', 'string', 'json', 'array', 'vector', 'sparse'] as const
 
 /** @param columns all of `length` rows */
 export function encodeColumns(columns: ReadonlyMap<number, Column>, length: number): Uint8Array {
@@ -79,7 +79,8 @@ function readColumn(reader: PayloadReader, view: DataView, at: number, length: n
     case 'int64':
       return { ...base, kind, values: reader.int64(length) }
     case 'string':
-    case 'json': {
+    case 'json':
+    case 'sparse': {
       const offsets = reader.offsets(length)
       return { ...base, kind, offsets, data: reader.bytes(offsets[length] as number) }
     }
@@ -196,6 +197,7 @@ function valuesOf(column: Column): Uint8Array[] {
       return [raw(column.values, length)]
     case 'string':
     case 'json':
+    case 'sparse':
       return textPayloads(column.offsets, column.data, length)
     case 'array':
       return [raw(column.offsets, length + 1), ...valuesOf(column.elements)]

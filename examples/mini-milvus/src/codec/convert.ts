@@ -6,6 +6,7 @@ import { CodecError } from './errors.ts'
 import { emptyColumn } from './fill.ts'
 import { concatColumns } from './gather.ts'
 import type { RawPayload, VectorMember } from './raw-field.ts'
+import { sparseColumn } from './sparse.ts'
 import { parseTimestamptz } from './timestamptz.ts'
 
 const decoder = new TextDecoder()
@@ -13,6 +14,10 @@ const decoder = new TextDecoder()
 export function columnOfPayload(field: FieldSchema, payload: RawPayload | undefined): Column {
   if (payload === undefined) return withoutNulls(emptyColumn(field))
   if (payload.member === 'unsupported') throw new CodecError(`field ${field.name}: ${payload.what} are not supported`)
+  if (field.type === DataType.SparseFloatVector) {
+    if (payload.member !== 'sparse_float_vector') throw mismatch(field, payload)
+    return sparseColumn(payload.rows, field.name)
+  }
   if (isVectorType(field.type)) return vectorColumn(field, payload)
   if (field.type === DataType.Array) return arrayColumn(field, payload)
   return scalarColumn(field, payload)
@@ -133,6 +138,6 @@ function arrayColumn(field: FieldSchema, payload: RawPayload): ArrayColumn {
 }
 
 function asElements(column: Column): ArrayColumn['elements'] {
-  if (column.kind === 'json' || column.kind === 'array' || column.kind === 'vector') throw new CodecError(`arrays of ${dataTypeName(column.type)} are not supported`)
+  if (column.kind === 'json' || column.kind === 'array' || column.kind === 'vector' || column.kind === 'sparse') throw new CodecError(`arrays of ${dataTypeName(column.type)} are not supported`)
   return column
 }

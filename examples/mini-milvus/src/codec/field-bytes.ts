@@ -2,13 +2,14 @@
  * FieldData straight to bytes, for the results of searches and queries: vectors, int64, floats, text and JSON are copied as they lie,
  * without an array of JavaScript values in between. The same message as `encodeFieldData` describes.
  */
-import type { Column, Int64Column, JsonColumn, NumberColumn, StringColumn, VectorColumn } from '../model/column.ts'
+import type { Column, Int64Column, JsonColumn, NumberColumn, SparseColumn, StringColumn, VectorColumn } from '../model/column.ts'
 import { DataType } from '../model/schema.ts'
 import type { FieldSchema } from '../model/schema.ts'
 import { encodeMessage } from '../wire/index.ts'
 import type { Init, QueryResults, SearchResults } from '../wire/index.ts'
 import { encodeFieldData } from './field-data.ts'
 import { gatherColumn } from './gather.ts'
+import { sparseDim } from './sparse.ts'
 
 type Rows = Uint32Array | readonly number[]
 const encoder = new TextEncoder()
@@ -41,6 +42,8 @@ function payloadOf(column: Column, rows: Rows): Uint8Array[] | undefined {
   switch (column.kind) {
     case 'vector':
       return vectorPayload(column, rows)
+    case 'sparse':
+      return sparsePayload(column, rows)
     case 'int64':
       return column.type === DataType.Int64 ? wrap(0x1a, wrap(0x1a, wrap(0x0a, [packLongs(column, rows)]))) : undefined
     case 'string':
@@ -71,6 +74,13 @@ function vectorPayload(column: VectorColumn, rows: Rows): Uint8Array[] | undefin
   return tag === undefined ? undefined : wrap(0x22, [dim, ...wrap(tag, [data])])
 }
 
+function sparsePayload(column: SparseColumn, rows: Rows): Uint8Array[] {
+  const { valid } = column
+  const present = valid === undefined ? rows : rows.filter((row: number) => valid[row] === 1)
+  const dim = sparseDim(column, present)
+  return wrap(0x22, [varints(0x08, dim), ...wrap(0x32, [...texts(column, present), varints(0x10, dim)])])
+}
+
 function packLongs({ values }: Int64Column, rows: Rows): Uint8Array {
   const words = new Int32Array(values.buffer, values.byteOffset, values.length * 2)
   const out = new Uint8Array(rows.length * 10)
@@ -90,7 +100,7 @@ function packLongs({ values }: Int64Column, rows: Rows): Uint8Array {
 }
 
 /** Repeated strings or bytes of member 1. */
-function texts({ offsets, data }: StringColumn | JsonColumn, rows: Rows): Uint8Array[] {
+function texts({ offsets, data }: StringColumn | JsonColumn | SparseColumn, rows: Rows): Uint8Array[] {
   const parts: Uint8Array[] = []
   for (const row of rows) parts.push(...wrap(0x0a, [data.subarray(offsets[row], offsets[row + 1])]))
   return parts

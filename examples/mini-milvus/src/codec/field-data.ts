@@ -1,10 +1,11 @@
 /** Columns as FieldData messages (see spec of Milvus's schema.proto): what results carry, and what inserts carry. */
-import type { ArrayColumn, Column, JsonColumn, StringColumn, VectorColumn } from '../model/column.ts'
+import type { ArrayColumn, Column, JsonColumn, SparseColumn, StringColumn, VectorColumn } from '../model/column.ts'
 import { textAt } from '../model/column.ts'
 import { DataType, dataTypeName } from '../model/schema.ts'
 import type { FieldSchema } from '../model/schema.ts'
 import type { FieldData, Init, ScalarField, VectorField } from '../wire/index.ts'
 import { gatherColumn } from './gather.ts'
+import { sparseDim } from './sparse.ts'
 import { formatTimestamptz } from './timestamptz.ts'
 
 type Rows = Uint32Array | readonly number[]
@@ -15,7 +16,7 @@ type Rows = Uint32Array | readonly number[]
  */
 export function encodeFieldData(field: FieldSchema, column: Column, rows: Rows): Init<FieldData> {
   const valid_data = validData(field, column, rows)
-  const chosen = column.kind === 'vector' ? validRows(column, rows) : rows
+  const chosen = column.kind === 'vector' || column.kind === 'sparse' ? validRows(column, rows) : rows
   return { ...head(field), ...payload(column, chosen), valid_data }
 }
 
@@ -39,10 +40,16 @@ function validRows({ valid }: Column, rows: Rows): Rows {
 }
 
 function payload(column: Column, rows: Rows): Init<FieldData> {
+  if (column.kind === 'sparse') return { vectors: sparseVectors(column, rows) }
   return column.kind === 'vector' ? { vectors: vectors(column, rows) } : { scalars: scalars(column, rows) }
 }
 
-function scalars(column: Exclude<Column, VectorColumn>, rows: Rows): Init<ScalarField> {
+function sparseVectors(column: SparseColumn, rows: Rows): Init<VectorField> {
+  const dim = BigInt(sparseDim(column, rows))
+  return { dim, sparse_float_vector: { dim, contents: Array.from(rows, (row) => bytesAt(column, row)) } }
+}
+
+function scalars(column: Exclude<Column, VectorColumn | SparseColumn>, rows: Rows): Init<ScalarField> {
   switch (column.kind) {
     case 'bool':
       return { bool_data: { data: Array.from(rows, (row) => column.values[row] === 1) } }
@@ -67,7 +74,7 @@ function scalars(column: Exclude<Column, VectorColumn>, rows: Rows): Init<Scalar
   }
 }
 
-function bytesAt(column: StringColumn | JsonColumn, row: number): Uint8Array {
+function bytesAt(column: StringColumn | JsonColumn | SparseColumn, row: number): Uint8Array {
   return column.data.subarray(column.offsets[row], column.offsets[row + 1])
 }
 

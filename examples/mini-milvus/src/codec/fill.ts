@@ -13,6 +13,9 @@ export function emptyColumn(field: FieldSchema): Column {
 export function fillColumn(field: FieldSchema, length: number): Column {
   const value = field.defaultValue
   const valid = value === undefined ? new Uint8Array(length) : undefined
+  if (field.type === DataType.SparseFloatVector) {
+    return { kind: 'sparse', type: field.type, length, valid, offsets: new Uint32Array(length + 1), data: new Uint8Array(0) }
+  }
   if (isVectorType(field.type)) {
     const bytesPerRow = vectorBytes(field.type, field.dim ?? 0)
     return { kind: 'vector', type: field.type, dim: field.dim ?? 0, bytesPerRow, length, valid, data: new Uint8Array(length * bytesPerRow) }
@@ -65,7 +68,7 @@ function elementTypeOf(field: FieldSchema): DataType {
 
 function emptyElements(field: FieldSchema) {
   const column = fillColumn({ ...field, type: elementTypeOf(field), elementType: undefined, defaultValue: undefined, nullable: false }, 0)
-  if (column.kind === 'vector' || column.kind === 'json' || column.kind === 'array') throw new TypeError(`array field ${field.name} cannot hold ${dataTypeName(column.type)}`)
+  if (column.kind === 'vector' || column.kind === 'sparse' || column.kind === 'json' || column.kind === 'array') throw new TypeError(`array field ${field.name} cannot hold ${dataTypeName(column.type)}`)
   return { ...column, valid: undefined }
 }
 

@@ -1,6 +1,7 @@
 /** Copying rows of columns: chosen ones into a compact column, and several columns into one. */
-import type { ArrayColumn, Column, JsonColumn, NumberColumn, StringColumn, VectorColumn } from '../model/column.ts'
+import type { ArrayColumn, Column, JsonColumn, NumberColumn, SparseColumn, StringColumn, VectorColumn } from '../model/column.ts'
 
+type BytesColumn = StringColumn | JsonColumn | SparseColumn
 type Rows = Uint32Array | readonly number[]
 
 /** The chosen rows, in this order, as a column of their own. */
@@ -23,6 +24,7 @@ export function gatherColumn(column: Column, rows: Rows): Column {
     }
     case 'string':
     case 'json':
+    case 'sparse':
       return { ...column, length, valid, ...gatherBytes(column, rows) }
     case 'array':
       return { ...column, length, valid, ...gatherElements(column, rows) }
@@ -48,7 +50,8 @@ export function concatColumns(parts: readonly Column[]): Column {
       return { ...first, length, valid, values: concatArrays<NumberColumn['values'], NumberColumn['values']>(parts as NumberColumn[], sameNumbers(first.values, length)) }
     case 'string':
     case 'json':
-      return { ...first, length, valid, ...concatBytes(parts as (StringColumn | JsonColumn)[], length) }
+    case 'sparse':
+      return { ...first, length, valid, ...concatBytes(parts as BytesColumn[], length) }
     case 'array':
       return { ...first, length, valid, ...concatElements(parts as ArrayColumn[], length) }
     case 'vector':
@@ -70,7 +73,7 @@ function pickBytes(from: Uint8Array, rows: Rows): Uint8Array {
   return picked
 }
 
-function gatherBytes({ offsets, data }: StringColumn | JsonColumn, rows: Rows): { offsets: Uint32Array; data: Uint8Array } {
+function gatherBytes({ offsets, data }: BytesColumn, rows: Rows): { offsets: Uint32Array; data: Uint8Array } {
   const newOffsets = new Uint32Array(rows.length + 1)
   let size = 0
   for (let at = 0; at < rows.length; at++) {
@@ -135,7 +138,7 @@ function concatArrays<T extends { subarray(start: number, end: number): T }, Tar
   return target
 }
 
-function concatBytes(parts: readonly (StringColumn | JsonColumn)[], length: number): { offsets: Uint32Array; data: Uint8Array } {
+function concatBytes(parts: readonly BytesColumn[], length: number): { offsets: Uint32Array; data: Uint8Array } {
   const offsets = new Uint32Array(length + 1)
   const size = parts.reduce((sum, part) => sum + (part.offsets[part.length] as number) - (part.offsets[0] as number), 0)
   const data = new Uint8Array(size)

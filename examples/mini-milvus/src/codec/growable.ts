@@ -2,8 +2,8 @@
  * Columns that rows are appended to: capacity doubles, so an append costs what its rows cost. A column taken before an append
  * stays right for its own length: bytes once written never change, larger capacity is a copy.
  */
-import type { ArrayColumn, Column, ColumnSource, JsonColumn, NumberColumn, RowBatch, StringColumn } from '../model/column.ts'
-import { isVectorType, type CollectionSchema, type FieldSchema } from '../model/schema.ts'
+import type { ArrayColumn, Column, ColumnSource, JsonColumn, NumberColumn, RowBatch, SparseColumn, StringColumn } from '../model/column.ts'
+import type { CollectionSchema, FieldSchema } from '../model/schema.ts'
 import { emptyColumn, fillColumn } from './fill.ts'
 import { gatherColumn, sameNumbers } from './gather.ts'
 
@@ -51,7 +51,7 @@ class Growable implements GrowableColumns {
 
 function growerOf(field: FieldSchema, shared: boolean): Grower {
   const empty = emptyColumn(field)
-  if (isVectorType(field.type) && empty.kind === 'vector') return new VectorGrower(field, shared)
+  if (empty.kind === 'vector') return new VectorGrower(field, shared)
   switch (empty.kind) {
     case 'bool':
     case 'number':
@@ -62,8 +62,8 @@ function growerOf(field: FieldSchema, shared: boolean): Grower {
       return new TextGrower(empty)
     case 'array':
       return new ArrayGrower(empty)
-    case 'vector':
-      throw new TypeError(`field ${field.name} is of a type without growing columns`)
+    case 'sparse':
+      return new TextGrower(empty, shared)
   }
 }
 
@@ -120,26 +120,29 @@ class FixedGrower implements Grower {
   }
 }
 
-class TextGrower<C extends StringColumn | JsonColumn = StringColumn> implements Grower {
+class TextGrower<C extends StringColumn | JsonColumn | SparseColumn = StringColumn> implements Grower {
+  readonly #shared: boolean
   readonly #valid = new ValidBytes()
   #column: C
 
-  constructor(empty: C) {
-    this.#column = empty
+  constructor(empty: C, shared = false) {
+    this.#shared = shared
+    // A valid column's: nulls are counted from the first that comes.
+    this.#column = { ...empty, valid: undefined, offsets: new Uint32Array(memory(4, shared)) }
   }
 
   append(column: Column): void {
     const own = this.#column
-    if (column.kind !== own.kind || (column.kind !== 'string' && column.kind !== 'json')) throw mismatch(own, column)
+    if (column.kind !== own.kind || (column.kind !== 'string' && column.kind !== 'json' && column.kind !== 'sparse')) throw mismatch(own, column)
     const { length: first } = own
     const length = first + column.length
     this.#valid.append(column, first)
     const used = own.offsets[first] as number
     const start = column.offsets[0] as number
     const end = column.offsets[column.length] as number
-    const data = grown(own.data, used, used + end - start, (size) => new Uint8Array(size))
+    const data = grown(own.data, used, used + end - start, (size) => new Uint8Array(memory(size, this.#shared)))
     data.set(column.data.subarray(start, end), used)
-    const offsets = grown(own.offsets, first + 1, length + 1, (size) => new Uint32Array(size))
+    const offsets = grown(own.offsets, first + 1, length + 1, (size) => new Uint32Array(memory(size * 4, this.#shared)))
     for (let row = 1; row <= column.length; row++) offsets[first + row] = used + (column.offsets[row] as number) - start
     this.#column = { ...own, length, valid: this.#valid.view(length), offsets, data }
   }
@@ -204,7 +207,7 @@ class VectorGrower implements Grower {
     const { length: first, bytesPerRow } = own
     const length = first + column.length
     this.#valid.append(column, first)
-    const data = grown(own.data, first * bytesPerRow, length * bytesPerRow, (size) => new Uint8Array(this.#shared ? new SharedArrayBuffer(size) : new ArrayBuffer(size)))
+    const data = grown(own.data, first * bytesPerRow, length * bytesPerRow, (size) => new Uint8Array(memory(size, this.#shared)))
     data.set(column.data.subarray(0, column.length * bytesPerRow), first * bytesPerRow)
     this.#column = { ...own, length, valid: this.#valid.view(length), data }
   }
@@ -226,6 +229,10 @@ function grown<T extends Growing<unknown>>(values: T, used: number, needed: numb
   const larger = create(capacityFor(needed))
   larger.set(values.subarray(0, used), 0)
   return larger
+}
+
+function memory(bytes: number, shared: boolean): ArrayBufferLike {
+  return shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes)
 }
 
 function capacityFor(needed: number): number {

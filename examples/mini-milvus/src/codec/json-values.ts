@@ -10,6 +10,7 @@ const encoder = new TextEncoder()
 
 /** The values that are not null, compact; `values` is by row. */
 export function payloadOfJson(field: FieldSchema, values: readonly unknown[]): RawPayload {
+  if (field.type === DataType.SparseFloatVector) return sparsePayload(field, values)
   if (isVectorType(field.type)) return vectorPayload(field, values)
   const reader = new ValueReader(field)
   const present: unknown[] = []
@@ -140,6 +141,30 @@ function vectorPayload(field: FieldSchema, values: readonly unknown[]): RawPaylo
     })
   })
   return { member, dim, data }
+}
+
+/** `{"1": 0.5, "17": 2}` or `{"indices": [1, 17], "values": [0.5, 2]}`. */
+function sparsePayload(field: FieldSchema, values: readonly unknown[]): RawPayload {
+  const rows = values.flatMap((value, row) => (value === null ? [] : [sparseRow(field, value, row)]))
+  return { member: 'sparse_float_vector', rows }
+}
+
+function sparseRow(field: FieldSchema, value: unknown, row: number): Uint8Array {
+  const wrong = () => new CodecError(`field ${field.name}: a sparse vector is an object of dimensions and values, row number: ${row}`)
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrong()
+  const given = new Map<string, unknown>(value instanceof Map ? (value as ReadonlyMap<string, unknown>) : Object.entries(value))
+  const [indices, items] = [given.get('indices'), given.get('values')]
+  const isLists = Array.isArray(indices) && Array.isArray(items)
+  if (isLists && indices.length !== items.length) throw wrong()
+  const pairs = isLists ? indices.map((index: unknown, i): [unknown, unknown] => [index, items[i]]) : [...given]
+  const view = new DataView(new ArrayBuffer(pairs.length * 8))
+  pairs.forEach(([index, item], i) => {
+    const dim = Number(index)
+    if (index === '' || !Number.isInteger(dim) || dim < 0 || dim >= 2 ** 32 || (typeof item !== 'number' && typeof item !== 'bigint')) throw wrong()
+    view.setUint32(i * 8, dim, true)
+    view.setFloat32(i * 8 + 4, Number(item), true)
+  })
+  return new Uint8Array(view.buffer)
 }
 
 function writeItem(view: DataView, start: number, index: number, item: number, field: FieldSchema, row: number): void {

@@ -12,6 +12,8 @@ export type RawPayload =
   | { readonly member: 'string' | 'wkt' | 'json'; readonly length: number; readonly offsets: Uint32Array; readonly data: Uint8Array }
   | { readonly member: 'array'; readonly length: number; readonly elementType: number; readonly rows: readonly (RawPayload | undefined)[] }
   | { readonly member: VectorMember; readonly dim: number; readonly data: Uint8Array }
+  /** One piece of bytes a row. */
+  | { readonly member: 'sparse_float_vector'; readonly rows: readonly Uint8Array[] }
   | { readonly member: 'unsupported'; readonly what: string }
 
 export type VectorMember = 'float_vector' | 'binary_vector' | 'float16_vector' | 'bfloat16_vector' | 'int8_vector'
@@ -218,6 +220,7 @@ const VECTOR_MEMBERS: ReadonlyMap<number, VectorMember> = new Map([
 function readVectors(reader: ProtoReader, valid: Uint8Array[]): RawPayload | undefined {
   let dim = 0
   let found: { member: VectorMember; data: Uint8Array } | undefined
+  let sparse: Uint8Array[] | undefined
   let unsupported: string | undefined
   while (!reader.done) {
     const tag = reader.varint()
@@ -226,15 +229,26 @@ function readVectors(reader: ProtoReader, valid: Uint8Array[]): RawPayload | und
     if (tag === 0x08) dim = reader.varint()
     else if (field === 9) valid.push(readBools(reader, tag & 7))
     else if ((tag & 7) !== DELIMITED) reader.skip(tag & 7)
+    else if (field === 6) sparse = readSparse(reader.message(), sparse)
     else if (member !== undefined) {
       const data = member === 'float_vector' ? readAll(reader.message(), (inner, wireType) => readFixed(inner, wireType, FIXED32, 4)) : reader.bytes()
       found = { member, data }
     } else {
       reader.skip(tag & 7)
-      if (field === 6) unsupported = 'sparse vectors'
       if (field === 8) unsupported = 'arrays of vectors'
     }
   }
   if (unsupported !== undefined) return { member: 'unsupported', what: unsupported }
+  if (sparse !== undefined) return { member: 'sparse_float_vector', rows: sparse }
   return found === undefined ? undefined : { ...found, dim }
+}
+
+function readSparse(reader: ProtoReader, before: readonly Uint8Array[] = []): Uint8Array[] {
+  const rows = [...before]
+  while (!reader.done) {
+    const tag = reader.varint()
+    if (tag === 0x0a) rows.push(reader.bytes())
+    else reader.skip(tag & 7)
+  }
+  return rows
 }

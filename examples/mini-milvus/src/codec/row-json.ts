@@ -1,5 +1,5 @@
 /** Rows as JSON objects, as the REST side takes and gives them. */
-import type { Column, RowBatch, VectorColumn } from '../model/column.ts'
+import type { Column, RowBatch, SparseColumn, VectorColumn } from '../model/column.ts'
 import { isNull, textAt } from '../model/column.ts'
 import { DataType, dynamicField, isVectorType } from '../model/schema.ts'
 import type { CollectionSchema, FieldSchema } from '../model/schema.ts'
@@ -102,6 +102,8 @@ function valueOf(column: Column, row: number): unknown {
     }
     case 'vector':
       return vectorOf(column, row)
+    case 'sparse':
+      return sparseOf(column, row)
   }
 }
 
@@ -114,6 +116,13 @@ function vectorOf({ data, bytesPerRow, type, dim }: VectorColumn, row: number): 
   if (type === DataType.BFloat16Vector) return Array.from({ length: dim }, (_, i) => fromBFloat16(view.getUint16(i * 2, true)))
   if (type === DataType.Int8Vector) return Array.from({ length: dim }, (_, i) => view.getInt8(i))
   return Array.from({ length: bytesPerRow }, (_, i) => view.getUint8(i))
+}
+
+function sparseOf({ offsets, data }: SparseColumn, row: number): Record<string, number> {
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength)
+  const pairs: [string, number][] = []
+  for (let at = offsets[row] as number; at < (offsets[row + 1] as number); at += 8) pairs.push([String(view.getUint32(at, true)), shortest(view.getFloat32(at + 4, true))])
+  return Object.fromEntries(pairs)
 }
 
 /** A float32 with the digits it needs: 0.1, not 0.10000000149011612. */

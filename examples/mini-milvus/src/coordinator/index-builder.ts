@@ -2,7 +2,8 @@
  * Builds vector indexes of flushed segments, one after the other, in the engine's workers. What there is to do follows from
  * the metadata alone, so that a restart goes on where it was cut.
  */
-import type { Engine } from '../engine/index.ts'
+import { canIndex, type Engine } from '../engine/index.ts'
+import type { NodeClock } from '../edge/system.ts'
 import type { CollectionMeta, IndexMeta, SegmentIndexMeta, SegmentMeta } from '../model/meta.ts'
 import { isVectorType, type FieldSchema } from '../model/schema.ts'
 import { segmentFolder } from '../datanode/stamped-rows.ts'
@@ -18,6 +19,7 @@ export interface IndexBuilderOptions {
   readonly engine: Engine
   /** Segments with fewer rows are searched without an index. */
   readonly minRows: number
+  readonly clock: Pick<NodeClock, 'setTimer'>
   readonly onWarning: (message: string, error: unknown) => void
 }
 
@@ -28,6 +30,9 @@ interface Job {
   readonly field: FieldSchema
 }
 
+const RETRY_MS = 1_000
+const MAX_FAILURES = 5
+
 /** Index types that are exact scans here. */
 const SCANNED = new Set(['FLAT', 'BIN_FLAT'])
 
@@ -36,6 +41,9 @@ export class IndexBuilder {
   readonly #abort = new AbortController()
   readonly #unsubscribe: () => void
   #running: Promise<void> | undefined
+  #cancelRetry: (() => void) | undefined
+  /** Builds that failed for a passing reason, by segment and index. */
+  readonly #failures = new Map<string, number>()
 
   constructor(options: IndexBuilderOptions) {
     this.#options = options
@@ -47,15 +55,26 @@ export class IndexBuilder {
 
   async close(): Promise<void> {
     this.#unsubscribe()
+    this.#cancelRetry?.()
     this.#abort.abort(new Error('the index builder was closed'))
     await this.#running
   }
 
   #wake(): void {
     if (this.#abort.signal.aborted) return
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined
-    })
+    this.#running ??= this.#run()
+      .catch((error: unknown) => this.#tryLater(error))
+      .finally(() => {
+        this.#running = undefined
+      })
+  }
+
+  /** A store that was away for a moment. What there is to do follows from the metadata, so the same is done again. */
+  #tryLater(error: unknown): void {
+    if (this.#abort.signal.aborted) return
+    this.#options.onWarning('an index build is tried again', error)
+    this.#cancelRetry?.()
+    this.#cancelRetry = this.#options.clock.setTimer(() => this.#wake(), RETRY_MS)
   }
 
   async #run(): Promise<void> {
@@ -86,16 +105,27 @@ export class IndexBuilder {
   }
 
   async #build(job: Job): Promise<SegmentIndexMeta> {
-    const { segment, index } = job
+    const { segment, index, field } = job
     const base = { indexId: index.id, state: 'finished' as const, path: '', bytes: 0, crc32: 0, reason: '' }
-    if (SCANNED.has(index.indexType) || segment.rows < this.#options.minRows) return base
+    if (!canIndex(field.type) || SCANNED.has(index.indexType) || segment.rows < this.#options.minRows) return base
     try {
       return { ...base, ...(await this.#buildFile(job)) }
     } catch (error) {
       const gone = this.#options.meta.segment(segment.id) === undefined
+      if (!this.#abort.signal.aborted && !gone && this.#isPassing(job, error)) throw error
       if (!this.#abort.signal.aborted && !gone) this.#options.onWarning(`building index ${index.name} of segment ${segment.id} failed`, error)
       return { ...base, state: 'failed', reason: error instanceof Error ? error.message : String(error) }
     }
+  }
+
+  /** A few times, so that a segment that fails for ever does not keep others waiting. */
+  #isPassing({ segment, index }: Job, error: unknown): boolean {
+    if (!(error instanceof Error && 'retryable' in error && error.retryable === true)) return false
+    const name = `${segment.id}/${index.id}`
+    const failures = (this.#failures.get(name) ?? 0) + 1
+    if (failures >= MAX_FAILURES) this.#failures.delete(name)
+    else this.#failures.set(name, failures)
+    return failures < MAX_FAILURES
   }
 
   async #buildFile({ segment, collection, index, field }: Job): Promise<Pick<SegmentIndexMeta, 'path' | 'bytes' | 'crc32'>> {

@@ -1,10 +1,11 @@
 /// <reference lib="esnext.disposable" />
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
-import { vectorBytes, type DataType } from '../model/schema.ts'
+import { DataType, vectorBytes } from '../model/schema.ts'
 import { runBuilder } from './builder.ts'
 import { CallerSearch } from './caller.ts'
 import { EngineError } from './errors.ts'
+import { runInverter } from './invert.ts'
 import type { FileSum } from './index-file.edge.ts'
 import { checkVectorSet, type Metric, type VectorSet } from './metric.ts'
 import { canIndex, type Quantization } from './native.ts'
@@ -22,9 +23,11 @@ export interface EngineOptions {
   readonly maxQueued?: number | undefined
 }
 
-export interface AddSetOptions extends Omit<VectorSet, 'metric'> {
+export interface AddSetOptions extends Omit<VectorSet, 'metric' | 'postings'> {
   readonly id: string
   readonly metric: string
+  /** No rows will come any more: a large sparse set is then turned around in the background, and searched by dimension. */
+  readonly settled?: boolean | undefined
 }
 
 export interface SearchRequest extends SearchQuery {
@@ -77,6 +80,9 @@ export interface Engine extends AsyncDisposable {
   close(): Promise<void>
 }
 
+/** Smaller sparse sets are read row by row. */
+const MIN_INVERTED_ROWS = 4096
+
 export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   const threads = options.threads ?? Math.min(4, availableParallelism())
   const maxQueued = options.maxQueued ?? 4096
@@ -97,6 +103,7 @@ class WorkerEngine implements Engine {
   readonly #caller: CallerSearch
   readonly #closing = new AbortController()
   #builds: Promise<unknown> = Promise.resolve()
+  #inversions: Promise<void> = Promise.resolve()
 
   constructor(threads: number, maxQueued: number, url: URL) {
     this.#threads = threads
@@ -105,12 +112,28 @@ class WorkerEngine implements Engine {
     this.#caller = new CallerSearch(this.#pool.sets, afterTurn)
   }
 
-  addSet({ id, vectors, rows, dim, type, metric }: AddSetOptions): void {
-    const set: VectorSet = { vectors, rows, dim, type, metric: metric as Metric }
+  addSet({ id, vectors, rows, dim, type, metric, offsets, settled }: AddSetOptions): void {
+    const set: VectorSet = { vectors, rows, dim, type, metric: metric as Metric, offsets }
     checkVectorSet(set)
     this.#checkOpen()
     this.#caller.forget(id)
+    if (offsets !== undefined) return this.#addSparse(id, { ...set, vectors: toShared(vectors), offsets: toSharedOffsets(offsets) }, settled === true)
     this.#pool.sets.set(id, { set: { ...set, vectors: toShared(vectors.subarray(0, rows * vectorBytes(type, dim))) }, index: undefined })
+  }
+
+  #addSparse(id: string, set: VectorSet & { readonly offsets: Uint32Array }, settled: boolean): void {
+    this.#pool.sets.set(id, { set, index: undefined })
+    if (!settled || set.rows < MIN_INVERTED_ROWS) return
+    const invert = async () => {
+      const before = this.#pool.sets.get(id)
+      if (before?.set !== set || this.#closing.signal.aborted) return
+      const job = { vectors: set.vectors, offsets: set.offsets, rows: set.rows }
+      const postings = await runInverter(new Worker(this.#url, { workerData: { role: 'invert', job } }), this.#closing.signal)
+      // It may have been dropped or replaced meanwhile.
+      if (this.#pool.sets.get(id) === before) this.#pool.sets.set(id, { set: { ...set, postings }, index: undefined })
+    }
+    // One after the other; without postings the set is read row by row: slower, but as right.
+    this.#inversions = this.#inversions.then(invert).catch(() => undefined)
   }
 
   dropSet(id: string): void {
@@ -219,13 +242,23 @@ function checkQuery(query: SearchQuery, set: VectorSet): void {
   positive('nq', query.nq, 1, 16_384)
   positive('k', query.k, 1, 0xffffffff)
   if (query.ef !== undefined) positive('ef', query.ef, 1, 0xffffffff)
+  if (set.type === DataType.SparseFloatVector) checkSparseQuery(query)
+  else checkDenseQuery(query, set)
+  const rows = Math.min(query.rows ?? set.rows, set.rows)
+  if (query.mask !== undefined && query.mask.length < rows)
+    throw new RangeError(`expected \`mask\` to have ${rows} bytes, got ${query.mask.length}`)
+}
+
+function checkSparseQuery({ queries, queryOffsets, nq }: SearchQuery): void {
+  const isWhole = queries instanceof Uint8Array && queryOffsets?.length === nq + 1 && queryOffsets[0] === 0 && queryOffsets[nq] === queries.length
+  if (!isWhole) throw new RangeError(`expected \`queryOffsets\` to have ${nq + 1} items, from 0 to the length of \`queries\``)
+}
+
+function checkDenseQuery(query: SearchQuery, set: VectorSet): void {
   const bytes = query.nq * vectorBytes(set.type, set.dim)
   if (!(query.queries instanceof Uint8Array) || query.queries.length !== bytes) {
     throw new RangeError(`expected \`queries\` to have ${bytes} bytes, got ${query.queries?.length}`)
   }
-  const rows = Math.min(query.rows ?? set.rows, set.rows)
-  if (query.mask !== undefined && query.mask.length < rows)
-    throw new RangeError(`expected \`mask\` to have ${rows} bytes, got ${query.mask.length}`)
 }
 
 function positive(name: string, value: number, min: number, max: number): number {
@@ -243,7 +276,14 @@ function toShared(bytes: Uint8Array): Uint8Array {
 }
 
 function sendable(query: SearchQuery): SearchQuery {
-  return { ...query, queries: toSendable(query.queries), mask: query.mask === undefined ? undefined : toSendable(query.mask) }
+  return { ...query, queries: toSendable(query.queries), queryOffsets: query.queryOffsets?.slice(), mask: query.mask === undefined ? undefined : toSendable(query.mask) }
+}
+
+function toSharedOffsets(offsets: Uint32Array): Uint32Array {
+  if (offsets.buffer instanceof SharedArrayBuffer) return offsets
+  const shared = new Uint32Array(new SharedArrayBuffer(offsets.byteLength))
+  shared.set(offsets)
+  return shared
 }
 
 /** Sending a view sends all that lies under it. */

@@ -8,5 +8,6 @@ export {
   type SearchRequest,
 } from './engine.ts'
 export { ENGINE_ERROR_CODES, EngineError, type EngineErrorCode, isEngineError } from './errors.ts'
+export { canIndex } from './native.ts'
 export { isDescending, type Metric } from './metric.ts'
 export type { SearchQuery, SearchResult } from './search.ts'

@@ -1,6 +1,7 @@
 import { DataType, dataTypeName, vectorBytes } from '../model/schema.ts'
+import type { Postings } from './sparse.ts'
 
-/** Milvus's metrics of dense vectors. L2 is the squared distance. */
+/** Milvus's metrics. L2 is the squared distance; sparse vectors have IP. */
 export type Metric = 'L2' | 'IP' | 'COSINE' | 'HAMMING' | 'JACCARD'
 
 /** True where the best score is the highest. */
@@ -20,12 +21,16 @@ export interface VectorSet {
   readonly dim: number
   readonly type: DataType
   readonly metric: Metric
+  /** Of sparse vectors: row i is bytes `offsets[i] .. offsets[i + 1]` of `vectors`. */
+  readonly offsets?: Uint32Array | undefined
+  readonly postings?: Postings | undefined
 }
 
 /** Throws unless type, metric, dimensions and bytes go together. */
 export function checkVectorSet(set: VectorSet): void {
   if (!(set.vectors instanceof Uint8Array)) throw new TypeError(`expected \`vectors\` to be a Uint8Array, got ${typeof set.vectors}`)
-  if (!Number.isInteger(set.dim) || set.dim < 1 || set.dim > 262_144)
+  const isSparse = set.type === DataType.SparseFloatVector
+  if (!Number.isInteger(set.dim) || set.dim < (isSparse ? 0 : 1) || set.dim > 262_144)
     throw new RangeError(`expected \`dim\` to be an integer in 1..262144, got ${set.dim}`)
   if (!Number.isInteger(set.rows) || set.rows < 0 || set.rows > 0xffffffff)
     throw new RangeError(`expected \`rows\` to be an integer from 0, got ${set.rows}`)
@@ -33,6 +38,11 @@ export function checkVectorSet(set: VectorSet): void {
     throw new RangeError(`expected \`metric\` to be one of L2, IP, COSINE, HAMMING, JACCARD, got ${String(set.metric)}`)
   if (isBinaryMetric(set.metric) !== (set.type === DataType.BinaryVector)) {
     throw new RangeError(`expected a \`metric\` for ${dataTypeName(set.type)}, got ${set.metric}`)
+  }
+  if (isSparse) {
+    if (set.metric !== 'IP') throw new RangeError(`expected a \`metric\` for ${dataTypeName(set.type)}, got ${set.metric}`)
+    if (!(set.offsets instanceof Uint32Array) || set.offsets.length <= set.rows) throw new RangeError(`expected \`offsets\` to have ${set.rows + 1} items, got ${set.offsets?.length}`)
+    return
   }
   const needed = set.rows * vectorBytes(set.type, set.dim)
   if (set.vectors.length < needed) throw new RangeError(`expected \`vectors\` to have ${needed} bytes, got ${set.vectors.length}`)

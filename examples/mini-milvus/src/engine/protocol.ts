@@ -2,6 +2,7 @@
 import type { VectorSet } from './metric.ts'
 import type { Quantization } from './native.ts'
 import type { SearchQuery, SearchResult } from './search.ts'
+import type { Postings } from './sparse.ts'
 
 export interface SearchItem {
   readonly id: string
@@ -42,7 +43,18 @@ export type FromBuilder =
   | { readonly kind: 'cancelled' }
   | { readonly kind: 'failed'; readonly error: Failure }
 
-export type WorkerRole = { readonly role: 'search' } | { readonly role: 'build'; readonly job: BuildJob }
+/** Sparse vectors to be turned around. */
+export interface InvertJob {
+  readonly vectors: Uint8Array
+  readonly offsets: Uint32Array
+  readonly rows: number
+}
+
+export interface FromInverter {
+  readonly postings: Postings
+}
+
+export type WorkerRole = { readonly role: 'search' } | { readonly role: 'invert'; readonly job: InvertJob } | { readonly role: 'build'; readonly job: BuildJob }
 
 export function toFailure(error: unknown): Failure {
   const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''

@@ -1,14 +1,17 @@
 /** One search over one set: synchronous, in a worker or, where it is tiny, in the caller's thread. */
-import { vectorBytes } from '../model/schema.ts'
+import { DataType, vectorBytes } from '../model/schema.ts'
 import { isDescending, type VectorSet } from './metric.ts'
 import type { Index } from './native.ts'
 import { candidatesFor, scanIsCheaper } from './plan.ts'
 import { decodeQuery, type KeyRange, keysOf, lengthOf, scan } from './scan.ts'
+import { searchSparse } from './sparse.ts'
 import { TopK } from './top-k.ts'
 
 export interface SearchQuery {
   /** `nq` packed vectors of the set's type. */
   readonly queries: Uint8Array
+  /** Of sparse vectors: query i is bytes `queryOffsets[i] .. queryOffsets[i + 1]`. */
+  readonly queryOffsets?: Uint32Array | undefined
   readonly nq: number
   readonly k: number
   /** Only the first rows of the set (a growing set is registered with its capacity); all unless given. */
@@ -36,6 +39,7 @@ export interface SearchResult {
 const top = new TopK()
 
 export function searchSet(set: VectorSet, index: Index | undefined, query: SearchQuery): SearchResult {
+  if (set.type === DataType.SparseFloatVector) return searchSparse(set, query)
   const rows = Math.min(query.rows ?? set.rows, set.rows)
   const { nq, k, mask } = query
   const counts = new Uint32Array(nq)

@@ -5,8 +5,9 @@ import { EngineError } from './errors.ts'
 import { lowerThreadPriority, sumFile } from './index-file.edge.ts'
 import type { VectorSet } from './metric.ts'
 import { createIndex, type Index } from './native.ts'
-import { type BuildJob, type FromBuilder, type FromWorker, type SearchItem, toFailure, type ToWorker, type WorkerRole } from './protocol.ts'
+import { type BuildJob, type FromBuilder, type FromInverter, type FromWorker, type SearchItem, toFailure, type ToWorker, type WorkerRole } from './protocol.ts'
 import { type SearchResult, searchSet } from './search.ts'
+import { buildPostings } from './sparse.ts'
 
 interface KnownSet {
   readonly set: VectorSet
@@ -131,7 +132,10 @@ async function runBuild(job: BuildJob, post: (message: FromBuilder) => void): Pr
 const port = parentPort
 if (port === null) throw new Error('this file is the program of a worker thread')
 const role = workerData as WorkerRole
-if (role.role === 'build') {
+if (role.role === 'invert') {
+  lowerThreadPriority()
+  port.postMessage({ postings: buildPostings(role.job) } satisfies FromInverter)
+} else if (role.role === 'build') {
   void runBuild(role.job, (message) => port.postMessage(message))
 } else {
   const server = new SearchServer((message, transfer) => port.postMessage(message, transfer))

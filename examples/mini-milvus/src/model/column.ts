@@ -66,8 +66,19 @@ export interface VectorColumn extends ColumnBase {
   readonly data: Uint8Array
 }
 
+/**
+ * Sparse vectors: row i is `data[offsets[i] .. offsets[i + 1])`, little-endian pairs of a dimension (uint32) and its value (float32),
+ * ascending by dimension, each once; `data` begins at a multiple of four.
+ */
+export interface SparseColumn extends ColumnBase {
+  readonly kind: 'sparse'
+  readonly type: DataType
+  readonly offsets: Uint32Array
+  readonly data: Uint8Array
+}
+
 export type ScalarColumn = BoolColumn | NumberColumn | Int64Column | StringColumn | JsonColumn | ArrayColumn
-export type Column = ScalarColumn | VectorColumn
+export type Column = ScalarColumn | VectorColumn | SparseColumn
 
 /** Rows by field id. `ids` and `timestamps` are no columns of it: batches and segments carry them beside. */
 export interface ColumnSource {

@@ -8,6 +8,14 @@ const MAX_DIM = 32_768
 const MAX_LENGTH = 65_535
 const MAX_CAPACITY = 4096
 
+const vectorTypes: readonly number[] = [
+  DataType.BinaryVector,
+  DataType.FloatVector,
+  DataType.Float16Vector,
+  DataType.BFloat16Vector,
+  DataType.SparseFloatVector,
+  DataType.Int8Vector,
+]
 const scalarTypes: readonly number[] = [
   DataType.Bool,
   DataType.Int8,
@@ -56,7 +64,7 @@ export function fieldFromWire(wire: WireField, id: number, collection: string): 
     isClusteringKey: wire.is_clustering_key,
     isDynamic: false,
     nullable: wire.nullable,
-    dim: isVectorType(type) ? dimension(wire, typeParams['dim']) : undefined,
+    dim: isVectorType(type) ? dimension(wire, type, typeParams['dim']) : undefined,
     maxLength: text ? maxLength(wire, typeParams['max_length'], collection) : undefined,
     maxCapacity: type === DataType.Array ? maxCapacity(wire, typeParams['max_capacity']) : undefined,
     typeParams,
@@ -74,7 +82,7 @@ function withoutUndefined(field: FieldSchema): FieldSchema {
 
 function checkType(wire: WireField): DataType {
   const type = wire.data_type
-  if (type === DataType.FloatVector || scalarTypes.includes(type)) return type as DataType
+  if (vectorTypes.includes(type) || scalarTypes.includes(type)) return type as DataType
   if (type === DataType.String) throw invalid('string data type not supported yet, please use VarChar type instead')
   const name = dataTypeName(type)
   if (type === DataType.None || name.startsWith('Unknown')) throw invalid(`data type ${name} of field ${wire.name} is not valid`)
@@ -99,17 +107,25 @@ function checkRoles(field: Omit<FieldSchema, 'defaultValue'>): void {
   if (isClusteringKey && (type === DataType.JSON || type === DataType.Array || type === DataType.Bool || type === DataType.Geometry)) {
     throw invalid(`clustering key field ${name} has type ${dataTypeName(type)}, which can not be a clustering key`)
   }
-  if (isVectorType(type) && nullable) throw notYet(`field ${name}: nullable vectors are`)
 }
 
 function integer(text: string): number {
   return /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
 }
 
-function dimension({ name }: WireField, text: string | undefined): number {
+function dimension({ name }: WireField, type: DataType, text: string | undefined): number | undefined {
+  if (type === DataType.SparseFloatVector) {
+    if (text !== undefined) throw invalid(`dim should not be specified for sparse vector field ${name}(${DataType.SparseFloatVector})`)
+    return undefined
+  }
   if (text === undefined)
     throw invalid(`dimension is not defined in field type params, check type param \`dim\` for vector field, field: ${name}`)
   const dim = integer(text)
+  if (type === DataType.BinaryVector) {
+    if (!(dim >= 8 && dim <= MAX_DIM * 8)) throw invalid(`invalid dimension: ${text} of field ${name}. binary vector dimension should be in range 8 ~ ${MAX_DIM * 8}`)
+    if (dim % 8 !== 0) throw invalid(`invalid dimension: ${text} of field ${name}. binary vector dimension should be multiple of 8.`)
+    return dim
+  }
   if (!(dim >= 2 && dim <= MAX_DIM)) {
     throw invalid(`invalid dimension: ${text} of field ${name}. float vector dimension should be in range 2 ~ ${MAX_DIM}`)
   }

@@ -1,7 +1,9 @@
 /** The vectors that a search looks for, from its placeholder group or from stored rows. */
+import { gatherColumn, sparseColumn } from '../codec/index.ts'
+import { isNull } from '../model/column.ts'
 import { primaryKeyList } from '../model/primary-keys.ts'
 import type { CollectionMeta } from '../model/meta.ts'
-import { isVectorType, vectorBytes, type FieldSchema } from '../model/schema.ts'
+import { DataType, isVectorType, vectorBytes, type FieldSchema } from '../model/schema.ts'
 import type { CallContext } from '../server/handlers.ts'
 import { MilvusError } from '../server/status.ts'
 import { decodeMessage, type SearchRequest } from '../wire/index.ts'
@@ -25,17 +27,20 @@ export function vectorField(collection: CollectionMeta, name: string): FieldSche
 
 export interface QueryVectors {
   readonly queries: Uint8Array
+  /** Of sparse vectors. */
+  readonly queryOffsets?: Uint32Array | undefined
   readonly nq: number
 }
 
 export async function queryVectors(options: DqlOptions, collection: CollectionMeta, field: FieldSchema, request: SearchRequest, call: CallContext): Promise<QueryVectors> {
   if (request.ids !== undefined) return vectorsOfIds(options, collection, field, request, call)
-  const rowBytes = vectorBytes(field.type, field.dim ?? 0)
   const [placeholder] = decodePlaceholders(request.placeholder_group)
   if (placeholder === undefined || placeholder.values.length === 0) throw new MilvusError(1100, 'nq (number of search vector per search request) should be in range [1, 16384], but got 0')
   const { values, type } = placeholder
   if (values.length > MAX_TOPK) throw new MilvusError(1100, `nq (number of search vector per search request) should be in range [1, ${MAX_TOPK}], but got ${values.length}`)
   if (type !== field.type) throw new MilvusError(1100, `vector type must be the same, field ${field.name} - type ${field.type}, search info type ${type}`)
+  if (field.type === DataType.SparseFloatVector) return sparseVectors(values, field)
+  const rowBytes = vectorBytes(field.type, field.dim ?? 0)
   for (const value of values) {
     if (value.length !== rowBytes) {
       throw new MilvusError(1100, `vector dimension mismatch, expected vector size(byte) ${rowBytes}, actual ${value.length}`)
@@ -46,6 +51,11 @@ export async function queryVectors(options: DqlOptions, collection: CollectionMe
   const queries = new Uint8Array(rowBytes * values.length)
   values.forEach((value, index) => queries.set(value, index * rowBytes))
   return { queries, nq: values.length }
+}
+
+function sparseVectors(values: readonly Uint8Array[], field: FieldSchema): QueryVectors {
+  const { data, offsets } = sparseColumn(values, field.name)
+  return { queries: data, queryOffsets: offsets, nq: values.length }
 }
 
 function decodePlaceholders(group: Uint8Array | undefined) {
@@ -75,13 +85,14 @@ async function vectorsOfIds(options: DqlOptions, collection: CollectionMeta, fie
     keys,
   })
   const column = found.columns.get(field.id)
-  if (column?.kind !== 'vector') throw new MilvusError(1100, `field ${field.name} holds no vectors to search by`)
+  if (column?.kind !== 'vector' && column?.kind !== 'sparse') throw new MilvusError(1100, `field ${field.name} holds no vectors to search by`)
   const rowOf = new Map(primaryKeyList(found.keys).map((key, row) => [key, row]))
-  const queries = new Uint8Array(column.bytesPerRow * keys.length)
-  keys.forEach((key, index) => {
+  const rows = keys.map((key) => {
     const row = rowOf.get(key)
     if (row === undefined) throw new MilvusError(1100, `some of the provided primary key IDs do not exist: ${String(key)}`)
-    queries.set(column.data.subarray(row * column.bytesPerRow, (row + 1) * column.bytesPerRow), index * column.bytesPerRow)
+    if (isNull(column, row)) throw new MilvusError(1100, `the vector of field ${field.name} is null in the row of primary key ${String(key)}`)
+    return row
   })
-  return { queries, nq: keys.length }
+  const picked = gatherColumn(column, rows)
+  return { queries: picked.data, queryOffsets: picked.kind === 'sparse' ? picked.offsets : undefined, nq: keys.length }
 }

@@ -56,7 +56,7 @@ async function nodeRequest(
 ): Promise<NodeRequest> {
   const field = vectorField(collection, params.annsField)
   const partitions = partitionIds(options.meta, collection, request.partition_names, ErrorCode.UnexpectedError)
-  const { queries, nq } = await queryVectors(options, collection, field, request, call)
+  const { queries, queryOffsets, nq } = await queryVectors(options, collection, field, request, call)
   const read = [...output.fields, ...extras.order.map((item) => item.field), ...(extras.group === undefined ? [] : [extras.group])]
   return {
     collectionId: collection.id,
@@ -69,6 +69,7 @@ async function nodeRequest(
     signal: call.signal,
     fieldId: field.id,
     queries,
+    queryOffsets,
     nq,
     k: params.limit + params.offset,
     offset: params.offset,

@@ -22,6 +22,8 @@ export interface SearchRequest extends ReadRequest {
   readonly fieldId: number
   /** `nq` vectors, packed as the field's type. */
   readonly queries: Uint8Array
+  /** Of sparse vectors: query i is bytes `queryOffsets[i] .. queryOffsets[i + 1]` of `queries`. */
+  readonly queryOffsets?: Uint32Array | undefined
   readonly nq: number
   /** Best rows per query, offset included. */
   readonly k: number

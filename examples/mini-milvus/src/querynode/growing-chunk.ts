@@ -24,7 +24,7 @@ export class GrowingChunk implements SegmentView {
   readonly #vectorFields: ReadonlyMap<number, VectorField>
   readonly #engine: Engine
   /** The memory of each field that the engine knows of. */
-  readonly #registered = new Map<number, ArrayBufferLike>()
+  readonly #registered = new Map<number, { readonly data: ArrayBufferLike; readonly offsets: ArrayBufferLike | undefined }>()
   #timestamps = new BigUint64Array(256)
   #minTs = 0n
   #maxTs = 0n
@@ -84,15 +84,17 @@ export class GrowingChunk implements SegmentView {
   vectorSet(fieldId: number): string | undefined {
     const field = this.#vectorFields.get(fieldId)
     const column = this.column(fieldId)
-    if (field === undefined || column?.kind !== 'vector' || column.length === 0) return undefined
+    if (field === undefined || (column?.kind !== 'vector' && column?.kind !== 'sparse') || column.length === 0) return undefined
     const setId = `${this.#id}/${fieldId}`
     const { buffer, byteOffset } = column.data
     // Registered with all the room it has: appends within it tell the engine nothing, searches say how many rows count.
-    if (this.#registered.get(fieldId) !== buffer) {
+    const offsets = column.kind === 'sparse' ? new Uint32Array(column.offsets.buffer, column.offsets.byteOffset) : undefined
+    const known = this.#registered.get(fieldId)
+    if (known?.data !== buffer || known.offsets !== offsets?.buffer) {
       const vectors = new Uint8Array(buffer, byteOffset)
-      const rows = Math.floor(vectors.length / column.bytesPerRow)
-      this.#engine.addSet({ id: setId, vectors, rows, dim: field.dim, type: field.type, metric: field.metric })
-      this.#registered.set(fieldId, buffer)
+      const rows = column.kind === 'sparse' ? column.offsets.length - 1 : Math.floor(vectors.length / column.bytesPerRow)
+      this.#engine.addSet({ id: setId, vectors, offsets, rows, dim: field.dim, type: field.type, metric: field.metric })
+      this.#registered.set(fieldId, { data: buffer, offsets: offsets?.buffer })
     }
     return setId
   }

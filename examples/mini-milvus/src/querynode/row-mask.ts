@@ -102,6 +102,29 @@ function withoutDead(slice: Uint8Array, begin: number, alive: Uint8Array | undef
   return count
 }
 
+interface Present {
+  readonly base: Uint8Array | undefined
+  readonly mask: RowMask
+}
+
+const present = new WeakMap<SegmentView, Map<number, Present>>()
+
+/** The rows of a mask whose value of a dense vector field is not null: nulls are never hits. */
+export function withoutNulls(view: SegmentView, fieldId: number, base: RowMask): RowMask {
+  const column = view.column(fieldId)
+  if (column?.kind !== 'vector' || column.valid === undefined) return base
+  let ofView = present.get(view)
+  if (ofView === undefined) present.set(view, (ofView = new Map<number, Present>()))
+  const known = ofView.get(fieldId)
+  if (known !== undefined && known.base === base.bytes && known.mask.length === base.length) return known.mask
+  const bytes = sharedBytes(base.length)
+  bytes.set(column.valid.subarray(0, base.length))
+  const count = withoutDead(bytes, 0, base.bytes)
+  const mask = { bytes, count, length: base.length }
+  ofView.set(fieldId, { base: base.bytes, mask })
+  return mask
+}
+
 function sharedBytes(length: number): Uint8Array {
   return new Uint8Array(new SharedArrayBuffer(length))
 }

@@ -76,9 +76,10 @@ export class SealedSegment implements SegmentView {
 
   #register({ fieldId, type, dim, metric }: VectorField): void {
     const column = this.#columns.get(fieldId)
-    if (column === undefined || column.kind !== 'vector' || column.length === 0) return
+    if ((column?.kind !== 'vector' && column?.kind !== 'sparse') || column.length === 0) return
     const setId = `s${this.#meta.id}/${fieldId}`
-    this.#engine.addSet({ id: setId, vectors: column.data, rows: column.length, dim, type, metric })
+    const offsets = column.kind === 'sparse' ? column.offsets : undefined
+    this.#engine.addSet({ id: setId, vectors: column.data, offsets, rows: column.length, dim, type, metric, settled: true })
     this.#sets.set(fieldId, setId)
   }
 }

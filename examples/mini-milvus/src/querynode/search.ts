@@ -7,7 +7,7 @@ import { MilvusError } from '../server/status.ts'
 import type { SearchRequest, SearchResult } from './api.ts'
 import { ascendingMetric, mergeHits, type SegmentHits } from './merge-hits.ts'
 import { pickedColumns, pickedKeys } from './picked-rows.ts'
-import { rowMask } from './row-mask.ts'
+import { rowMask, withoutNulls } from './row-mask.ts'
 import type { SegmentView } from './segment-view.ts'
 import type { VectorField } from './vector-field.ts'
 
@@ -38,13 +38,13 @@ export async function searchViews(context: SearchContext, request: SearchRequest
 
 /** Views and masks are taken in one step, so that a row that moves between segments is seen once. */
 async function searchAll({ engine, clock, field, filter, views }: SearchContext, request: SearchRequest): Promise<SegmentHits[]> {
-  const { queries, nq, k, ef, radius, rangeFilter, signal } = request
+  const { queries, queryOffsets, nq, k, ef, radius, rangeFilter, signal } = request
   const asked = await Promise.all(
     views.map(async (view) => {
       const setId = view.vectorSet(field.fieldId)
       if (setId === undefined) return undefined
-      const { bytes: mask, count: maskCount, length: rows } = await rowMask(view, filter, clock)
-      return { view, maskCount, item: { setId, useIndex: view.hasIndex(field.fieldId), queries, nq, k, rows, ef, mask, maskCount, radius, rangeFilter } }
+      const { bytes: mask, count: maskCount, length: rows } = withoutNulls(view, field.fieldId, await rowMask(view, filter, clock))
+      return { view, maskCount, item: { setId, useIndex: field.dim === 0 || view.hasIndex(field.fieldId), queries, queryOffsets, nq, k, rows, ef, mask, maskCount, radius, rangeFilter } }
     }),
   )
   signal.throwIfAborted()

@@ -5,6 +5,7 @@ import type { IndexMeta } from '../model/meta.ts'
 export interface VectorField {
   readonly fieldId: number
   readonly type: DataType
+  /** 0 of sparse vectors. */
   readonly dim: number
   readonly metric: string
   readonly index: IndexMeta
@@ -14,8 +15,8 @@ export function vectorFieldsOf(schema: CollectionSchema, indexes: readonly Index
   const fields = new Map<number, VectorField>()
   for (const field of schema.fields) {
     const index = indexes.find((candidate) => candidate.fieldId === field.id)
-    if (!isVectorType(field.type) || index === undefined || field.dim === undefined) continue
-    fields.set(field.id, { fieldId: field.id, type: field.type, dim: field.dim, metric: index.metricType, index })
+    if (!isVectorType(field.type) || index === undefined) continue
+    fields.set(field.id, { fieldId: field.id, type: field.type, dim: field.dim ?? 0, metric: index.metricType, index })
   }
   return fields
 }

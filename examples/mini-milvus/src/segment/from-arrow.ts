@@ -32,6 +32,8 @@ export function fromArrowColumn(field: FieldSchema, arrow: Field, data: Data, fi
   }
   if (field.type === DataType.JSON)
     return { kind: 'json', type: field.type, length, valid, offsets: offsetsOf(data), data: bytesOf(data.values) }
+  if (field.type === DataType.SparseFloatVector)
+    return { kind: 'sparse', type: field.type, length, valid, offsets: offsetsOf(data), data: bytesOf(data.values) }
   if (field.type < 100) return flat(field.type, data, valid, field, file)
   const dim = field.dim ?? 0
   const itsDim = arrow.metadata.get(DIMENSIONS) ?? 'none'

@@ -1,5 +1,6 @@
 /** Columns as Arrow vectors. Buffers are shared, not copied, wherever the layouts agree (all but booleans and null maps). */
 import {
+  Binary,
   Bool,
   type Data,
   Field,
@@ -45,6 +46,8 @@ function toData(column: Column, rows: number): Data {
   switch (column.kind) {
     case 'json':
       return makeData({ type: new Utf8(), ...common(column, rows), ...variable(column, rows) })
+    case 'sparse':
+      return makeData({ type: new Binary(), ...common(column, rows), ...variable(column, rows) })
     case 'array': {
       const count = column.offsets[rows] ?? 0
       const elements = toFlatData(column.elements, count)

@@ -133,6 +133,7 @@ export function columnBytes(column: Column): number {
       return column.length * column.bytesPerRow
     case 'string':
     case 'json':
+    case 'sparse':
       return (column.offsets[column.length] as number) - (column.offsets[0] as number) + column.length * 4
     case 'array':
       return columnBytes(column.elements) + column.length * 4

@@ -18,6 +18,9 @@ function batchOf(schema: CollectionSchema, fields: object[], n = 3, options = st
   return toRowBatch(decodeInsert(insert(fields, n)), schema, options)
 }
 
+const pairs = (...items: number[]) => Uint8Array.from(items.flatMap((item, i) => [...new Uint8Array(i % 2 === 0 ? Uint32Array.of(item).buffer : Float32Array.of(item).buffer)]))
+const sparse = (row: Uint8Array) => ({ vectors: { sparse_float_vector: { contents: [row] } } })
+
 const given = (sample: Sample, payload: object, more: object = {}) => ({ field_name: sample.field.name, type: sample.field.type, ...payload, ...more })
 
 describe('insert messages', () => {
@@ -62,7 +65,7 @@ describe('insert messages', () => {
     const result = decode('schema.FieldData', encode('schema.FieldData', encodeFieldData(sample.field, column, [0, 1, 2])))
     expect(result['valid_data']).toEqual(nullable ? [true, false, true] : [])
     expect(result['field_name']).toBe(sample.field.name)
-    if (column.kind === 'vector') {
+    if (column.kind === 'vector' || column.kind === 'sparse') {
       const want = decode('schema.FieldData', encode('schema.FieldData', given(sample, nullable ? sample.compact : sample.data)))
       expect(result['vectors']).toEqual(want['vectors'])
     } else {
@@ -137,7 +140,12 @@ describe('checks', () => {
     ['NaN in bfloat16', one(field('x', DataType.BFloat16Vector, { dim: 2 }), { vectors: { dim: 2, bfloat16_vector: Uint8Array.of(0, 0, 0xc0, 0x7f) } }), 'not a number or infinity'],
     ['another dim', one(field('x', DataType.FloatVector, { dim: 2 }), { vectors: { dim: 3, float_vector: { data: [1, 2, 3] } } }), 'the dim (3) of field data(x) is not equal to schema dim (2)'],
     ['a broken row', one(field('x', DataType.FloatVector, { dim: 2 }), { vectors: { dim: 2, float_vector: { data: [1, 2, 3] } } }), 'the length(3) of float_vector data of field x should divide the dim(2)'],
-    ['sparse', one(field('x', DataType.FloatVector, { dim: 2 }), { vectors: { dim: 2, sparse_float_vector: { contents: [new Uint8Array(8)] } } }), 'sparse vectors are not supported'],
+    ['sparse for dense', one(field('x', DataType.FloatVector, { dim: 2 }), { vectors: { dim: 2, sparse_float_vector: { contents: [new Uint8Array(8)] } } }), 'field data type mismatch: field x is of type FloatVector, got sparse_float_vector data'],
+    ['half a pair', one(field('x', DataType.SparseFloatVector), sparse(new Uint8Array(9))), 'invalid data length in sparse float vector: 9'],
+    ['a dimension twice', one(field('x', DataType.SparseFloatVector), sparse(pairs(7, 1, 3, 1, 7, 2))), 'same indices in sparse float vector: 7'],
+    ['a negative value', one(field('x', DataType.SparseFloatVector), sparse(pairs(7, -1))), 'negative value in sparse float vector'],
+    ['NaN in a sparse vector', one(field('x', DataType.SparseFloatVector), sparse(pairs(7, NaN))), "value 'NaN' is not a number or infinity"],
+    ['a dimension too large', one(field('x', DataType.SparseFloatVector), sparse(pairs(4294967295, 1))), 'must be less than 2^32-1'],
     ['bad JSON', one(field('x', DataType.JSON), json('{a:1}')), 'invalid JSON data of field x, row number: 0'],
     ['long JSON', one(field('x', DataType.JSON), json(`"${'a'.repeat(65_535)}"`)), 'the length (65537) of json field (x) exceeds max length (65536)'],
     ['long array', one(field('x', DataType.Array, { elementType: DataType.Int64, maxCapacity: 1 }), { scalars: { array_data: { element_type: 5, data: [{ long_data: { data: [1, 2] } }] } } }), 'the length (2) of 0th array exceeds max capacity (1)'],

@@ -34,6 +34,7 @@ function vector(f: FieldSchema, dim: number, member: string, wire: (rows: number
 
 const floats = [[1.5, -2], [3, 4.25], [0, 1e-3]].map((row) => row.map(Math.fround))
 const raw = [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11, 12]]
+const pairs = [[1, 0.5, 16, 2], [], [3, 4]].map((row) => Uint8Array.from(row.flatMap((value, i) => [...new Uint8Array(i % 2 === 0 ? Uint32Array.of(value).buffer : Float32Array.of(value).buffer)])))
 const rawOf = (width: number) => (rows: number[]) => Uint8Array.from(rows.flatMap((row) => (raw[row] ?? []).slice(0, width)))
 
 export function samples(nullable: boolean): Sample[] {
@@ -55,6 +56,7 @@ export function samples(nullable: boolean): Sample[] {
     { field: make('list', DataType.Array, { elementType: DataType.Int64, maxCapacity: 3 }), data: arrays(lists), compact: arrays([lists[0] ?? [], lists[2] ?? []]), rows: lists },
     vector(make('vec', DataType.FloatVector, { dim: 2 }), 2, 'float_vector', (rows) => ({ data: rows.flatMap((row) => floats[row] ?? []) }), floats),
     vector(make('bin', DataType.BinaryVector, { dim: 16 }), 16, 'binary_vector', rawOf(2), [[1, 2], [5, 6], [9, 10]]),
+    vector(make('sparse', DataType.SparseFloatVector), 17, 'sparse_float_vector', (rows) => ({ dim: 17, contents: rows.map((row) => pairs[row]) }), [{ 1: 0.5, 16: 2 }, {}, { 3: 4 }]),
     vector(make('int8v', DataType.Int8Vector, { dim: 4 }), 4, 'int8_vector', rawOf(4), raw),
   ]
 }

@@ -40,6 +40,7 @@ export const everyType: CollectionSchema = schemaOf([
   field(113, 'half', DataType.Float16Vector, { dim: 4 }),
   field(114, 'bits', DataType.BinaryVector, { dim: 16, nullable: true }),
   field(115, 'flags', DataType.Array, { elementType: DataType.Bool, maxCapacity: 10 }),
+  field(116, 'sparse', DataType.SparseFloatVector, { nullable: true }),
 ])
 
 export function strings(texts: readonly string[]): { offsets: Uint32Array; data: Uint8Array } {
@@ -144,6 +145,9 @@ export function batchOf(n: number, idOf: (row: number) => bigint = BigInt): { ba
       },
     ],
   ])
+  const pairs = Float32Array.from({ length: n * 2 }, (_, i) => i)
+  const offsets = Uint32Array.from({ length: n + 1 }, (_, i) => i * 8)
+  columns.set(116, { ...base, valid, kind: 'sparse', type: DataType.SparseFloatVector, offsets, data: new Uint8Array(pairs.buffer) })
   return { batch: { length: n, columns }, timestamps: BigUint64Array.from(rows, (i) => BigInt(i) + (1n << 60n)) }
 }
 
@@ -151,6 +155,8 @@ export function batchOf(n: number, idOf: (row: number) => bigint = BigInt): { ba
 export function valueAt(column: Column, row: number): unknown {
   if (column.valid !== undefined && column.valid[row] === 0) return null
   switch (column.kind) {
+    case 'sparse':
+      return [...column.data.subarray(column.offsets[row], column.offsets[row + 1])]
     case 'string':
     case 'json':
       return new TextDecoder().decode(column.data.subarray(column.offsets[row], column.offsets[row + 1]))
