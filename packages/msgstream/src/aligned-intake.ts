@@ -1,7 +1,8 @@
 /** Tick by tick: decodes frames and feeds the aligner. */
 import { Aligner, type AlignerOptions } from './aligner.ts'
+import type { AlignerChannel } from './aligner-channel.ts'
 import { peekEndTs, peekType } from './envelope.ts'
-import type { Intake } from './intake.ts'
+import type { Intake, IntakeGauges } from './intake.ts'
 import { MsgType, type MsgPack, type MsgPosition } from './message.ts'
 import type { MessageId, MqBatch } from './mq.ts'
 import { placeMsg } from './ts-msg.ts'
@@ -30,11 +31,24 @@ export class AlignedIntake implements Intake {
         aligner.pushTick(index, id, peekEndTs(frame))
         continue
       }
-      const msg = this.#dispatcher.unmarshal(frame)
+      const msg = this.#dispatcher.unmarshal(frame, { channel, id })
       if (msg === undefined) continue
       placeMsg(msg, channel, id)
       aligner.pushData(index, id, frame.length, msg)
     }
+  }
+
+  finish(index: number): void {
+    this.aligner.finish(index)
+  }
+
+  ended(): boolean {
+    return this.aligner.ended
+  }
+
+  gauges(index: number): IntakeGauges {
+    const { tick, bufferedMessages, bufferedBytes, excluded } = this.aligner.channels[index] as AlignerChannel
+    return { tick, bufferedMessages, bufferedBytes, idle: excluded }
   }
 
   next(): MsgPack | undefined {

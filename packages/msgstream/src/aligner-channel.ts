@@ -31,6 +31,10 @@ export class AlignerChannel {
   skipped = 0
   firstId: MessageId | undefined
   anchored: boolean
+  /** Does not hold the frontier back: it has been silent for long. */
+  excluded = false
+  /** Nothing more will be read of it. */
+  finished = false
   /** For `equal`: ticks that were not passed yet, rising. */
   readonly ticks: Timestamp[] = []
   readonly #skipTo: Timestamp
@@ -109,7 +113,8 @@ export class AlignerChannel {
     // A tick above the frontier must be read again too, where it stands before the data that waits.
     if (firstHeld !== undefined) this.#id = ahead !== undefined && compareMessageIds(ahead.id, firstHeld) < 0 ? ahead.id : firstHeld
     else if (place !== undefined) this.#id = place.id
-    this.#timestamp = frontier
+    // One that was left out has delivered nothing beyond its own tick.
+    this.#timestamp = frontier < this.tick ? frontier : this.tick
   }
 
   #takeRun(run: Run, frontier: Timestamp, out: TsMsg[]): void {

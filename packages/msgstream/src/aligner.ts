@@ -7,7 +7,7 @@
  */
 import { AlignerChannel } from './aligner-channel.ts'
 import { MsgStreamError } from './errors.ts'
-import type { MsgPack, MsgPosition, Timestamp, TsMsg } from './message.ts'
+import { END_OF_STREAM, type MsgPack, type MsgPosition, type Timestamp, type TsMsg } from './message.ts'
 import type { MessageId } from './mq.ts'
 
 export interface AlignerOptions {
@@ -15,11 +15,18 @@ export interface AlignerOptions {
   /** What a position without an id means. @default 'earliest' */
   readonly from?: 'earliest' | 'latest' | undefined
   readonly align: 'frontier' | 'equal'
-  readonly late: 'deliver' | 'drop' | 'fail'
+  readonly late: 'deliver' | 'divert' | 'drop' | 'fail'
+  readonly onLate?: ((msg: TsMsg) => void) | undefined
+  /** @default 'channel' */
+  readonly order?: 'channel' | 'time' | undefined
   readonly skipEmpty: boolean
   /** Per channel. The channel that holds the frontier back may go over them, else nothing would ever move. */
   readonly maxMessages: number
   readonly maxBytes: number
+  /** Beyond these a push fails with `MSG_BUFFER_FULL`. @default no limit */
+  readonly maxCatchUpBytes?: number | undefined
+  /** In timestamps: a channel that is further ahead of the slowest one wants nothing. @default no limit */
+  readonly maxDrift?: bigint | undefined
   /** Packs that may wait for the consumer. @default 1024 */
   readonly maxPacks?: number | undefined
 }
@@ -39,6 +46,7 @@ export class Aligner {
   lateCount = 0
   readonly #options: AlignerOptions
   readonly #maxPacks: number
+  readonly #maxCatchUpBytes: number
   /** Values that the frontier took and whose packs were not taken out yet. */
   #pending: Timestamp[] = []
   #taken = 0
@@ -50,7 +58,9 @@ export class Aligner {
   constructor(options: AlignerOptions) {
     this.#options = options
     this.#maxPacks = options.maxPacks ?? 1024
+    this.#maxCatchUpBytes = options.maxCatchUpBytes ?? Infinity
     this.channels = options.positions.map((position) => new AlignerChannel(position, options.from !== 'latest'))
+    this.#reached = 0n
     this.#reached = this.#frontier = this.#packBegin = this.#minimum()
     this.#packStart = this.positions()
   }
@@ -76,6 +86,11 @@ export class Aligner {
     const channel = this.channels[index] as AlignerChannel
     channel.anchor(id)
     channel.addData(msg, id, bytes)
+    if (channel.bufferedBytes > this.#maxCatchUpBytes) {
+      throw new MsgStreamError('MSG_BUFFER_FULL', `channel ${channel.channel} brought ${channel.bufferedBytes} bytes behind the tick ${channel.tick}, at most ${this.#maxCatchUpBytes} are held`, {
+        details: { channel: channel.channel, tick: channel.tick },
+      })
+    }
   }
 
   pushTick(index: number, id: MessageId, ts: Timestamp): void {
@@ -92,9 +107,37 @@ export class Aligner {
   }
 
   #minimum(): Timestamp {
-    let minimum = this.channels[0]?.tick ?? 0n
-    for (const channel of this.channels) if (channel.tick < minimum) minimum = channel.tick
-    return minimum
+    let minimum: Timestamp | undefined
+    for (const channel of this.channels) if (!channel.excluded && (minimum === undefined || channel.tick < minimum)) minimum = channel.tick
+    return minimum ?? this.#reached
+  }
+
+  /** Leave a silent channel out of the frontier, or count it again. */
+  exclude(index: number, excluded: boolean): void {
+    const channel = this.channels[index] as AlignerChannel
+    if (channel.excluded === excluded) return
+    channel.excluded = excluded
+    if (!excluded) return
+    if (this.#options.align === 'equal') this.#stepEqual()
+    else this.#reach(this.#minimum())
+  }
+
+  /** True for a channel that holds the frontier back. */
+  isBehind(index: number): boolean {
+    const channel = this.channels[index] as AlignerChannel
+    return !channel.excluded && channel.tick <= this.#minimum()
+  }
+
+  /** Nothing more will be read of this channel. */
+  finish(index: number): void {
+    ;(this.channels[index] as AlignerChannel).finished = true
+  }
+
+  /** No pack can come any more: every channel has ended, or one that was read to its end holds the others back. */
+  get ended(): boolean {
+    if (this.pendingPacks > 0) return false
+    if (this.#frontier === END_OF_STREAM) return true
+    return this.channels.some((channel, i) => channel.finished && this.isBehind(i))
   }
 
   #reach(frontier: Timestamp): void {
@@ -107,7 +150,9 @@ export class Aligner {
   #stepEqual(): void {
     for (;;) {
       let highest = 0n
-      for (const { ticks } of this.channels) {
+      const counted = this.channels.filter(({ excluded }) => !excluded)
+      if (counted.length === 0) return
+      for (const { ticks } of counted) {
         const head = ticks[0]
         if (head === undefined) return
         if (head > highest) highest = head
@@ -120,7 +165,7 @@ export class Aligner {
         }
       }
       if (!equal) continue
-      for (const { ticks } of this.channels) ticks.shift()
+      for (const { ticks } of this.channels) if (ticks[0] === highest) ticks.shift()
       this.#reach(highest)
     }
   }
@@ -128,7 +173,9 @@ export class Aligner {
   /** May this channel's reader bring more? */
   wants(index: number): boolean {
     const channel = this.channels[index] as AlignerChannel
-    if (this.pendingPacks >= this.#maxPacks) return false
+    if (channel.finished || channel.tick === END_OF_STREAM || this.pendingPacks >= this.#maxPacks) return false
+    const { maxDrift } = this.#options
+    if (maxDrift !== undefined && channel.tick - this.#minimum() > maxDrift) return false
     if (channel.bufferedMessages < this.#options.maxMessages && channel.bufferedBytes < this.#options.maxBytes) return channel.ticks.length < this.#maxPacks
     // Full. While a pack waits, taking it makes room; while none does, the channel that is behind must bring its tick.
     if (this.pendingPacks > 0) return false
@@ -157,6 +204,7 @@ export class Aligner {
     const late = msgs.some((msg) => msg.endTs <= before)
     if (late) msgs = this.#late(msgs, before)
     if (msgs.length === 0 && this.#options.skipEmpty) return undefined
+    if (this.#options.order === 'time') msgs.sort((a, b) => (a.endTs < b.endTs ? -1 : a.endTs > b.endTs ? 1 : 0))
     const beginTs = this.#packBegin
     const startPositions = this.#anchored(this.#packStart)
     const endPositions = this.positions()
@@ -178,6 +226,11 @@ export class Aligner {
         throw new MsgStreamError('MSG_LATE_DATA', `a message at ${msg.endTs} came below the frontier ${frontier}`, { details: { timestamp: msg.endTs, frontier, position: msg.position } })
       }
       if (late === 'drop') continue
+      if (late === 'divert') {
+        msg.late = true
+        this.#options.onLate?.(msg)
+        continue
+      }
       msg.late = true
       kept.push(msg)
     }

@@ -1,4 +1,5 @@
 /** Reads one channel ahead for as long as its buffer takes more. */
+import { isMsgStreamError } from './errors.ts'
 import type { MqBatch, MqReader } from './mq.ts'
 import { Signal } from './signal.ts'
 
@@ -6,12 +7,15 @@ export interface PumpTarget {
   /** Room for more? */
   wants(): boolean
   accept(batch: MqBatch): void
+  /** Retention overtook the reader, which goes on elsewhere. */
+  expired(): void
   fail(error: unknown): void
 }
 
 export interface PumpLimits {
   readonly maxMessages: number
   readonly maxBytes: number
+  readonly onExpired: 'fail' | 'earliest' | 'latest'
   /** Give the event loop a turn when a slice of work was long enough. */
   readonly breathe: () => Promise<void> | undefined
 }
@@ -54,7 +58,8 @@ export class ChannelPump {
           await this.#resumed.wait()
           continue
         }
-        const batch = await this.#reader.read(limits)
+        const batch = await this.#reader.read(limits).catch((error: unknown) => this.#expired(error))
+        if (batch === 'moved') continue
         if (batch === undefined || this.#stopped) return
         this.#target.accept(batch)
         const pause = this.#limits.breathe()
@@ -63,5 +68,13 @@ export class ChannelPump {
     } catch (error) {
       if (!this.#stopped) this.#target.fail(error)
     }
+  }
+
+  async #expired(error: unknown): Promise<'moved'> {
+    const { onExpired } = this.#limits
+    if (this.#stopped || onExpired === 'fail' || !isMsgStreamError(error, 'MSG_POSITION_EXPIRED')) throw error
+    this.#target.expired()
+    await this.#reader.seek({ at: onExpired })
+    return 'moved'
   }
 }

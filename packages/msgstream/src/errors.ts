@@ -3,12 +3,14 @@
  * an abort rejects with `signal.reason`.
  */
 const codes = {
+  MSG_BUFFER_FULL: { retryable: false, summary: 'One tick interval of a channel holds more than `maxCatchUpBytes`.' },
   MSG_BUSY: { retryable: false, summary: 'Another read of this reader is still waiting.' },
   MSG_CHANNEL_NOT_FOUND: { retryable: false, summary: 'The channel does not exist or was deleted.' },
   MSG_CLOSED: { retryable: false, summary: 'The queue, stream, producer or reader was closed.' },
   MSG_CORRUPT: { retryable: false, summary: 'Stored bytes are not what this package wrote; `details` names the range.' },
   MSG_DECODE_FAILED: { retryable: false, summary: 'A frame could not be decoded and the policy is `fail`.' },
   MSG_DRIVER_MISSING: { retryable: false, summary: 'The driver package of this backend is not installed.' },
+  MSG_FENCED: { retryable: false, summary: 'Another process took the folder over while this one stood still; close and open.' },
   MSG_FULL: { retryable: true, summary: 'The channel holds as much as it may; truncate it or read on.' },
   MSG_LATE_DATA: { retryable: false, summary: 'Data came at or below an emitted tick and the policy is `fail`.' },
   MSG_LOCKED: { retryable: false, summary: 'Another process has the queue open for writing.' },

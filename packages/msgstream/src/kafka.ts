@@ -77,7 +77,7 @@ export async function openKafkaMq(options: KafkaMqOptions): Promise<Mq> {
     durability: 'process' as const,
     transient: false,
     truncate: true,
-    atomicBroadcast: false,
+    atomicBroadcast: true,
     sharing: 'writers' as const,
     maxFrameBytes: Math.floor(maxRequestBytes / 2),
   })

@@ -32,6 +32,12 @@ export class MemoryLog implements ChannelLog {
     return this.#base + this.#frames.length
   }
 
+  /** Throws what {@link append} of so many bytes would throw. */
+  checkRoom(bytes: number): void {
+    if (this.failure !== undefined) throw this.failure
+    if (bytes > this.#maxBytes || (this.#whenFull === 'reject' && this.#bytes + bytes > this.#maxBytes)) this.#makeRoom(bytes)
+  }
+
   /** Copy the frames in; gives the first one's offset. */
   append(frames: readonly Uint8Array[]): number {
     if (this.failure !== undefined) throw this.failure

@@ -6,12 +6,12 @@
  *
  * @module
  */
-import { checkChannel, checkFrames, checkObject, checkStart, enumOption, intOption, throwIfAborted } from './check.ts'
+import { checkChannel, checkChannels, checkFrames, checkObject, checkStart, enumOption, intOption, throwIfAborted } from './check.ts'
 import { MsgStreamError } from './errors.ts'
 import type { MqFeatures } from './features.ts'
 import { LogReader } from './log-reader.ts'
 import { MemoryLog } from './memory-log.ts'
-import type { CallOptions, MessageId, Mq, MqProducer, MqReader, StartPosition } from './mq.ts'
+import type { CallOptions, MessageId, Mq, MqBroadcaster, MqProducer, MqReader, StartPosition } from './mq.ts'
 import { OffsetId, offsetOf } from './offset-id.ts'
 
 export interface MemoryMqOptions {
@@ -35,7 +35,7 @@ class MemoryMq implements Mq {
     durability: 'memory',
     transient: true,
     truncate: true,
-    atomicBroadcast: false,
+    atomicBroadcast: true,
     sharing: 'none',
     maxFrameBytes: 64 << 20,
   })
@@ -75,6 +75,28 @@ class MemoryMq implements Mq {
     const producer = new MemoryProducer(this.#log(channel), this.features.maxFrameBytes, (it) => this.#producers.delete(it))
     this.#producers.add(producer)
     return producer
+  }
+
+  async openBroadcaster(channels: readonly string[], options?: CallOptions): Promise<MqBroadcaster> {
+    checkChannels(channels)
+    this.#check(options)
+    const producers = await Promise.all(channels.map((channel) => this.openProducer(channel, options) as Promise<MemoryProducer>))
+    const close = async (): Promise<void> => {
+      await Promise.all(producers.map((it) => it.close()))
+    }
+    return {
+      channels,
+      send: async (frames, sendOptions) => {
+        checkFrames(frames)
+        throwIfAborted(sendOptions)
+        const bytes = frames.reduce((sum, { length }) => sum + length, 0)
+        // In one process nothing comes between the check of all and the writing of all.
+        for (const producer of producers) producer.checkRoom(frames, bytes)
+        return producers.map((producer) => producer.append(frames))
+      },
+      close,
+      [Symbol.asyncDispose]: close,
+    }
   }
 
   async openReader(channel: string, start: StartPosition, options?: CallOptions): Promise<MqReader> {
@@ -143,8 +165,19 @@ class MemoryProducer implements MqProducer {
     checkFrames(frames)
     throwIfAborted(options)
     for (const frame of frames) this.#check(frame)
+    return this.append(frames)
+  }
+
+  append(frames: readonly Uint8Array[]): MessageId[] {
     let offset = this.#log.append(frames)
     return frames.map(() => new OffsetId(backend, offset++))
+  }
+
+  /** Throws what writing these would throw. */
+  checkRoom(frames: readonly Uint8Array[], bytes: number): void {
+    for (const frame of frames) this.#check(frame)
+    if (frames.length === 0) this.#check(new Uint8Array(0))
+    this.#log.checkRoom(bytes)
   }
 
   sendTransient(frame: Uint8Array): void {

@@ -4,6 +4,9 @@ import type { MessageId } from './mq.ts'
 /** 46 bits of milliseconds, 18 of logic: the timestamps of `@timetick/tso`. */
 export type Timestamp = bigint
 
+/** The tick behind which nothing comes: a channel that has it has ended. */
+export const END_OF_STREAM: Timestamp = 0xffff_ffff_ffff_ffffn
+
 /** Open: 0 to 65,535. The appendix's numbers are {@link MsgType}; your own are as good. */
 export type MsgTypeNumber = number
 

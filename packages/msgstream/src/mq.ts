@@ -53,6 +53,18 @@ export interface MqProducer extends AsyncDisposable {
   close(): Promise<void>
 }
 
+/** Writes the same frames to several channels as one step. */
+export interface MqBroadcaster extends AsyncDisposable {
+  readonly channels: readonly string[]
+  /**
+   * Must append to all channels or to none. Gives the ids per channel, in the order of `channels`. Must keep the order of calls.
+   * A failure says `outcome`, which holds for all channels; after 'unknown' this broadcaster is failed for good.
+   */
+  send(frames: readonly Uint8Array[], options?: CallOptions): Promise<MessageId[][]>
+  /** Must wait for sends under way. Idempotent; later sends are `MSG_CLOSED`. */
+  close(): Promise<void>
+}
+
 export interface MqReader extends AsyncDisposable {
   readonly channel: string
   /**
@@ -77,6 +89,8 @@ export interface Mq extends AsyncDisposable {
   listChannels(options?: CallOptions): Promise<string[]>
   /** Makes the channel if missing. */
   openProducer(channel: string, options?: CallOptions): Promise<MqProducer>
+  /** Where `features.atomicBroadcast`; makes channels that are missing. */
+  openBroadcaster?(channels: readonly string[], options?: CallOptions): Promise<MqBroadcaster>
   /**
    * The channel must exist (`MSG_CHANNEL_NOT_FOUND`). `latest` is fixed at this call, not at the first read.
    * An id may be the place of the next frame (a transient frame's id). One beyond that is `MSG_POSITION_AHEAD` where the

@@ -1,11 +1,13 @@
 /** Opening the two streams over any {@link Mq}. */
 import { AlignedIntake } from './aligned-intake.ts'
-import { checkObject, enumOption, intOption, show } from './check.ts'
+import { checkFunction, checkObject, enumOption, intOption, show } from './check.ts'
 import { systemClock } from './edge.ts'
+import { IdleWatch } from './idle-watch.ts'
 import type { Timestamp } from './message.ts'
 import { PlainIntake } from './plain-intake.ts'
+import type { IdlePolicy } from './reading.ts'
 import type { MsgStream, MsgStreamOptions, TtMsgStream, TtMsgStreamOptions } from './stream.ts'
-import { StreamImpl, type StreamParts } from './stream-impl.ts'
+import { StreamImpl } from './stream-impl.ts'
 import { UnmarshalDispatcher } from './unmarshal.ts'
 
 interface Checked {
@@ -47,29 +49,48 @@ export async function openMsgStream(options: MsgStreamOptions): Promise<MsgStrea
  */
 export async function openTtMsgStream(options: TtMsgStreamOptions): Promise<TtMsgStream> {
   const { dispatcher, maxMessages, maxBytes } = check(options)
+  const { onLate, onStall } = options
   const align = enumOption(options.align, 'align', 'frontier', ['frontier', 'equal'])
-  const late = enumOption(options.late, 'late', 'deliver', ['deliver', 'drop', 'fail'])
+  const late = enumOption(options.late, 'late', 'deliver', ['deliver', 'divert', 'drop', 'fail'])
+  if (onLate !== undefined || late === 'divert') checkFunction(onLate, 'onLate')
+  const order = enumOption(options.order, 'order', 'channel', ['channel', 'time'])
   const skipEmpty = options.skipEmpty ?? false
   if (typeof skipEmpty !== 'boolean') throw new TypeError(`expected \`skipEmpty\` to be a boolean, got ${show(skipEmpty)}`)
+  const driftMs = intOption(options.maxDriftMs, 'maxDriftMs', -1, 0, 2 ** 45)
+  const maxDrift = driftMs < 0 ? undefined : BigInt(driftMs) << 18n
+  const maxCatchUpBytes = intOption(options.maxCatchUpBytes, 'maxCatchUpBytes', Math.min(16 * maxBytes, Number.MAX_SAFE_INTEGER), maxBytes, Number.MAX_SAFE_INTEGER)
+  const policy = checkIdle(options.idle)
+  if (onStall !== undefined) checkFunction(onStall, 'onStall')
+  const clock = options.clock ?? systemClock
   return new TtStreamImpl({
     mq: options.mq,
-    clock: options.clock ?? systemClock,
+    clock,
     inclusive: true,
-    createIntake: (positions, from) => new AlignedIntake(dispatcher, { positions, from, align, late, skipEmpty, maxMessages, maxBytes }),
+    createIntake: (positions, from) => new AlignedIntake(dispatcher, { positions, from, align, late, onLate, order, skipEmpty, maxMessages, maxBytes, maxCatchUpBytes, maxDrift }),
+    ...(policy === undefined
+      ? {}
+      : { watch: (intake, isReading, onMoved) => new IdleWatch({ policy, clock, onStall, isReading, onMoved, aligner: (intake as AlignedIntake).aligner }) }),
   })
 }
 
+function checkIdle(idle: IdlePolicy | undefined): IdlePolicy | undefined {
+  if (idle === undefined) return undefined
+  checkObject(idle, 'idle')
+  return { afterMs: intOption(idle.afterMs, 'idle.afterMs', 10_000, 1, 2 ** 31 - 1), mode: enumOption(idle.mode, 'idle.mode', 'wait', ['wait', 'exclude']) }
+}
+
 class TtStreamImpl extends StreamImpl implements TtMsgStream {
-  constructor(parts: StreamParts) {
-    super(parts)
-  }
-
   get #aligned(): AlignedIntake | undefined {
-    return this.intake instanceof AlignedIntake ? this.intake : undefined
+    const { intake } = this.reading
+    return intake instanceof AlignedIntake ? intake : undefined
   }
 
-  get frontier(): Timestamp {
+  override get frontier(): Timestamp {
     return this.#aligned?.aligner.frontier ?? 0n
+  }
+
+  override get lateCount(): number {
+    return this.#aligned?.aligner.lateCount ?? 0
   }
 
   states(): { channel: string; tick: Timestamp; bufferedMessages: number; bufferedBytes: number }[] {

@@ -1,7 +1,8 @@
 /** Message by message: each batch of a channel becomes a pack, channels in turn. */
-import type { MsgPack, MsgPosition, TsMsg } from './message.ts'
-import type { Intake } from './intake.ts'
-import type { MqBatch } from './mq.ts'
+import { peekEndTs, peekType } from './envelope.ts'
+import type { Intake, IntakeGauges } from './intake.ts'
+import { END_OF_STREAM, MsgType, type MsgPack, type MsgPosition, type TsMsg } from './message.ts'
+import type { MessageId, MqBatch } from './mq.ts'
 import { placeMsg } from './ts-msg.ts'
 import type { UnmarshalDispatcher } from './unmarshal.ts'
 
@@ -9,6 +10,7 @@ interface Waiting {
   readonly batches: MqBatch[]
   messages: number
   bytes: number
+  finished: boolean
 }
 
 export class PlainIntake implements Intake {
@@ -24,12 +26,12 @@ export class PlainIntake implements Intake {
     this.#maxMessages = maxMessages
     this.#maxBytes = maxBytes
     this.#positions = positions
-    this.#waiting = positions.map(() => ({ batches: [], messages: 0, bytes: 0 }))
+    this.#waiting = positions.map(() => ({ batches: [], messages: 0, bytes: 0, finished: false }))
   }
 
   wants(index: number): boolean {
-    const { messages, bytes } = this.#waiting[index] as Waiting
-    return messages < this.#maxMessages && bytes < this.#maxBytes
+    const { messages, bytes, finished } = this.#waiting[index] as Waiting
+    return !finished && messages < this.#maxMessages && bytes < this.#maxBytes
   }
 
   accept(index: number, batch: MqBatch): void {
@@ -37,6 +39,19 @@ export class PlainIntake implements Intake {
     waiting.batches.push(batch)
     waiting.messages += batch.frames.length
     waiting.bytes += sizeOf(batch)
+  }
+
+  finish(index: number): void {
+    ;(this.#waiting[index] as Waiting).finished = true
+  }
+
+  ended(): boolean {
+    return this.#waiting.every(({ finished, batches }) => finished && batches.length === 0)
+  }
+
+  gauges(index: number): IntakeGauges {
+    const { messages, bytes } = this.#waiting[index] as Waiting
+    return { tick: 0n, bufferedMessages: messages, bufferedBytes: bytes, idle: false }
   }
 
   next(): MsgPack | undefined {
@@ -59,9 +74,13 @@ export class PlainIntake implements Intake {
     const { channel } = this.#positions[index] as MsgPosition
     const msgs: TsMsg[] = []
     for (const [i, frame] of batch.frames.entries()) {
-      const msg = this.#dispatcher.unmarshal(frame)
-      const id = batch.ids[i]
-      if (msg === undefined || id === undefined) continue
+      const id = batch.ids[i] as MessageId
+      if (peekType(frame) === MsgType.timeTick && peekEndTs(frame) === END_OF_STREAM) {
+        this.finish(index)
+        continue
+      }
+      const msg = this.#dispatcher.unmarshal(frame, { channel, id })
+      if (msg === undefined) continue
       placeMsg(msg, channel, id)
       msgs.push(msg)
     }

@@ -60,7 +60,7 @@ export async function openRedisMq(options: RedisMqOptions): Promise<Mq> {
       durability,
       transient: false,
       truncate: true,
-      atomicBroadcast: false,
+      atomicBroadcast: true,
       sharing: 'writers' as const,
       maxFrameBytes: 16 << 20,
     })

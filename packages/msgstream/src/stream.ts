@@ -3,6 +3,7 @@
 import type { Clock } from './clock.ts'
 import type { CallOptions, MessageId, Mq } from './mq.ts'
 import type { MsgPack, MsgPosition, RepackFunc, Timestamp, TsMsg } from './message.ts'
+import type { AckMode, ChannelLag, ChannelStall, IdlePolicy, PositionStore, StreamMetrics } from './reading.ts'
 import type { UnmarshalDispatcher } from './unmarshal.ts'
 
 export interface MsgStreamOptions {
@@ -20,8 +21,18 @@ export interface ConsumerOptions extends CallOptions {
   readonly subscription?: string | undefined
   /** Where a channel without a position starts. @default 'latest' */
   readonly from?: 'earliest' | 'latest' | undefined
-  /** Where each channel starts; wins over `from`. */
+  /** Where each channel starts; wins over `from` and over what the store has. */
   readonly positions?: readonly MsgPosition[] | undefined
+  /** Keeps the committed positions of `subscription`, which must be given; reading begins behind them. */
+  readonly store?: PositionStore | undefined
+  /** @default 'none', with a store 'position' */
+  readonly ack?: AckMode | undefined
+  /** Messages of `individual` acknowledgement that may be out; then `consume` waits. @default 65_536 */
+  readonly maxUnacknowledged?: number | undefined
+  /** Where retention took what comes next: reject with `MSG_POSITION_EXPIRED`, or go on at what is kept, losing the rest. @default 'fail' */
+  readonly onExpired?: 'fail' | 'earliest' | 'latest' | undefined
+  /** `latest`: the stream ends (`consume` gives `undefined`) when all that was written before this call has been given out. @default it never ends */
+  readonly until?: 'latest' | undefined
 }
 
 /** Ids of what was written, per channel, in the order of that channel's messages. */
@@ -39,10 +50,13 @@ export interface MsgStream extends AsyncDisposable, AsyncIterable<MsgPack> {
    * On failure `MSG_PRODUCE_FAILED` tells, per channel, what was acknowledged, what failed, what may have been written.
    */
   produce(pack: Pick<MsgPack, 'msgs'>, options?: CallOptions): Promise<ProducedIds>
-  /** Write every message to every channel. */
-  broadcast(pack: Pick<MsgPack, 'msgs'>, options?: CallOptions): Promise<ProducedIds>
   /**
-   * The next pack, or `undefined` after close. Iteration is the same, pack by pack; leaving the loop does not close the stream.
+   * Write every message to every channel. `atomic`: on all channels or on none, where `features.atomicBroadcast`; readers of
+   * one channel never see it before the others' have it durably. Order to other sends of this stream is kept.
+   */
+  broadcast(pack: Pick<MsgPack, 'msgs'>, options?: CallOptions & { readonly atomic?: boolean | undefined }): Promise<ProducedIds>
+  /**
+   * The next pack, or `undefined` after close or the end of the stream (a tick at `END_OF_STREAM` on every channel). Iteration is the same, pack by pack; leaving the loop does not close the stream.
    * A failed reader or an undecodable frame rejects, behind the packs that came before it; `seek` begins anew.
    */
   consume(options?: CallOptions): Promise<MsgPack | undefined>
@@ -53,6 +67,19 @@ export interface MsgStream extends AsyncDisposable, AsyncIterable<MsgPack> {
   seek(positions: readonly MsgPosition[], options?: CallOptions & { readonly inclusive?: boolean | undefined }): Promise<void>
   /** The last durable message of a channel, or `undefined` when it is empty. */
   getLatestMsgId(channel: string, options?: CallOptions): Promise<MessageId | undefined>
+  /** Read nothing more of these channels (all, by default) until `resume`. What was read comes out still. */
+  pause(channels?: readonly string[]): void
+  resume(channels?: readonly string[]): void
+  /**
+   * Save positions under the consumer's subscription: those given (channels not named keep theirs), by default the end of
+   * the last pack. Resolves when they, or later ones, are saved.
+   */
+  commit(positions?: readonly MsgPosition[]): Promise<void>
+  /** Under `individual`: these messages are done. Positions are saved up to the first pack with one that is not. */
+  acknowledge(msgs: readonly TsMsg[]): Promise<void>
+  metrics(): StreamMetrics
+  /** Asks the queue for each channel's last message. */
+  lag(options?: CallOptions): Promise<ChannelLag[]>
   /** Begin to read ahead. Also begun by the first consume. */
   start(): void
   close(): Promise<void>
@@ -61,8 +88,23 @@ export interface MsgStream extends AsyncDisposable, AsyncIterable<MsgPack> {
 export interface TtMsgStreamOptions extends MsgStreamOptions {
   /** `frontier`: emit whenever the minimum over channels rises (default). `equal`: Milvus's rule, ticks present on all channels. */
   readonly align?: 'frontier' | 'equal' | undefined
-  /** Data at or below an emitted tick. @default 'deliver' (with `late: true`) */
-  readonly late?: 'deliver' | 'drop' | 'fail' | undefined
+  /** Data at or below an emitted tick; `divert` gives it to `onLate` only. @default 'deliver' (with `late: true`) */
+  readonly late?: 'deliver' | 'divert' | 'drop' | 'fail' | undefined
+  /** The side output of late data, under `divert`. Must not throw. */
+  readonly onLate?: ((msg: TsMsg) => void) | undefined
+  /** Inside a pack: by channel, then as they came; or by time, equal ones by channel. @default 'channel' */
+  readonly order?: 'channel' | 'time' | undefined
+  /** @default a silent channel is waited for, and nobody is told */
+  readonly idle?: IdlePolicy | undefined
+  /** Called once per stall, where `idle` is given. Must not throw. */
+  readonly onStall?: ((stall: ChannelStall) => void) | undefined
+  /** A channel whose tick is further ahead of the slowest one pauses. @default only its buffer limits it */
+  readonly maxDriftMs?: number | undefined
+  /**
+   * The channel that is behind is read beyond `maxBufferedBytes` until its next tick, for else nothing would move; beyond this
+   * the stream fails with `MSG_BUFFER_FULL`. @default 16 * maxBufferedBytes
+   */
+  readonly maxCatchUpBytes?: number | undefined
   /** Emit no pack for an interval without messages; it is joined to the next one. @default false: empty packs are progress */
   readonly skipEmpty?: boolean | undefined
 }
@@ -114,5 +156,6 @@ export interface TimeTickProducer extends AsyncDisposable {
   /** The last tick written to a channel, 0n before the first. */
   lastTick(channel: string): Timestamp
   addChannel(channel: string): Promise<void>
-  close(): Promise<void>
+  /** `endOfStream`: the last tick says that nothing follows ever (`END_OF_STREAM`); readers come to an end behind it. */
+  close(options?: { readonly endOfStream?: boolean | undefined }): Promise<void>
 }

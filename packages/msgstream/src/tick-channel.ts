@@ -1,7 +1,7 @@
 /** One channel of a {@link TimeTickProducer}: what is in flight there, and which tick may be written. */
 import { encodeEnvelope } from './envelope.ts'
 import { MsgStreamError } from './errors.ts'
-import type { Timestamp } from './message.ts'
+import { END_OF_STREAM, type Timestamp } from './message.ts'
 import type { MqProducer } from './mq.ts'
 import { outcomeOf } from './settle-sends.ts'
 import { createTimeTick } from './ts-msg.ts'
@@ -70,6 +70,11 @@ export class TickChannel {
     if (durable) this.#store(frame, ts)
     else this.#handOver(frame)
     if (this.failure === undefined && ts > this.lastTick) this.lastTick = ts
+  }
+
+  /** Says that nothing follows, unless a write of unknown outcome may. */
+  end(): void {
+    if (this.failure === undefined && this.idle) this.#store(encodeEnvelope(createTimeTick(END_OF_STREAM)), END_OF_STREAM)
   }
 
   #store(frame: Uint8Array, ts: Timestamp): void {

@@ -193,17 +193,20 @@ class TickProducer implements TimeTickProducer {
     return this.#channels.get(channel)?.lastTick ?? 0n
   }
 
-  close(): Promise<void> {
-    this.#closed ??= this.#close()
+  close(options: { readonly endOfStream?: boolean | undefined } = {}): Promise<void> {
+    this.#closed ??= this.#close(options.endOfStream === true)
     return this.#closed
   }
 
-  async #close(): Promise<void> {
+  async #close(endOfStream: boolean): Promise<void> {
     this.#cancelTimer?.()
     await Promise.allSettled([...this.#writes, ...this.#opening.values()])
     const channels = [...this.#channels.values()]
-    // A last stored tick, so that whoever reads the log later gets all of it without waiting for a new writer.
-    for (const channel of channels) if (channel.lastTick > 0n || channel.idle) channel.tick(this.#allocations.last, true)
+    for (const channel of channels) {
+      if (endOfStream) channel.end()
+      // A last stored tick, so that whoever reads the log later gets all of it without waiting for a new writer.
+      else if (channel.lastTick > 0n || channel.idle) channel.tick(this.#allocations.last, true)
+    }
     await Promise.allSettled(channels.map(({ producer }) => producer.close()))
   }
 

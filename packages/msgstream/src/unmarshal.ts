@@ -3,15 +3,35 @@ import { checkFunction, enumOption, show } from './check.ts'
 import { decodeEnvelope } from './envelope.ts'
 import { MsgStreamError } from './errors.ts'
 import type { TsMsg } from './message.ts'
+import type { MessageId } from './mq.ts'
 
 /** Makes a typed message of a raw one, whose envelope is decoded and whose body is not. */
 export type UnmarshalFunc = (raw: TsMsg) => TsMsg
 
+/** Where a frame stands. */
+export interface FramePlace {
+  readonly channel: string
+  readonly id: MessageId
+}
+
+/** A frame that nobody could read, for whoever looks after such. */
+export interface DeadLetter {
+  /** A copy. */
+  readonly frame: Uint8Array
+  readonly place: FramePlace | undefined
+  /** `MSG_UNKNOWN_TYPE` or `MSG_DECODE_FAILED`. */
+  readonly error: MsgStreamError
+}
+
+export type UnmarshalPolicy = 'raw' | 'skip' | 'dead-letter' | 'fail'
+
 export interface UnmarshalOptions {
   /** A type without template. @default 'raw': delivered as it came */
-  readonly unknownType?: 'raw' | 'skip' | 'fail' | undefined
+  readonly unknownType?: UnmarshalPolicy | undefined
   /** A frame that is no envelope, or a template that throws. `raw` delivers the raw message where the envelope is sound, else fails. @default 'fail' */
-  readonly decodeError?: 'raw' | 'skip' | 'fail' | undefined
+  readonly decodeError?: UnmarshalPolicy | undefined
+  /** Takes what `dead-letter` leaves out; needed with it. What it throws fails the stream: no letter is lost unseen. */
+  readonly onDeadLetter?: ((letter: DeadLetter) => void) | undefined
 }
 
 export interface UnmarshalCounters {
@@ -24,16 +44,21 @@ export interface UnmarshalCounters {
   skipped: number
 }
 
+const policies = ['raw', 'skip', 'dead-letter', 'fail'] as const
+
 /** The appendix's dispatcher: templates by message type. */
 export class UnmarshalDispatcher {
   readonly counters: UnmarshalCounters = { decoded: 0, unknown: 0, failed: 0, skipped: 0 }
   readonly #templates = new Map<number, UnmarshalFunc>()
-  readonly #unknownType: 'raw' | 'skip' | 'fail'
-  readonly #decodeError: 'raw' | 'skip' | 'fail'
+  readonly #unknownType: UnmarshalPolicy
+  readonly #decodeError: UnmarshalPolicy
+  readonly #onDeadLetter: ((letter: DeadLetter) => void) | undefined
 
   constructor(options: UnmarshalOptions = {}) {
-    this.#unknownType = enumOption(options.unknownType, 'unknownType', 'raw', ['raw', 'skip', 'fail'])
-    this.#decodeError = enumOption(options.decodeError, 'decodeError', 'fail', ['raw', 'skip', 'fail'])
+    this.#unknownType = enumOption(options.unknownType, 'unknownType', 'raw', policies)
+    this.#decodeError = enumOption(options.decodeError, 'decodeError', 'fail', policies)
+    this.#onDeadLetter = options.onDeadLetter
+    if (this.#onDeadLetter !== undefined || this.#unknownType === 'dead-letter' || this.#decodeError === 'dead-letter') checkFunction(this.#onDeadLetter, 'onDeadLetter')
   }
 
   /** Decode messages of this type with `unmarshal`; replaces an earlier one. */
@@ -45,37 +70,44 @@ export class UnmarshalDispatcher {
   }
 
   /** The message in a frame, or `undefined` where a policy leaves it out. Throws `MSG_DECODE_FAILED` or `MSG_UNKNOWN_TYPE` under `fail`. */
-  unmarshal(frame: Uint8Array): TsMsg | undefined {
+  unmarshal(frame: Uint8Array, place?: FramePlace): TsMsg | undefined {
     if (!(frame instanceof Uint8Array)) throw new TypeError(`expected \`frame\` to be a Uint8Array, got ${show(frame)}`)
-    let raw: TsMsg | undefined
+    let raw: TsMsg
     try {
       raw = decodeEnvelope(frame)
-      const template = this.#templates.get(raw.type)
-      if (template === undefined) return this.#unknown(raw)
-      const msg = template(raw)
-      this.counters.decoded++
-      return msg
     } catch (cause) {
-      if (cause instanceof MsgStreamError && cause.code === 'MSG_UNKNOWN_TYPE') throw cause
-      return this.#failed(raw, cause)
+      return this.#failed(undefined, frame, place, cause)
     }
+    const template = this.#templates.get(raw.type)
+    if (template === undefined) return this.#unknown(raw, frame, place)
+    let msg: TsMsg
+    try {
+      msg = template(raw)
+    } catch (cause) {
+      return this.#failed(raw, frame, place, cause)
+    }
+    this.counters.decoded++
+    return msg
   }
 
-  #unknown(raw: TsMsg): TsMsg | undefined {
+  #unknown(raw: TsMsg, frame: Uint8Array, place: FramePlace | undefined): TsMsg | undefined {
     this.counters.unknown++
     if (this.#unknownType === 'raw') return raw
-    if (this.#unknownType === 'fail') throw new MsgStreamError('MSG_UNKNOWN_TYPE', `no template for message type ${raw.type}`, { details: { type: raw.type } })
-    this.counters.skipped++
-    return undefined
+    const error = new MsgStreamError('MSG_UNKNOWN_TYPE', `no template for message type ${raw.type}`, { details: { type: raw.type, place } })
+    return this.#leaveOut(this.#unknownType, error, frame, place)
   }
 
-  #failed(raw: TsMsg | undefined, cause: unknown): TsMsg | undefined {
+  #failed(raw: TsMsg | undefined, frame: Uint8Array, place: FramePlace | undefined, cause: unknown): TsMsg | undefined {
     this.counters.failed++
     if (this.#decodeError === 'raw' && raw !== undefined) return raw
-    if (this.#decodeError !== 'skip') {
-      throw new MsgStreamError('MSG_DECODE_FAILED', raw === undefined ? 'a frame holds no message' : `the body of a message of type ${raw.type} cannot be decoded`, { cause })
-    }
+    const what = raw === undefined ? 'a frame holds no message' : `the body of a message of type ${raw.type} cannot be decoded`
+    return this.#leaveOut(this.#decodeError, new MsgStreamError('MSG_DECODE_FAILED', what, { cause, details: { place } }), frame, place)
+  }
+
+  #leaveOut(policy: UnmarshalPolicy, error: MsgStreamError, frame: Uint8Array, place: FramePlace | undefined): undefined {
+    if (policy !== 'skip' && policy !== 'dead-letter') throw error
     this.counters.skipped++
+    if (policy === 'dead-letter') this.#onDeadLetter?.({ frame: frame.slice(), place, error })
     return undefined
   }
 }

@@ -5,8 +5,10 @@ import type { MqFeatures } from '../features.ts'
 import type { MessageId, StartPosition } from '../mq.ts'
 import { OffsetId, offsetOf } from '../offset-id.ts'
 import type { Bounds, RemoteBackend } from '../remote/base.ts'
+import type { BroadcastOutlet } from '../remote/broadcaster.ts'
 import type { Outlet } from '../remote/producer.ts'
 import type { Feed, Pull } from '../remote/reader.ts'
+import { KafkaBroadcast } from './broadcast.ts'
 import type { KafkaAdmin, KafkaClient } from './client.ts'
 import { within } from './failures.ts'
 import { KafkaOutlet } from './outlet.ts'
@@ -84,12 +86,18 @@ export class KafkaBackend implements RemoteBackend<Topic, number> {
   async list(): Promise<string[]> {
     const { prefix } = this.#options
     const channel = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$/
-    return (await this.#topics()).flatMap((topic) => (topic.startsWith(prefix) && topic !== '__consumer_offsets' ? [topic.slice(prefix.length)] : [])).filter((name) => channel.test(name))
+    return (await this.#topics()).flatMap((topic) => (topic.startsWith(prefix) && !topic.startsWith('__') ? [topic.slice(prefix.length)] : [])).filter((name) => channel.test(name))
   }
 
   async outlet({ topic }: Topic): Promise<Outlet> {
     const { client, clock, timeoutMs, maxRequestBytes } = this.#options
     return new KafkaOutlet({ client, clock, topic, timeoutMs, maxRequestBytes }).open()
+  }
+
+  async broadcastOutlet(topics: readonly Topic[]): Promise<BroadcastOutlet> {
+    const { client, clock, timeoutMs, maxRequestBytes, randomToken } = this.#options
+    const transactionalId = `timetick-${randomToken()}`
+    return new KafkaBroadcast({ client, clock, topics: topics.map(({ topic }) => topic), transactionalId, timeoutMs, maxRequestBytes }).open()
   }
 
   async #offsets({ channel, topic }: Topic): Promise<{ low: number; high: number }> {

@@ -8,6 +8,7 @@ export interface KafkaClient {
     readonly maxInFlightRequests: number
     readonly allowAutoTopicCreation: boolean
     readonly createPartitioner: () => () => number
+    readonly transactionalId?: string
     readonly retry: { readonly retries: number; readonly initialRetryTime: number; readonly maxRetryTime: number }
   }): KafkaProducer
   consumer(options: {
@@ -30,13 +31,25 @@ export interface KafkaAdmin {
   fetchTopicOffsets(topic: string): Promise<{ partition: number; high: string; low: string }[]>
 }
 
-export interface KafkaProducer {
+export interface KafkaSendBatch {
+  readonly acks: number
+  readonly topicMessages: { topic: string; messages: { value: NodeBuffer; partition: number }[] }[]
+}
+
+export interface KafkaSender {
+  sendBatch(batch: KafkaSendBatch): Promise<{ topicName: string; errorCode: number; baseOffset?: string | undefined }[]>
+}
+
+export interface KafkaProducer extends KafkaSender {
   connect(): Promise<void>
   disconnect(): Promise<void>
-  sendBatch(batch: {
-    acks: number
-    topicMessages: { topic: string; messages: { value: NodeBuffer; partition: number }[] }[]
-  }): Promise<{ errorCode: number; baseOffset?: string | undefined }[]>
+  /** Of a producer with a `transactionalId`. */
+  transaction(): Promise<KafkaTransaction>
+}
+
+export interface KafkaTransaction extends KafkaSender {
+  commit(): Promise<void>
+  abort(): Promise<void>
 }
 
 export interface KafkaBatch {

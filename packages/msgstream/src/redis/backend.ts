@@ -6,12 +6,13 @@ import type { MessageId, StartPosition } from '../mq.ts'
 import type { Bounds, RemoteBackend } from '../remote/base.ts'
 import { cursorOf, EntryId, entryIdOf, entryIds, type EntryCursor } from '../remote/entry-id.ts'
 import { packCount, packFrames } from '../remote/packing.ts'
+import type { BroadcastOutlet } from '../remote/broadcaster.ts'
 import type { Outlet } from '../remote/producer.ts'
 import type { Feed, Pull } from '../remote/reader.ts'
 import type { RedisClient } from './client.ts'
 import { RedisLink } from './link.ts'
 import { RedisPull } from './pull.ts'
-import { createScript, removeScript, truncateScript } from './scripts.ts'
+import { broadcastScript, createScript, removeScript, truncateScript } from './scripts.ts'
 import { compareIds, parseId, streamState, type StreamState } from './state.ts'
 
 export interface RedisBackendOptions {
@@ -86,6 +87,21 @@ export class RedisBackend implements RemoteBackend<StreamKey, EntryCursor> {
         if (id === null) throw new MsgStreamError('MSG_CHANNEL_NOT_FOUND', `channel ${channel} was deleted`, { outcome: 'not-applied' })
         const { ms, seq } = parseId(String(id))
         return entryIds(backend, ms, seq, frames.length)
+      },
+      close: async () => link.close(),
+    }
+  }
+
+  async broadcastOutlet(keys: readonly StreamKey[]): Promise<BroadcastOutlet> {
+    const link = await this.#link().ready()
+    return {
+      async append(frames) {
+        const ids = await link.write('EVAL', broadcastScript, keys.length, ...keys.map(({ key }) => key), packFrames(frames))
+        if (!Array.isArray(ids)) throw new MsgStreamError('MSG_CHANNEL_NOT_FOUND', 'a channel of the broadcast was deleted', { outcome: 'not-applied' })
+        return ids.map((id) => {
+          const { ms, seq } = parseId(String(id))
+          return entryIds(backend, ms, seq, frames.length)
+        })
       },
       close: async () => link.close(),
     }

@@ -42,3 +42,11 @@ local first = ''
 if f['first-entry'] then first = f['first-entry'][1] end
 local trim = redis.call('HMGET', KEYS[1] .. ':trim', 'last', 'count')
 return { tostring((f['entries-added'] or -1) - f['length']), first, f['last-generated-id'], trim[1] or '', trim[2] or '' }`
+
+/** KEYS: streams. ARGV: an entry. Adds it to all of them, or to none when one is not there; then gives nothing. */
+export const broadcastScript = `for i = 1, #KEYS do
+  if redis.call('EXISTS', KEYS[i]) == 0 then return false end
+end
+local ids = {}
+for i = 1, #KEYS do ids[i] = redis.call('XADD', KEYS[i], '*', 'p', ARGV[1]) end
+return ids`

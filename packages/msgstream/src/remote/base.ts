@@ -1,9 +1,10 @@
 /** What the three queues on the network share: arguments, life cycle, who has what open. */
-import { checkChannel, checkStart, throwIfAborted } from '../check.ts'
+import { checkChannel, checkChannels, checkStart, throwIfAborted } from '../check.ts'
 import { MsgStreamError } from '../errors.ts'
 import type { MqFeatures } from '../features.ts'
-import type { CallOptions, MessageId, Mq, MqProducer, MqReader, StartPosition } from '../mq.ts'
+import type { CallOptions, MessageId, Mq, MqBroadcaster, MqProducer, MqReader, StartPosition } from '../mq.ts'
 import { orAborted } from '../signal.ts'
+import { RemoteBroadcaster, type BroadcastOutlet } from './broadcaster.ts'
 import { RemoteProducer, type Outlet } from './producer.ts'
 import { RemoteReader, type Feed, type Pull } from './reader.ts'
 
@@ -23,6 +24,8 @@ export interface RemoteBackend<K, C> {
   remove(channel: string): Promise<void>
   list(): Promise<string[]>
   outlet(key: K): Promise<Outlet>
+  /** Where `features.atomicBroadcast`. */
+  broadcastOutlet?(keys: readonly K[]): Promise<BroadcastOutlet>
   resolve(key: K, start: StartPosition): Promise<C>
   pull(key: K, cursor: C, feed: Feed): Pull
   bounds(key: K): Promise<Bounds>
@@ -36,6 +39,7 @@ export class RemoteMq<K, C> implements Mq {
   readonly features: MqFeatures
   readonly #backend: RemoteBackend<K, C>
   readonly #producers = new Set<RemoteProducer>()
+  readonly #broadcasters = new Set<RemoteBroadcaster>()
   readonly #readers = new Set<RemoteReader<C>>()
   #closed: Promise<void> | undefined
 
@@ -80,6 +84,23 @@ export class RemoteMq<K, C> implements Mq {
     this.#producers.add(producer)
     await this.#notIfClosed(producer)
     return producer
+  }
+
+  async openBroadcaster(channels: readonly string[], options?: CallOptions): Promise<MqBroadcaster> {
+    checkChannels(channels)
+    this.#check(options)
+    return abandonable(this.#openBroadcaster(channels), options)
+  }
+
+  async #openBroadcaster(channels: readonly string[]): Promise<MqBroadcaster> {
+    const backend = this.#backend
+    if (backend.broadcastOutlet === undefined) throw new MsgStreamError('MSG_UNSUPPORTED', `${this.features.backend} cannot broadcast as one step`, { outcome: 'not-applied' })
+    const outlet = await backend.broadcastOutlet(await Promise.all(channels.map((channel) => backend.create(channel))))
+    const { maxPendingBytes, features: { maxFrameBytes } } = backend
+    const broadcaster = new RemoteBroadcaster(outlet, { channels, maxFrameBytes, maxPendingBytes, onClose: (it) => this.#broadcasters.delete(it) })
+    this.#broadcasters.add(broadcaster)
+    await this.#notIfClosed(broadcaster)
+    return broadcaster
   }
 
   async openReader(channel: string, start: StartPosition, options?: CallOptions): Promise<MqReader> {
@@ -129,7 +150,7 @@ export class RemoteMq<K, C> implements Mq {
   }
 
   async #close(): Promise<void> {
-    await Promise.allSettled([...this.#producers, ...this.#readers].map((it) => it.close()))
+    await Promise.allSettled([...this.#producers, ...this.#broadcasters, ...this.#readers].map((it) => it.close()))
     await this.#backend.close()
   }
 
@@ -149,7 +170,7 @@ export class RemoteMq<K, C> implements Mq {
   }
 
   /** The queue may have been closed while this was opened. */
-  async #notIfClosed(opened: RemoteProducer | RemoteReader<C>): Promise<void> {
+  async #notIfClosed(opened: RemoteProducer | RemoteBroadcaster | RemoteReader<C>): Promise<void> {
     if (this.#closed === undefined) return
     await opened.close()
     throw new MsgStreamError('MSG_CLOSED', 'the queue is closed', { outcome: 'not-applied' })

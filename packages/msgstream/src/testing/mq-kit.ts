@@ -2,6 +2,7 @@
 import type { KitOptions } from './kit.ts'
 import { tests } from './kit.ts'
 import { adminTests } from './mq-admin.ts'
+import { broadcastTests } from './mq-broadcast.ts'
 import { produceTests } from './mq-produce.ts'
 import { readTests } from './mq-read.ts'
 import { seekTests } from './mq-seek.ts'
@@ -14,6 +15,7 @@ export function testMq(name: string, options: KitOptions): void {
     options.runner.describe('reader', () => readTests(test))
     options.runner.describe('positions', () => seekTests(test))
     options.runner.describe('transient frames', () => transientTests(test))
+    options.runner.describe('atomic broadcast', () => broadcastTests(test))
     options.runner.describe('channels', () => adminTests(test, options.reopen !== undefined))
   })
 }

@@ -7,6 +7,7 @@ import { openMsgStream, openTtMsgStream } from '../open.ts'
 import { positionFromBytes, positionToBytes } from '../position.ts'
 import type { MsgStream, TtMsgStream } from '../stream.ts'
 import { createTimeTick, createTsMsg } from '../ts-msg.ts'
+import { readingTests } from './stream-reading.ts'
 import { rejectsWith, tests, type Bench, type KitOptions } from './kit.ts'
 
 const insert = (ts: number, key = 0): TsMsg => createTsMsg({ type: MsgType.insert, ts: BigInt(ts), id: BigInt(ts), hashKeys: [key], body: new Uint8Array([ts & 255]) })
@@ -40,6 +41,7 @@ export function testMsgStream(name: string, options: KitOptions): void {
   options.runner.describe(`streams over ${name}`, () => {
     options.runner.describe('MsgStream', () => plainTests(test))
     options.runner.describe('TtMsgStream', () => alignedTests(test))
+    options.runner.describe('reading', () => readingTests(test))
   })
 }
 
