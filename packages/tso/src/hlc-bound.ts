@@ -22,6 +22,8 @@ export interface HlcBoundOptions {
   readonly owner: string
   readonly clock: Clock
   readonly saveIntervalMs: number
+  /** What a peer may be ahead of the clock: the bound is kept further ahead, so that `observe` has room. */
+  readonly maxOffsetMs: number
   readonly saveTimeoutMs: number
   readonly onSaveFailed: ((error: unknown) => void) | undefined
 }
@@ -32,6 +34,7 @@ export class HlcBound implements PhysicalBound {
   startMs = 0
   endMs = 0
   readonly #options: HlcBoundOptions
+  readonly #aheadMs: number
   readonly #saver: WindowSaver
   readonly #closing = new AbortController()
   #saving: Promise<void> | undefined
@@ -40,6 +43,7 @@ export class HlcBound implements PhysicalBound {
 
   constructor(options: HlcBoundOptions) {
     this.#options = options
+    this.#aheadMs = options.saveIntervalMs + options.maxOffsetMs
     this.#saver = new WindowSaver({ ...options, closing: this.#closing.signal, onRecreate: () => undefined })
   }
 
@@ -48,7 +52,7 @@ export class HlcBound implements PhysicalBound {
     for (let attempt = 0; attempt < OPEN_ATTEMPTS; attempt++) {
       const record = await this.#saver.loadTimestamp()
       const startMs = record?.endMs ?? 0
-      const endMs = (await reach(startMs)) + this.#options.saveIntervalMs
+      const endMs = (await reach(startMs)) + this.#aheadMs
       if (!(await this.#saver.takeOver(endMs, record))) continue
       this.startMs = startMs
       this.endMs = endMs
@@ -62,7 +66,7 @@ export class HlcBound implements PhysicalBound {
     const { clock, saveIntervalMs } = this.#options
     this.#cancelTick = clock.setTimer(() => {
       const wall = readWall()
-      if (this.endMs - wall <= (saveIntervalMs * 3) / 4) this.#save(wall)
+      if (this.endMs - wall <= this.#aheadMs - saveIntervalMs / 4) this.#save(wall)
       this.keepAhead(readWall)
     }, Math.ceil(saveIntervalMs / 4))
   }
@@ -87,7 +91,7 @@ export class HlcBound implements PhysicalBound {
 
   /** One save at a time; never rejects. */
   #save(beyondMs: number): void {
-    this.#saving ??= this.#extend(beyondMs + this.#options.saveIntervalMs).finally(() => (this.#saving = undefined))
+    this.#saving ??= this.#extend(beyondMs + this.#aheadMs).finally(() => (this.#saving = undefined))
   }
 
   async #extend(endMs: number): Promise<void> {

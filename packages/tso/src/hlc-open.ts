@@ -12,12 +12,18 @@ import type { CallOptions } from './oracle.ts'
 import type { TsoStore } from './store.ts'
 import type { Timestamp } from './timestamp.ts'
 
+/** Peers that are further ahead may find no room below the bound. */
+const MAX_ROOM_MS = 3_600_000
+
 export interface OpenHybridLogicalClockOptions extends HybridLogicalClockOptions, CallOptions {
   /** Any KVBase. Of it are used `loadEntry` and `compareAndSave`. */
   readonly kv: TsoStore
   /** The record is `<rootPath>/hlc`, one for each node. Default `tso`. */
   readonly rootPath?: string | undefined
-  /** How far ahead of the clock the bound is saved, in ms, 10 to 3,600,000. An open after a crash waits for as long. Default 1,000. */
+  /**
+   * How far ahead of the clock and of `maxOffsetMs` the bound is saved, in ms, 10 to 3,600,000. Default 1,000. An open after a crash waits
+   * until the clock is there: at most `saveIntervalMs + maxOffsetMs`.
+   */
   readonly saveIntervalMs?: number | undefined
   /** Deadline of one store call. Default 5,000. */
   readonly saveTimeoutMs?: number | undefined
@@ -35,7 +41,7 @@ export interface OpenHybridLogicalClockOptions extends HybridLogicalClockOptions
  */
 export async function openHybridLogicalClock(options: OpenHybridLogicalClockOptions): Promise<PersistedHybridLogicalClock> {
   if (typeof options !== 'object' || options === null) throw new TypeError(`expected the options to be an object, got ${show(options)}`)
-  const { kv, clock = systemClock, saveIntervalMs = 1_000, saveTimeoutMs = 5_000, maxClockWaitMs = 10_000, signal, onSaveFailed } = options
+  const { kv, clock = systemClock, maxOffsetMs = 500, saveIntervalMs = 1_000, saveTimeoutMs = 5_000, maxClockWaitMs = 10_000, signal, onSaveFailed } = options
   checkMethods('kv', kv, ['loadEntry', 'compareAndSave'])
   checkMethods('clock', clock, ['now', 'monotonic', 'setTimer'])
   checkInteger('saveIntervalMs', saveIntervalMs, 10, 3_600_000)
@@ -46,7 +52,7 @@ export async function openHybridLogicalClock(options: OpenHybridLogicalClockOpti
   // Its own options, before anything is saved.
   createHybridLogicalClock(options)
   signal?.throwIfAborted()
-  const bound = new HlcBound({ kv, key, owner: randomName(), clock, saveIntervalMs, saveTimeoutMs, onSaveFailed })
+  const bound = new HlcBound({ kv, key, owner: randomName(), clock, saveIntervalMs, maxOffsetMs: Math.min(maxOffsetMs, MAX_ROOM_MS), saveTimeoutMs, onSaveFailed })
   try {
     await abortable(bound.open((endMs) => reach(clock, endMs, maxClockWaitMs, signal)), signal)
     return new PersistedHybridLogicalClock({ ...options, clock }, bound)

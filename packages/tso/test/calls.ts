@@ -42,8 +42,14 @@ export function faultsOf(calls: readonly Calls[]): string[] {
   return [...twice.slice(0, 10), ...disorder.slice(0, 10)]
 }
 
-/** The longest time in which nobody got an answer. */
-export function longestGapMs(calls: readonly Calls[]): number {
+/** After each of the losses, given in the order of time: the longest time in which nobody got an answer. */
+export function gapsMs(calls: readonly Calls[], lossesUs: readonly number[]): number[] {
   const ends = calls.map(({ endUs }) => endUs).sort((a, b) => a - b)
-  return ends.reduce((longest, end, index) => Math.max(longest, end - (ends[index - 1] ?? end)), 0) / 1_000
+  const gaps = lossesUs.map(() => 0)
+  let loss = -1
+  for (const [index, endUs] of ends.entries()) {
+    while (endUs > (lossesUs[loss + 1] ?? Infinity)) loss++
+    if (loss >= 0) gaps[loss] = Math.max(gaps[loss] ?? 0, (endUs - (ends[index - 1] ?? endUs)) / 1_000)
+  }
+  return gaps
 }
