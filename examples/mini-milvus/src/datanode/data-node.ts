@@ -7,6 +7,7 @@ import { openChannelGraph, type ChannelGraph } from '../channel/channel-graph.ts
 import type { MetaReader, SegmentWriter } from '../coordinator/api.ts'
 import { ServiceTime } from '../channel/service-time.ts'
 import type { NodeClock } from '../edge/system.ts'
+import { MilvusError } from '../server/status.ts'
 import type { ObjectStorage } from '../storage/index.ts'
 import { ChannelBuffers, type SealPolicy } from './channel-buffers.ts'
 import { flushBuffer } from './flush-buffer.ts'
@@ -93,7 +94,7 @@ export class DataNode {
     const channels = [...this.#channels.values()]
     await Promise.all(channels.map(async (channel) => channel.graph?.close()))
     await Promise.all(channels.map((channel) => channel.tail))
-    for (const { buffers } of channels) buffers.fail(new Error('the data node was closed'))
+    for (const { buffers } of channels) buffers.fail(new MilvusError(1, 'service not ready, retry later: the data node was closed'))
   }
 
   /** Resolves when everything of the shard at or below `ts` is in segments. */

@@ -25,6 +25,8 @@ export interface CoreOptions {
   readonly clock: NodeClock
   /** In [0, 1), for jitter. @default Math.random */
   readonly random?: (() => number) | undefined
+  /** Names this start among all; a random name unless given. */
+  readonly owner?: string | undefined
 }
 
 export interface NodeCore {
@@ -39,9 +41,9 @@ export interface NodeCore {
   readonly ticks: Awaited<ReturnType<typeof startTicks>>
 }
 
-export async function openCore({ stores, engine, parameters, logger, clock, random }: CoreOptions, keep: Keep): Promise<NodeCore> {
+export async function openCore({ stores, engine, parameters, logger, clock, random, owner }: CoreOptions, keep: Keep): Promise<NodeCore> {
   const onWarning = (message: string, error: unknown): void => logger.warn({ err: error }, message)
-  const time = await keep(openNodeTime(stores.kv, clock, onWarning))
+  const time = await keep(openNodeTime(stores.kv, clock, onWarning, owner))
   const pchannels = await logChannels(stores.kv, parameters.getInt('rootCoord.dmlChannelNum'))
   const catalog = await openCatalog({ kv: stores.kv, ids: time.ids, timestamps: time.timestamps, pchannels })
   const onEvent = (event: { readonly type: string }): void => {

@@ -112,9 +112,9 @@ function openQueryNode({ catalog, mq, storage, engine, ticks, pchannels, paramet
   })
 }
 
-function openIndexNode({ catalog, storage, engine, parameters, onWarning }: RolesOptions): IndexBuilder {
+function openIndexNode({ catalog, storage, engine, parameters, clock, onWarning }: RolesOptions): IndexBuilder {
   const loader = createSegmentLoader(storage)
-  return new IndexBuilder({ meta: catalog, segments: catalog, storage, loader, engine, minRows: parameters.getInt('indexNode.minRows'), onWarning })
+  return new IndexBuilder({ meta: catalog, segments: catalog, storage, loader, engine, minRows: parameters.getInt('indexNode.minRows'), clock, onWarning })
 }
 
 function openCompactor({ catalog, storage, time, parameters, onWarning }: RolesOptions): Compactor {

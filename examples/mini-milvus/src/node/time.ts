@@ -13,11 +13,13 @@ export interface NodeTime {
 /** Milvus's ids are timestamps and so are far from 1; ours begin where no collection id looks like a field id or a count. */
 const FIRST_ID = 450_000_000_000_000_000n
 
-export async function openNodeTime(kv: KVBase, clock: NodeClock, onWarning: (message: string, error: unknown) => void): Promise<NodeTime> {
+/** @param owner names this start among all, in the oracle's record; a random name unless given */
+export async function openNodeTime(kv: KVBase, clock: NodeClock, onWarning: (message: string, error: unknown) => void, owner?: string): Promise<NodeTime> {
   const oracle = await openTimestampOracle({
     kv,
     rootPath: 'tso',
     clock,
+    owner,
     onEvent: (event) => onWarning(`timestamp oracle: ${event.type}`, event),
   })
   const timestamps = startTimestampAllocator({ source: oracle })

@@ -46,6 +46,8 @@ export interface QueryNodeOptions {
 
 /** Of a search whose segments are replaced while it waits. */
 const MAX_ATTEMPTS = 4
+/** Until a load that failed for a passing reason is tried again. */
+const RETRY_MS = 1_000
 
 export async function startQueryNode(options: QueryNodeOptions): Promise<QueryNode> {
   const node = new QueryNode(options)
@@ -61,6 +63,7 @@ export class QueryNode implements QueryNodeApi {
   readonly #shards = new Map<string, LoadedShard>()
   readonly #filters = new FilterCache()
   readonly #graphs: ChannelGraph[] = []
+  readonly #cancelRetries = new Map<bigint, () => void>()
   #unsubscribe: (() => void) | undefined
   #running = false
   #closed = false
@@ -271,19 +274,34 @@ export class QueryNode implements QueryNodeApi {
   #background(loaded: LoadedCollection, work: Promise<void>): void {
     work.then(
       () => {
-        loaded.failure = undefined
+        // A round that went well makes no whole of a load that failed.
+        if (loaded.progress === 100) loaded.failure = undefined
       },
       (error: unknown) => {
         if (this.#collections.get(loaded.id) !== loaded || this.#closed) return
         loaded.failure = error instanceof Error ? error : new Error(String(error))
         this.#options.onWarning(`loading collection ${loaded.id} failed`, error)
+        if (!isLasting(error)) this.#retry(loaded)
       },
     )
+  }
+
+  /** A store that was away, a flush that was cut: nobody would ask again for what is already wanted. */
+  #retry(loaded: LoadedCollection): void {
+    this.#cancelRetries.get(loaded.id)?.()
+    const cancel = this.#options.clock.setTimer(() => {
+      this.#cancelRetries.delete(loaded.id)
+      if (this.#closed || this.#collections.get(loaded.id) !== loaded || loaded.failure === undefined) return
+      this.#background(loaded, loaded.progress < 100 ? this.#fill(loaded, true) : loaded.reconcile())
+    }, RETRY_MS)
+    this.#cancelRetries.set(loaded.id, cancel)
   }
 
   #release(collectionId: bigint): void {
     const loaded = this.#collections.get(collectionId)
     if (loaded === undefined) return
+    this.#cancelRetries.get(collectionId)?.()
+    this.#cancelRetries.delete(collectionId)
     this.#collections.delete(collectionId)
     for (const vchannel of loaded.shards.keys()) this.#shards.delete(shardKey(collectionId, vchannel))
     loaded.release()
@@ -296,4 +314,9 @@ function channelsOf(loaded: LoadedCollection): Set<string> {
 
 function shardKey(collectionId: bigint, vchannel: string): string {
   return `${collectionId}/${vchannel}`
+}
+
+/** Damage, not a store that was away for a moment: only other files or a person change it. */
+function isLasting(error: unknown): boolean {
+  return error instanceof Error && 'retryable' in error && error.retryable === false
 }

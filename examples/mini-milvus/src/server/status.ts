@@ -1,5 +1,6 @@
 /** How failures reach clients: Milvus's numbered errors, and the Status message with its two generations of codes. */
 import { ErrorCode, type Init, type Status } from '../wire/index.ts'
+import { refusalOf } from './store-errors.ts'
 
 /** Milvus's error codes (merr) that the node uses. */
 export const Code = {
@@ -85,7 +86,8 @@ export function asMilvusError(error: unknown): MilvusError | undefined {
   if (error.name === 'CodecError') {
     return new MilvusError(typeof code === 'number' ? code : Code.ParameterInvalid, error.message, undefined, { cause: error })
   }
-  return undefined
+  const refusal = refusalOf(error)
+  return refusal === undefined ? undefined : new MilvusError(refusal.code, refusal.reason, undefined, { cause: error })
 }
 
 /** Any thrown value as a Status; what nobody meant to throw is code 65535. */

@@ -2,12 +2,11 @@
  * The proxy's way into the log: shards rows by primary key, stamps them, and resolves when they are durable.
  * One call is one timestamp; its parts for one channel are appended together.
  */
-import { isMsgStreamError, type StampedAppend, type TimeTickProducer, type TsMsg } from '@timetick/msgstream'
+import type { StampedAppend, TimeTickProducer, TsMsg } from '@timetick/msgstream'
 import { gatherColumn } from '../codec/gather.ts'
 import type { Column, RowBatch } from '../model/column.ts'
 import type { CollectionMeta, ShardMeta } from '../model/meta.ts'
 import { groupByBucket, hashPrimaryKeys, type PrimaryKeys } from '../model/primary-keys.ts'
-import { MilvusError } from '../server/status.ts'
 import { deleteMessage, encodeKeys, encodeRows, insertMessage } from './log-messages.ts'
 
 /** Rows of one partition. */
@@ -62,21 +61,11 @@ export function createDmlWriter(ticks: TimeTickProducer): DmlWriter {
           channel,
           msgs: parts.filter((part) => part.shard.pchannel === channel).map((part) => message(collection.id, part, ts)),
         }))
-      const { timestamp } = await ticks.write(build, channels, { signal }).catch((error: unknown) => {
-        throw refusedWrite(error)
-      })
+      const { timestamp } = await ticks.write(build, channels, { signal })
       if (timestamp > (lastWrites.get(collection.id) ?? 0n)) lastWrites.set(collection.id, timestamp)
       return timestamp
     },
   }
-}
-
-/** What the log's refusals mean to a client: whether to try again, and what somebody must do. */
-function refusedWrite(error: unknown): unknown {
-  if (!isMsgStreamError(error)) return error
-  if (error.code === 'MSG_FULL') return new MilvusError(9, `quota exceeded: the log is full, retry when rows have been flushed: ${error.message}`, undefined, { cause: error })
-  if (error.code === 'MSG_STORAGE_FAILED' || error.code === 'MSG_PRODUCER_FAILED') return new MilvusError(1, `service not ready: the log can no longer be written, reads go on: ${error.message}`, undefined, { cause: error })
-  return error
 }
 
 function message(collectionId: bigint, part: Part, ts: bigint): TsMsg {
