@@ -12,7 +12,8 @@ import { systemClock } from './edge.ts'
 import { nodeFileSystem } from './file/edge.ts'
 import { FileMqImpl } from './file/file-mq.ts'
 import type { FileSystem, LockFolder } from './file/file-system.ts'
-import { lockFolder } from './file/lock.edge.ts'
+import { hasWriter, lockFolder } from './file/lock.edge.ts'
+import { SharedFileMq } from './file/shared-mq.ts'
 import type { DroppedTail } from './file/recover.ts'
 import type { Mq } from './mq.ts'
 
@@ -34,6 +35,10 @@ export interface FileMqOptions {
   readonly tailCacheBytes?: number | undefined
   /** Frames per channel that may wait for the disk; more is refused with `MSG_FULL`. @default 64 MiB */
   readonly maxPendingBytes?: number | undefined
+  /** Read what another process writes: nothing is locked, changed or made. New frames are found by looking every `pollMs`. @default false */
+  readonly readOnly?: boolean | undefined
+  /** @default 10 */
+  readonly pollMs?: number | undefined
   readonly clock?: Clock | undefined
   /** The disk. Another one is for tests. */
   readonly fs?: FileSystem | undefined
@@ -55,11 +60,16 @@ export async function openFileMq(options: FileMqOptions): Promise<FileMq> {
   const { path, retention = {} } = options
   if (typeof path !== 'string' || path === '' || path.includes('\0')) throw new TypeError(`expected \`path\` to be a folder's path, got ${show(path)}`)
   checkObject(retention, 'retention')
+  const { readOnly = false, fs = nodeFileSystem, clock = systemClock } = options
+  if (typeof readOnly !== 'boolean') throw new TypeError(`expected \`readOnly\` to be a boolean, got ${show(readOnly)}`)
+  const pollMs = intOption(options.pollMs, 'pollMs', 10, 1, 60_000)
+  const folder = path.length > 1 ? path.replace(/\/+$/, '') : path
+  if (readOnly) return SharedFileMq.open({ path: folder, fs, clock, pollMs, hasWriter: () => hasWriter(folder) })
   return FileMqImpl.open({
-    path: path.length > 1 ? path.replace(/\/+$/, '') : path,
-    fs: options.fs ?? nodeFileSystem,
+    path: folder,
+    fs,
     lock: options.lock ?? lockFolder,
-    clock: options.clock ?? systemClock,
+    clock,
     segmentBytes: intOption(options.segmentBytes, 'segmentBytes', 64 << 20, 1024, 2 ** 31),
     sync: enumOption(options.sync, 'sync', 'commit', ['commit', 'interval']),
     syncIntervalMs: intOption(options.syncIntervalMs, 'syncIntervalMs', 200, 1, 2 ** 31 - 1),

@@ -17,6 +17,7 @@ function broken(wrap: Wrap): Mq {
     openReader: (channel, start, options) => mq.openReader(channel, start, options),
     bounds: (channel, options) => mq.bounds(channel, options),
     truncate: (channel, before, options) => mq.truncate(channel, before, options),
+    ...(mq.openBroadcaster === undefined ? {} : { openBroadcaster: mq.openBroadcaster.bind(mq) }),
     close: () => mq.close(),
     [Symbol.asyncDispose]: () => mq.close(),
   }
@@ -38,6 +39,20 @@ const reader = (change: (it: MqReader, mq: Mq) => Partial<MqReader>, begin: (sta
     return { ...whole, ...change(it, mq) }
   },
 })
+
+/** A broadcast that is a send per channel. */
+const loop = (mq: Mq, channels: readonly string[], change: (producers: MqProducer[]) => MqProducer[]): NonNullable<Mq['openBroadcaster']> => async () => {
+  const producers = await Promise.all(channels.map((channel) => mq.openProducer(channel)))
+  const close = async (): Promise<void> => void (await Promise.all(producers.map((it) => it.close())))
+  return {
+    channels, close, [Symbol.asyncDispose]: close,
+    send: async (frames, options) => {
+      const ids: MessageId[][] = []
+      for (const it of change(producers)) ids.push(await it.send(frames, options))
+      return ids
+    },
+  }
+}
 
 const littleEndian = (id: MessageId): MessageId => ({ backend: id.backend, bytes: Uint8Array.from(id.bytes).reverse() })
 const microtasks = async (count: number): Promise<void> => {
@@ -107,6 +122,9 @@ const queues: Record<string, Wrap> = {
       return it.read(options)
     },
   })),
+  'broadcasts to all channels but one': (mq) => ({ openBroadcaster: (channels) => loop(mq, channels, (it) => it.slice(0, -1))(channels) }),
+  'broadcasts one channel after the other and sees the caller change the frames': (mq) => ({ openBroadcaster: (channels) => loop(mq, channels, (it) => it)(channels) }),
+  'says that it broadcasts as one step and does not': () => ({ openBroadcaster: async () => { throw new MsgStreamError('MSG_UNSUPPORTED', 'no') } }),
   'ignores seek': reader(() => ({ seek: async () => {} })),
   'ignores maxMessages': reader((it) => ({ read: (options) => it.read({ signal: options?.signal }) })),
   'close leaves a read waiting': reader(() => ({ close: async () => {} })),

@@ -8,7 +8,8 @@ import { TransientRing } from '../transients.ts'
 import { Batch, BatchWriter } from './batch.ts'
 import type { FileSystem, OpenFile } from './file-system.ts'
 import { writeFully } from './file-system.ts'
-import type { Health } from './health.ts'
+import { Fenced, type Health } from './health.ts'
+import { CommitMark } from './commit-mark.ts'
 import { recoverSegment } from './recover.ts'
 import type { Segment } from './segment.ts'
 import { Segments } from './segments.ts'
@@ -19,6 +20,8 @@ export interface FileLogOptions {
   readonly clock: Clock
   readonly health: Health
   readonly epoch: number
+  /** False once another writer has the folder. */
+  readonly isHeld: () => Promise<boolean>
   readonly segmentBytes: number
   readonly sync: 'commit' | 'interval'
   readonly syncIntervalMs: number
@@ -62,6 +65,9 @@ export class FileLog implements ChannelLog {
   #pendingBytes = 0
   #flushing: Promise<void> | undefined
   #out: OpenFile | undefined
+  /** The newest segment was made by this writer: no other one can have it open. */
+  #isOwn = false
+  readonly #mark: CommitMark
   #dirty = false
   #syncing: Promise<void> | undefined
   #cancelSync: (() => void) | undefined
@@ -72,6 +78,7 @@ export class FileLog implements ChannelLog {
     this.#options = options
     this.#segments = new Segments(options.fs, folder)
     this.#cache = new TailCache(options.tailCacheBytes)
+    this.#mark = new CommitMark(options.fs, folder)
   }
 
   get first(): number {
@@ -85,10 +92,13 @@ export class FileLog implements ChannelLog {
     const newest = this.#segments.newest
     if (newest === undefined) {
       await this.#segments.create(0, epoch, clock.now())
+      this.#isOwn = true
+      await this.#mark.open(0)
       return undefined
     }
     const { end, dropped } = await recoverSegment(fs, newest)
     this.end = this.#next = end
+    await this.#mark.open(end)
     await this.#retain()
     return dropped === 0 ? undefined : { path: newest.path, from: newest.size, bytes: dropped }
   }
@@ -155,8 +165,12 @@ export class FileLog implements ChannelLog {
         await writeFully(this.#out, buffer.subarray(start, end), position).catch(asDiskFull)
         position += end - start
       }
+      // Behind the write: who takes over after this finds what was written.
+      const held = this.#options.isHeld()
+      held.catch(() => {})
       if (this.#options.sync === 'commit') await this.#out.datasync()
       else this.#syncLater()
+      if (!(await held)) throw new Fenced()
       segment.size = position
     } catch (error) {
       if (error instanceof DiskFull && (await this.#takeBack(segment, begin))) return this.#refuse(batch, error)
@@ -164,6 +178,7 @@ export class FileLog implements ChannelLog {
     }
     segment.modified = this.#options.clock.now()
     this.end = batch.first + batch.count
+    this.#mark.move(this.end)
     this.#cache.add(batch.parts)
     this.#settle(batch)
     for (const { first, resolve } of batch.waiters) resolve(first)
@@ -198,6 +213,7 @@ export class FileLog implements ChannelLog {
   #failed(batch: Batch, failure: unknown): void {
     const error = failure instanceof DiskFull ? failure.cause : failure
     this.#options.health.fail(error)
+    if (error instanceof Fenced) return this.#reject(batch, this.#options.health.error('unknown'))
     const details = { code: (error as { code?: string }).code }
     this.#reject(batch, new MsgStreamError('MSG_STORAGE_FAILED', `writing channel ${this.channel} failed: ${String(error)}`, { cause: error, outcome: 'unknown', details }))
   }
@@ -214,13 +230,20 @@ export class FileLog implements ChannelLog {
   /** The newest segment, or a new one when that is full. */
   async #segmentFor(): Promise<Segment> {
     const newest = this.#segments.newest as Segment
-    if (newest.size < this.#options.segmentBytes) return newest
+    if (this.#isOwn && newest.size < this.#options.segmentBytes) return newest
+    await this.#checkHeld()
     await this.#syncNow()
     await this.#out?.close()
     this.#out = undefined
     const segment = await this.#segments.create(this.end, this.#options.epoch, this.#options.clock.now()).catch(asDiskFull)
+    this.#isOwn = true
     await this.#retain()
     return segment
+  }
+
+  /** Before anything is made or deleted. */
+  async #checkHeld(): Promise<void> {
+    if (!(await this.#options.isHeld())) throw new Fenced()
   }
 
   async #retain(): Promise<void> {
@@ -252,6 +275,10 @@ export class FileLog implements ChannelLog {
   }
 
   async truncate(before: number): Promise<void> {
+    await this.#checkHeld().catch((error: unknown) => {
+      this.#options.health.fail(error)
+      throw this.#options.health.error('not-applied')
+    })
     if (await this.#segments.dropWhile((_, next) => next.base <= before)) this.changed.notify()
   }
 
@@ -266,6 +293,7 @@ export class FileLog implements ChannelLog {
     this.changed.notify()
     this.#cache.clear()
     await this.#out?.close().catch(() => {})
+    await this.#mark.close()
     await this.#segments.close()
   }
 }

@@ -10,10 +10,10 @@ import { orAborted } from '../signal.ts'
 import { FileLog, type FileLogOptions } from './file-log.ts'
 import type { FolderLock, LockFolder } from './file-system.ts'
 import { Health } from './health.ts'
-import { openManifest } from './manifest.ts'
+import { openManifest, type Manifest } from './manifest.ts'
 import type { DroppedTail } from './recover.ts'
 
-export interface FileMqConfig extends Omit<FileLogOptions, 'health' | 'epoch'> {
+export interface FileMqConfig extends Omit<FileLogOptions, 'health' | 'epoch' | 'isHeld'> {
   readonly path: string
   readonly lock: LockFolder
 }
@@ -29,7 +29,7 @@ export class FileMqImpl implements FileMq {
   readonly #logs = new Map<string, Promise<FileLog>>()
   readonly #deleting = new Map<string, Promise<void>>()
   readonly #readers = new Set<LogReader>()
-  #epoch = 0
+  #manifest: Manifest | undefined
   #closed: Promise<void> | undefined
 
   private constructor(config: FileMqConfig, lock: FolderLock) {
@@ -41,7 +41,7 @@ export class FileMqImpl implements FileMq {
       transient: true,
       truncate: true,
       atomicBroadcast: false,
-      sharing: 'none',
+      sharing: 'readers',
       maxFrameBytes: 64 << 20,
     })
   }
@@ -54,7 +54,7 @@ export class FileMqImpl implements FileMq {
     await fs.syncFolder(path)
     const mq = new FileMqImpl(config, await config.lock(path))
     try {
-      mq.#epoch = await openManifest(fs, path)
+      mq.#manifest = await openManifest(fs, path)
       await mq.#load()
       return mq
     } catch (error) {
@@ -75,7 +75,7 @@ export class FileMqImpl implements FileMq {
   }
 
   #open(channel: string): Promise<FileLog> {
-    const log = new FileLog(channel, this.#folder(channel), { ...this.#config, health: this.#health, epoch: this.#epoch })
+    const log = this.#newLog(channel)
     const opened = log.open().then((dropped) => {
       if (dropped !== undefined) this.droppedTails.push({ channel, ...dropped })
       return log
@@ -83,6 +83,11 @@ export class FileMqImpl implements FileMq {
     this.#logs.set(channel, opened)
     opened.catch(() => this.#logs.delete(channel))
     return opened
+  }
+
+  #newLog(channel: string): FileLog {
+    const isHeld = async (): Promise<boolean> => (await this.#manifest?.isHeld()) === true
+    return new FileLog(channel, this.#folder(channel), { ...this.#config, health: this.#health, epoch: this.#manifest?.epoch ?? 0, isHeld })
   }
 
   get healthy(): boolean {
@@ -99,7 +104,7 @@ export class FileMqImpl implements FileMq {
   #create(channel: string): Promise<FileLog> {
     const { fs } = this.#config
     const created = fs.mkdir(this.#folder(channel)).then(async () => {
-      const log = new FileLog(channel, this.#folder(channel), { ...this.#config, health: this.#health, epoch: this.#epoch })
+      const log = this.#newLog(channel)
       await log.open()
       await fs.syncFolder(this.#folder())
       return log
@@ -180,6 +185,7 @@ export class FileMqImpl implements FileMq {
     await Promise.allSettled([...this.#readers].map((it) => it.close()))
     await Promise.allSettled([...this.#logs.values()].map(async (log) => (await log).close(error)))
     await Promise.allSettled(this.#deleting.values())
+    await this.#manifest?.close().catch(() => {})
     await this.#lock.release()
   }
 

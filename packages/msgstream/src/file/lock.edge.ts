@@ -112,3 +112,13 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
     throw error
   }
 }
+
+/** Does a living process hold the folder for writing? */
+export async function hasWriter(folder: string): Promise<boolean> {
+  const place = await socketPath(folder)
+  try {
+    return (await probe(place.path)).state === 'held'
+  } finally {
+    await place.close()
+  }
+}

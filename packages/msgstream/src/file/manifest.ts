@@ -1,16 +1,51 @@
 /** The folder's identity card: format version, and an epoch that every opening raises. */
 import { MsgStreamError } from '../errors.ts'
-import { placeFile, readFully, type FileSystem } from './file-system.ts'
+import { placeFile, readFully, writeFully, type FileSystem } from './file-system.ts'
 import { FORMAT_VERSION } from './frame.ts'
 
 const name = 'manifest.json'
 
-/** Read it, refuse a newer format before a byte is written, and write the next epoch. */
-export async function openManifest(fs: FileSystem, folder: string): Promise<number> {
-  const epoch = (await readEpoch(fs, folder)) + 1
-  const text = JSON.stringify({ format: 'timetick-msgstream-file', version: FORMAT_VERSION, epoch })
-  await placeFile(fs, folder, name, new TextEncoder().encode(`${text}\n`))
-  return epoch
+/** A writer's hold on the folder. */
+export interface Manifest {
+  readonly epoch: number
+  /** False once another writer took the folder over. */
+  isHeld(): Promise<boolean>
+  close(): Promise<void>
+}
+
+const brace = 0x7b
+
+/**
+ * Read it, refuse a newer format before a byte is written, and write the next epoch. A writer that still lives, stopped or on
+ * another machine, has the old file open and finds it crossed out: whatever it wrote before it looked there is found by
+ * the recovery that comes after this, and what it writes later goes to segments that this writer does not use.
+ */
+export async function openManifest(fs: FileSystem, folder: string): Promise<Manifest> {
+  const path = `${folder}/${name}`
+  const before = await readEpoch(fs, folder)
+  const epoch = before + 1
+  const old = before === 0 ? undefined : await fs.open(path, 'write')
+  try {
+    const text = JSON.stringify({ format: 'timetick-msgstream-file', version: FORMAT_VERSION, epoch })
+    await placeFile(fs, folder, name, new TextEncoder().encode(`${text}\n`))
+    if (old !== undefined) await writeFully(old, Uint8Array.of(0x78), 0)
+  } finally {
+    await old?.close()
+  }
+  const own = await fs.open(path, 'read')
+  return {
+    epoch,
+    isHeld: async () => {
+      const first = new Uint8Array(1)
+      return (await own.read(first, 0)) === 1 && first[0] === brace
+    },
+    close: () => own.close(),
+  }
+}
+
+/** Refuses a folder without a manifest, or one of a newer release. */
+export async function checkManifest(fs: FileSystem, folder: string): Promise<void> {
+  if ((await readEpoch(fs, folder)) === 0) throw new MsgStreamError('MSG_UNAVAILABLE', `there is no queue in ${folder}`)
 }
 
 async function readEpoch(fs: FileSystem, folder: string): Promise<number> {

@@ -35,6 +35,20 @@ export async function recoverSegment(fs: FileSystem, segment: Segment): Promise<
   }
 }
 
+/** What another process may show of a segment whose writer is gone: made durable first. Changes nothing. */
+export async function soundEnd(fs: FileSystem, segment: Segment): Promise<number> {
+  const file = await fs.open(segment.path, 'read')
+  try {
+    const size = await file.size()
+    segment.size = size
+    const { offset } = await findEnd(file, segment, size)
+    await file.datasync()
+    return offset
+  } finally {
+    await file.close()
+  }
+}
+
 async function findEnd(file: OpenFile, segment: Segment, size: number): Promise<{ offset: number; position: number }> {
   let position = SEGMENT_HEADER_BYTES
   let offset = segment.base

@@ -42,8 +42,37 @@ export class Segments {
     }
   }
 
+  /** Look again, for what another process made, wrote and deleted. False when the folder is gone. */
+  async refresh(): Promise<boolean> {
+    const names = await this.#fs.list(this.folder)
+    if (names === undefined) return false
+    const bases = names.flatMap((name) => segmentBase(name) ?? []).sort((a, b) => a - b)
+    const known = new Map(this.#list.map((it) => [it.base, it]))
+    this.#list = bases.map((base) => known.get(base) ?? new Segment(this.#fs, this.folder, base, SEGMENT_HEADER_BYTES, 0))
+    for (const segment of known.values()) if (!bases.includes(segment.base)) void segment.close()
+    // The newest one of before may have grown too before it was left.
+    for (const segment of this.#list.slice(-2)) await this.#measure(segment)
+    for (const segment of this.#list) if (segment.size === SEGMENT_HEADER_BYTES) await this.#measure(segment)
+    return true
+  }
+
+  async #measure(segment: Segment): Promise<void> {
+    try {
+      const file = await this.#fs.open(segment.path, 'read')
+      try {
+        segment.size = await file.size()
+      } finally {
+        await file.close()
+      }
+    } catch {
+      // Retention took it just now: the next look finds it gone.
+    }
+  }
+
   async create(base: number, epoch: number, now: number): Promise<Segment> {
     await placeFile(this.#fs, this.folder, segmentName(base), encodeSegmentHeader(base, epoch))
+    // An empty one of an earlier writer: the new file took its place.
+    if (this.newest?.base === base) void this.#list.pop()?.close()
     const segment = new Segment(this.#fs, this.folder, base, SEGMENT_HEADER_BYTES, now)
     this.#list.push(segment)
     return segment
