@@ -3,7 +3,7 @@ import { ParamError } from './errors.ts'
 
 export const MAX_KEY_LENGTH = 1_024
 export const MAX_VALUE_LENGTH = 1 << 20
-const LONE_SURROGATE = /\p{Surrogate}/u
+export const LONE_SURROGATE = /\p{Surrogate}/u
 
 export function show(value: unknown): string {
   if (typeof value === 'string') return `${JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)} (string)`

@@ -1,9 +1,11 @@
 /** What is known about a parameter before anybody sets it. */
 import { normalizeKey, show } from './check.ts'
-import { parseDeclared } from './parsers.ts'
-import type { ParamValue } from './parsers.ts'
+import { because, parseDeclared } from './parsers.ts'
+import { isStandardSchema } from './standard-schema.ts'
+import type { StandardSchema } from './standard-schema.ts'
 
-export type ParamType = 'int' | 'float' | 'bool' | 'string' | 'durationMs' | 'bytes' | 'enum' | 'list'
+/** `list`: texts between commas, or a JSON array. `json`: any JSON text, such as what an array of maps in a file becomes. */
+export type ParamType = 'int' | 'float' | 'bool' | 'string' | 'durationMs' | 'bytes' | 'enum' | 'list' | 'json'
 
 export interface ParamDeclaration {
   /** As documents spell it, such as `etcd.rootPath`. */
@@ -24,21 +26,33 @@ export interface ParamDeclaration {
   readonly immutable?: boolean | undefined
   /** The allowed values: required for `enum` (any letter case), possible for the others. */
   readonly oneOf?: readonly string[] | undefined
+  /**
+   * Asked after all else, with the value that the getter of the type would give; what it refuses is `PARAM_INVALID`. Must be synchronous and
+   * pure. What it makes of the value is given by {@link GlobalParamsTable.getWith}. Any Standard Schema: zod, valibot, arktype.
+   */
+  readonly schema?: StandardSchema<unknown, unknown> | undefined
+  /**
+   * Names of earlier releases. They set and read the parameter as before; where a layer has both, the present name counts. Unlike
+   * Milvus's fallback keys, which also win over a present name that says the default.
+   */
+  readonly deprecatedKeys?: readonly string[] | undefined
 }
 
 export interface Declared extends ParamDeclaration {
   /** The key in lower case. */
   readonly id: string
+  /** Earlier names in lower case. */
+  readonly oldIds: readonly string[]
   readonly defaultText: string | undefined
 }
 
-const TYPES: ReadonlySet<string> = new Set(['int', 'float', 'bool', 'string', 'durationMs', 'bytes', 'enum', 'list'])
+const TYPES: ReadonlySet<string> = new Set(['int', 'float', 'bool', 'string', 'durationMs', 'bytes', 'enum', 'list', 'json'])
 
 /** @throws {TypeError} when the declaration contradicts itself, such as a default that it would refuse. */
 export function checkDeclaration(declaration: ParamDeclaration): Declared {
   if (typeof declaration !== 'object' || declaration === null) throw new TypeError(`expected a declaration, got ${show(declaration)}`)
   const id = normalizeKey(declaration.key)
-  const { key, type, min, max, oneOf } = declaration
+  const { key, type, min, max, oneOf, schema, deprecatedKeys = [] } = declaration
   if (!TYPES.has(type)) throw new TypeError(`expected the type of \`${key}\` to be one of ${[...TYPES].join(', ')}, got ${show(type)}`)
   if (type === 'enum' && (oneOf === undefined || oneOf.length === 0)) throw new TypeError(`expected \`${key}\`, an enum, to have \`oneOf\``)
   for (const [name, bound] of [['min', min], ['max', max]] as const) {
@@ -46,41 +60,14 @@ export function checkDeclaration(declaration: ParamDeclaration): Declared {
       throw new TypeError(`expected \`${name}\` of \`${key}\` to be a number, got ${show(bound)}`)
     }
   }
+  if (schema !== undefined && !isStandardSchema(schema)) throw new TypeError(`expected \`schema\` of \`${key}\` to be a Standard Schema, got ${show(schema)}`)
+  if (!Array.isArray(deprecatedKeys)) throw new TypeError(`expected \`deprecatedKeys\` of \`${key}\` to be an array, got ${show(deprecatedKeys)}`)
+  const oldIds = (deprecatedKeys as readonly unknown[]).map((old) => normalizeKey(old, `deprecatedKeys of ${key}`))
   const defaultText = declaration.default === undefined ? undefined : String(declaration.default)
-  const declared: Declared = { ...declaration, id, defaultText }
+  const declared: Declared = { ...declaration, id, oldIds, defaultText }
   if (defaultText !== undefined) {
     const parsed = parseDeclared(declared, defaultText)
-    if (!parsed.ok) throw new TypeError(`expected the default of \`${key}\` to be ${parsed.expected}, got ${show(declaration.default)}`)
+    if (!parsed.ok) throw new TypeError(`expected the default of \`${key}\` to be ${parsed.expected}, got ${declaration.secret === true ? 'a secret' : show(declaration.default)}${because(parsed)}`)
   }
   return declared
-}
-
-/** The type of the value that a getter for a declared parameter gives. */
-export type { ParamValue }
-
-/** The declared key nearest to a mistyped one, if one is near. */
-export function nearestKey(key: string, keys: Iterable<string>): string | undefined {
-  let best: string | undefined
-  let bestDistance = Math.max(2, Math.floor(key.length / 3)) + 1
-  const wanted = key.slice(0, 200)
-  for (const candidate of keys) {
-    const distance = editDistance(wanted, candidate.toLowerCase(), bestDistance)
-    if (distance < bestDistance) [best, bestDistance] = [candidate, distance]
-  }
-  return best
-}
-
-/** Levenshtein's distance, or `limit` when it is at least that. */
-function editDistance(a: string, b: string, limit: number): number {
-  if (Math.abs(a.length - b.length) >= limit) return limit
-  let previous = Array.from({ length: b.length + 1 }, (_, index) => index)
-  for (let row = 1; row <= a.length; row++) {
-    const current = [row]
-    for (let column = 1; column <= b.length; column++) {
-      const swap = (previous[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1)
-      current.push(Math.min(swap, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1))
-    }
-    previous = current
-  }
-  return Math.min(previous[b.length] ?? limit, limit)
 }

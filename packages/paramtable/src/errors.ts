@@ -1,9 +1,12 @@
 /** Every failure of a table that is not a programming mistake. Bad arguments are `TypeError` and `RangeError`. */
 const codes = {
+  PARAM_DOTENV: { retryable: false, summary: 'The text is not a `.env` file, or one in which a variable is there twice.' },
   PARAM_IMMUTABLE: { retryable: false, summary: 'The parameter was read already and may not change while the process runs.' },
   PARAM_INVALID: { retryable: false, summary: 'A value does not fit the declaration of its parameter.' },
+  PARAM_JSON: { retryable: false, summary: 'The text is not JSON, or JSON that a table of parameters does not take.' },
   PARAM_MISSING: { retryable: false, summary: 'A typed getter found no value and no default.' },
   PARAM_SOURCE_FAILED: { retryable: true, summary: 'A file could not be read.' },
+  PARAM_TOML: { retryable: false, summary: 'The text is not TOML, or TOML that a table of parameters does not take.' },
   PARAM_TOO_LARGE: { retryable: false, summary: 'More keys or bytes than the limits of the table.' },
   PARAM_UNKNOWN: { retryable: false, summary: 'The table is strict and no parameter with this key is declared.' },
   PARAM_WATCH_LOOP: { retryable: false, summary: 'Listeners kept changing the table from within their own calls.' },

@@ -1,7 +1,7 @@
 /** Where a value comes from. */
 import type { Declared } from './declaration.ts'
 import { sourceOf } from './layers.ts'
-import type { Layer, LayerEntry, LayerKind } from './layers.ts'
+import type { LayerHit, LayerKind } from './layers.ts'
 
 export interface ExplainedValue {
   readonly layer: LayerKind
@@ -9,6 +9,8 @@ export interface ExplainedValue {
   readonly source: string
   /** `undefined`: this layer hides the key. Secrets are masked. */
   readonly value: string | undefined
+  /** The earlier name of the parameter under which this layer has it. */
+  readonly deprecatedKey?: string | undefined
 }
 
 export interface Explanation {
@@ -17,6 +19,7 @@ export interface Explanation {
   readonly value: string | undefined
   readonly layer: LayerKind | undefined
   readonly source: string | undefined
+  readonly deprecatedKey: string | undefined
   /** What weaker layers say, strongest first. */
   readonly overrides: readonly ExplainedValue[]
   readonly declaration: Declared | undefined
@@ -30,14 +33,15 @@ export function isSecret(id: string, declared: Declared | undefined): boolean {
   return declared?.secret ?? SECRET_WORDS.test(id.replace(/[._/-]/g, '').toLowerCase())
 }
 
-export function explain(key: string, found: readonly { layer: Layer; entry: LayerEntry }[], declaration: Declared | undefined): Explanation {
+export function explain(key: string, found: readonly LayerHit[], declaration: Declared | undefined): Explanation {
   const masked = isSecret(key, declaration)
-  const values = found.map(({ layer, entry }): ExplainedValue => ({
+  const values = found.map(({ layer, entry, name }): ExplainedValue => ({
     layer: layer.kind,
     source: sourceOf(entry),
     value: entry.value === undefined || !masked ? entry.value : MASK,
+    deprecatedKey: declaration === undefined || name === declaration.id ? undefined : name,
   }))
   const [first, ...overrides] = values
   const shown = masked && declaration?.defaultText !== undefined ? { ...declaration, default: MASK, defaultText: MASK } : declaration
-  return { key, value: first?.value, layer: first?.layer, source: first?.source, overrides, declaration: shown }
+  return { key, value: first?.value, layer: first?.layer, source: first?.source, deprecatedKey: first?.deprecatedKey, overrides, declaration: shown }
 }

@@ -1,5 +1,7 @@
 /** Where values come from, from strongest to weakest, and what one layer says about a key. */
 
+import type { Variables } from './variables.ts'
+
 /** runtime (`save`) > kv > flags > environment > file > default. Of two layers of one kind the later added is stronger. */
 export const LAYER_KINDS = ['runtime', 'kv', 'flags', 'environment', 'file', 'default'] as const
 export type LayerKind = (typeof LAYER_KINDS)[number]
@@ -18,6 +20,15 @@ export interface Layer {
   readonly name: string
   /** By lower-case key. Never changed: a change is a new map. */
   readonly entries: ReadonlyMap<string, LayerEntry>
+  /** Where the entries come from when they are variables. */
+  readonly variables?: Variables | undefined
+}
+
+/** What one layer says of a parameter, and under which name: the present one, or an earlier one. */
+export interface LayerHit {
+  readonly layer: Layer
+  readonly entry: LayerEntry
+  readonly name: string
 }
 
 export function sourceOf(entry: LayerEntry): string {
@@ -55,20 +66,27 @@ export class LayerStack {
     return next
   }
 
-  /** The strongest that has the key. */
-  resolve(id: string): { layer: Layer; entry: LayerEntry } | undefined {
+  /** The strongest that has the key, or one of its earlier names. */
+  resolve(id: string, oldIds: readonly string[]): LayerHit | undefined {
     for (const layer of this.#layers) {
-      const entry = layer.entries.get(id)
-      if (entry !== undefined) return { layer, entry }
+      const hit = find(layer, id, oldIds)
+      if (hit !== undefined) return hit
     }
     return undefined
   }
 
-  /** All that have the key, strongest first. */
-  all(id: string): { layer: Layer; entry: LayerEntry }[] {
-    return this.#layers.flatMap((layer) => {
-      const entry = layer.entries.get(id)
-      return entry === undefined ? [] : [{ layer, entry }]
-    })
+  /** All that have it, strongest first. */
+  all(id: string, oldIds: readonly string[]): LayerHit[] {
+    return this.#layers.flatMap((layer) => find(layer, id, oldIds) ?? [])
   }
+}
+
+function find(layer: Layer, id: string, oldIds: readonly string[]): LayerHit | undefined {
+  const entry = layer.entries.get(id)
+  if (entry !== undefined) return { layer, entry, name: id }
+  for (const name of oldIds) {
+    const old = layer.entries.get(name)
+    if (old !== undefined) return { layer, entry: old, name }
+  }
+  return undefined
 }

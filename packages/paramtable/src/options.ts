@@ -14,10 +14,12 @@ export interface GlobalParamsTableOptions {
   readonly onListenerError?: ((error: unknown) => void) | undefined
 }
 
-/** A layer as others give it: command line flags, a cluster-wide store. */
+/** A layer as others give it: command line flags, a cluster-wide store, a file. */
 export interface LayerInput {
   readonly kind: Exclude<LayerKind, 'runtime' | 'default' | 'environment'>
   readonly name: string
-  /** Texts by key; `source` says where each one is from, else `name` does. */
-  readonly entries: Iterable<readonly [key: string, value: string, source?: string]>
+  /** Texts by key; `source` says where each one is from, else `name` does. A function is asked only when somebody wants to know. */
+  readonly entries: Iterable<readonly [key: string, value: string, source?: string | (() => string)]>
+  /** The keys are names of variables, of which only those with the prefix count, and name parameters as those of the environment do. */
+  readonly variables?: { readonly prefix?: string | undefined } | undefined
 }

@@ -1,8 +1,20 @@
 /** Strict parsers: text in, value out, or the words for what was expected. No `Number('')` that is 0, no `parseInt('12abc')`. */
 import type { ParamDeclaration, ParamType } from './declaration.ts'
+import { askSchema } from './standard-schema.ts'
 
-export type ParamValue = string | number | boolean | readonly string[]
-export type Parsed = { readonly ok: true; readonly value: ParamValue } | { readonly ok: false; readonly expected: string }
+/** What getters give: texts, numbers, booleans, lists of texts, and for `json` anything that JSON can say, frozen. */
+export type ParamValue = string | number | boolean | null | readonly ParamValue[] | { readonly [key: string]: ParamValue }
+
+export interface Refused {
+  readonly ok: false
+  /** In words, without the value. */
+  readonly expected: string
+  /** Of a schema; may hold the value. */
+  readonly detail?: string | undefined
+}
+
+/** `output`: what a schema made of the value. */
+export type Parsed = { readonly ok: true; readonly value: ParamValue; readonly output?: unknown } | Refused
 
 const TRUE = new Set(['true', 't', '1', 'yes', 'on'])
 const FALSE = new Set(['false', 'f', '0', 'no', 'off'])
@@ -64,6 +76,23 @@ function parseList(text: string): Parsed {
   return ok(text.split(',').map((item) => item.trim()))
 }
 
+function parseJson(text: string): Parsed {
+  try {
+    return ok(frozen(JSON.parse(text) as ParamValue))
+  } catch {
+    return no('JSON')
+  }
+}
+
+/** In depth: readers share it. */
+function frozen(value: ParamValue): ParamValue {
+  const open: ParamValue[] = [value]
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (typeof next === 'object' && next !== null) open.push(...Object.values(Object.freeze(next) as object) as ParamValue[])
+  }
+  return value
+}
+
 function parseEnum(text: string, oneOf: readonly string[]): Parsed {
   const found = oneOf.find((item) => item.toLowerCase() === text.toLowerCase())
   return found === undefined ? no(`one of ${oneOf.join(', ')}`) : ok(found)
@@ -87,6 +116,8 @@ export function parseAs(type: ParamType, text: string, rules: Partial<ParamDecla
       return parseList(text)
     case 'enum':
       return parseEnum(text, rules.oneOf ?? [])
+    case 'json':
+      return parseJson(text)
   }
 }
 
@@ -100,5 +131,12 @@ export function parseDeclared(declaration: ParamDeclaration, text: string): Pars
     return no(`${declaration.type} in ${min ?? '-∞'}..${max ?? '∞'}`)
   }
   if (declaration.type !== 'enum' && oneOf !== undefined && !oneOf.includes(text)) return no(`one of ${oneOf.join(', ')}`)
-  return parsed
+  if (declaration.schema === undefined) return parsed
+  const verdict = askSchema(declaration.schema, value)
+  return verdict.ok ? { ok: true, value, output: verdict.output } : { ok: false, expected: 'what its schema takes', detail: verdict.detail }
+}
+
+/** The detail of a refusal, to be put at the end of a message that may show the value. */
+export function because({ detail }: Refused): string {
+  return detail === undefined ? '' : `: ${detail}`
 }

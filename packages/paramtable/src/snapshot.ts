@@ -1,8 +1,10 @@
 /** The visible values at one moment. Reads are a `Map.get`; a change makes a new snapshot when somebody holds this one. */
-import { compareKeys } from './check.ts'
+import { compareKeys, normalizeKey } from './check.ts'
 import type { Declared, ParamType } from './declaration.ts'
+import { Declarations } from './declarations.ts'
 import type { LayerKind } from './layers.ts'
 import type { ParamValue } from './parsers.ts'
+import { ParamReader } from './reader.ts'
 
 export interface Resolved {
   /** In lower case. */
@@ -10,6 +12,8 @@ export interface Resolved {
   readonly value: string
   /** The parsed value of a declared parameter. */
   readonly typed: ParamValue | undefined
+  /** What the schema of the declaration made of it. */
+  readonly output: unknown
   readonly declared: Declared | undefined
   /** Of the declaration, one step nearer for the getters. */
   readonly type: ParamType | undefined
@@ -26,15 +30,20 @@ export interface ParamRange {
   readonly values: readonly string[]
 }
 
-export class ParamSnapshot {
-  /** By lower-case key, and by the spelling of the declaration. */
+/** A view that never changes, with the getters of the table. Reading an `immutable` parameter here does not fix it in the table. */
+export class ParamSnapshot extends ParamReader {
+  /** By lower-case key, by the spelling of the declaration, and by earlier names. */
   readonly #index: Map<string, Resolved>
+  readonly #declarations: Declarations
   #size: number
   #sorted: string[] | undefined
   /** Grows with every change. */
   readonly version: number
 
-  constructor(index: Map<string, Resolved> = new Map(), size: number = 0, version: number = 0) {
+  /** @internal Tables make snapshots. */
+  constructor(index: Map<string, Resolved> = new Map(), size: number = 0, version: number = 0, declarations: Declarations = new Declarations()) {
+    super()
+    this.#declarations = declarations
     this.#index = index
     this.#size = size
     this.version = version
@@ -69,27 +78,39 @@ export class ParamSnapshot {
   }
 
   /** The snapshot after some keys changed; takes this one's index over when `reuse`. */
-  next(changes: ReadonlyMap<string, Resolved | undefined>, spelling: (id: string) => string | undefined, reuse: boolean): ParamSnapshot {
+  next(changes: ReadonlyMap<string, Resolved | undefined>, declarations: Declarations, reuse: boolean): ParamSnapshot {
     const index = reuse ? this.#index : new Map(this.#index)
     let size = this.#size
     let sameKeys = true
     for (const [id, resolved] of changes) {
       const had = index.has(id)
-      const alias = spelling(id)
+      const spellings = declarations.spellingsOf(id)
       if (resolved === undefined) {
         index.delete(id)
-        if (alias !== undefined) index.delete(alias)
+        for (const spelling of spellings) index.delete(spelling)
       } else {
         index.set(id, resolved)
-        if (alias !== undefined) index.set(alias, resolved)
+        for (const spelling of spellings) index.set(spelling, resolved)
       }
       if (had === (resolved !== undefined)) continue
       sameKeys = false
       size += had ? -1 : 1
     }
-    const snapshot = new ParamSnapshot(index, size, this.version + 1)
+    const snapshot = new ParamSnapshot(index, size, this.version + 1, declarations)
     if (sameKeys) snapshot.#sorted = this.#sorted
     return snapshot
+  }
+
+  protected override find(key: string): Resolved | undefined {
+    return this.get(typeof key === 'string' ? key : normalizeKey(key))
+  }
+
+  protected override declaredAs(id: string): Declared | undefined {
+    return this.#declarations.of(id)
+  }
+
+  protected override sourceOf({ kind }: Resolved): string {
+    return kind
   }
 }
 

@@ -1,35 +1,30 @@
 /** The state of a table: every change goes through here, is checked as a whole, swapped in as one step, and told. */
-import { checkDeclaration } from './declaration.ts'
-import type { Declared, ParamDeclaration } from './declaration.ts'
-import { Environment } from './environment.ts'
+import { compareKeys, show } from './check.ts'
+import type { ParamDeclaration } from './declaration.ts'
+import { Declarations } from './declarations.ts'
+import { variablesOf } from './environment.ts'
 import { ParamError, problemsError } from './errors.ts'
 import type { ParamProblem } from './errors.ts'
 import { LayerStack } from './layers.ts'
-import type { Layer, LayerEntry } from './layers.ts'
+import type { Layer, LayerEntry, LayerHit } from './layers.ts'
 import type { GlobalParamsTableOptions } from './options.ts'
-import { parseAs } from './parsers.ts'
+import { parseDeclared } from './parsers.ts'
 import { ParamSnapshot } from './snapshot.ts'
 import type { Resolved } from './snapshot.ts'
 import { checkEntry } from './validate.ts'
-import { compareKeys, show } from './check.ts'
 import { Watchers } from './watchers.ts'
 
 export class TableState {
   readonly strict: boolean
   readonly watchers: Watchers
   readonly #maxKeys: number
-  readonly #environment: Environment | undefined
-  declared: ReadonlyMap<string, Declared> = new Map()
+  declarations = new Declarations()
   stack = new LayerStack()
   snapshot = new ParamSnapshot()
   /** Somebody holds the present snapshot: the next change copies. */
   shared = false
   /** Immutable parameters that were read. */
   readonly pinned = new Set<string>()
-  readonly #spelling = (id: string): string | undefined => {
-    const key = this.declared.get(id)?.key
-    return key === id ? undefined : key
-  }
 
   constructor(options: GlobalParamsTableOptions) {
     if (typeof options !== 'object' || options === null) throw new TypeError(`expected the options to be an object, got ${show(options)}`)
@@ -40,44 +35,44 @@ export class TableState {
     this.strict = strict
     this.#maxKeys = maxKeys
     this.watchers = new Watchers((error) => onListenerError?.(error))
-    this.#environment = env === undefined ? undefined : new Environment(env)
+    if (env !== undefined) this.stack = this.stack.with({ kind: 'environment', name: 'environment', entries: new Map(), variables: variablesOf(env) })
     this.declare(declarations as readonly ParamDeclaration[])
   }
 
-  declare(declarations: readonly ParamDeclaration[]): void {
-    const declared = new Map(this.declared)
-    for (const declaration of declarations) {
-      const one = checkDeclaration(declaration)
-      if (declared.has(one.id)) throw new TypeError(`expected \`${one.key}\` to be declared once`)
-      declared.set(one.id, one)
-    }
-    const before = this.declared
-    this.declared = declared
+  declare(added: readonly ParamDeclaration[]): void {
+    const before = this.declarations
+    this.declarations = before.with(added)
+    const { all } = this.declarations
     const entries = new Map<string, LayerEntry>()
-    for (const { id, defaultText } of declared.values()) if (defaultText !== undefined) entries.set(id, { value: defaultText, source: 'default' })
+    for (const { id, defaultText } of all) if (defaultText !== undefined) entries.set(id, { value: defaultText, source: 'default' })
     try {
-      const stack = this.#withEnvironment(this.stack.with({ kind: 'default', name: 'default', entries }))
-      this.#change(stack, [...declared.keys()], stack.layers)
+      const stack = this.#withVariables(this.stack.with({ kind: 'default', name: 'default', entries }))
+      this.#change(stack, [...all.flatMap(({ id, oldIds }) => [...oldIds, id]), ...changedKeys(this.stack, stack)], stack.layers)
     } catch (error) {
-      this.declared = before
+      this.declarations = before
       throw error
     }
+    this.#renameRuntime()
   }
 
-  setLayer(layer: Layer): void {
-    if (layer.entries.size > this.#maxKeys) {
-      throw new ParamError('PARAM_TOO_LARGE', `${layer.name}: expected at most ${this.#maxKeys} keys, got ${layer.entries.size}`, { outcome: 'not-applied' })
+  /** All of them as one step. */
+  setLayers(layers: readonly Layer[]): void {
+    let { stack } = this
+    for (const layer of layers) {
+      if (layer.entries.size > this.#maxKeys) {
+        throw new ParamError('PARAM_TOO_LARGE', `${layer.name}: expected at most ${this.#maxKeys} keys, got ${layer.entries.size}`, { outcome: 'not-applied' })
+      }
+      stack = stack.with(layer)
     }
-    const old = this.stack.find(layer.kind, layer.name)
-    const ids = [...layer.entries.keys(), ...(old?.entries.keys() ?? [])]
-    this.#change(this.#withEnvironment(this.stack.with(layer)), ids, [layer])
+    this.#swap(stack)
   }
 
   removeLayer(layer: Layer): void {
-    this.#change(this.#withEnvironment(this.stack.without(layer.kind, layer.name)), [...layer.entries.keys()], [])
+    this.#swap(this.stack.without(layer.kind, layer.name))
   }
 
-  edit(id: string, entry: LayerEntry | undefined): void {
+  edit(name: string, entry: LayerEntry | undefined): void {
+    const id = this.declarations.idOf(name)
     const old = this.stack.find('runtime', 'runtime')
     // The runtime layer is the only one that is changed in place: a copy for every save would be quadratic.
     const entries = (old?.entries ?? new Map()) as Map<string, LayerEntry>
@@ -98,32 +93,43 @@ export class TableState {
     }
   }
 
-  /** The environment's entries depend on which keys are known: `ETCD_ROOT_PATH` may be etcd.rootPath. */
-  #withEnvironment(stack: LayerStack): LayerStack {
-    if (this.#environment === undefined) return stack
-    const files = stack.layers.filter(({ kind }) => kind === 'file')
+  /** What the layers say of a parameter, by any of its names, strongest first. */
+  hits(name: string): LayerHit[] {
+    const id = this.declarations.idOf(name)
+    return this.stack.all(id, this.declarations.oldIdsOf(id))
+  }
+
+  #swap(next: LayerStack): void {
+    const stack = this.#withVariables(next)
+    this.#change(stack, changedKeys(this.stack, stack), newLayers(this.stack, stack))
+  }
+
+  /** The parameters that variables set depend on which ones are known: `ETCD_ROOT_PATH` may be etcd.rootPath. */
+  #withVariables(stack: LayerStack): LayerStack {
+    const layers = stack.layers.filter(({ variables }) => variables !== undefined)
+    if (layers.length === 0) return stack
+    const files = stack.layers.filter(({ kind, variables }) => kind === 'file' && variables === undefined)
+    const known = [...files.flatMap((file) => [...file.entries.keys()]), ...this.declarations.all.flatMap(({ id, oldIds }) => [...oldIds, id])]
     const problems: ParamProblem[] = []
-    const entries = this.#environment.entries([...files.flatMap((file) => [...file.entries.keys()]), ...this.declared.keys()], problems)
+    let next = stack
+    for (const layer of layers) next = next.with({ ...layer, entries: layer.variables?.entries(known, problems) ?? layer.entries })
     if (problems.length > 0) throw problemsError(problems)
-    return stack.with({ kind: 'environment', name: 'environment', entries })
+    return next
   }
 
-  /** Checks, swaps, tells. `ids` are the keys that may differ, `checked` the layers that are new. */
-  #change(stack: LayerStack, ids: readonly string[], checked: readonly Layer[]): void {
-    const environment = stack.find('environment', 'environment')
-    const oldEnvironment = this.stack.find('environment', 'environment')
+  /** Checks, swaps, tells. `names` are the keys that may differ, `checked` the layers that are new. */
+  #change(stack: LayerStack, names: readonly string[], checked: readonly Layer[]): void {
     const problems: ParamProblem[] = []
-    const layers = environment === undefined || checked.includes(environment) || environment === oldEnvironment ? checked : [...checked, environment]
-    for (const layer of layers) {
-      for (const [id, entry] of layer.entries) checkEntry(id, entry, this.declared, this.strict, problems)
+    for (const layer of checked) {
+      for (const [name, entry] of layer.entries) checkEntry(name, entry, this.declarations, this.strict, problems)
     }
-    if (environment === oldEnvironment) this.#apply(stack, ids, problems)
-    else this.#apply(stack, [...ids, ...(environment?.entries.keys() ?? []), ...(oldEnvironment?.entries.keys() ?? [])], problems)
-  }
-
-  #apply(stack: LayerStack, ids: readonly string[], problems: ParamProblem[]): void {
     const updates = new Map<string, Resolved | undefined>()
-    for (const id of ids) if (!updates.has(id)) updates.set(id, this.#resolve(stack, id))
+    for (const name of names) {
+      const id = this.declarations.idOf(name)
+      // A name that became an earlier name of another parameter: its own values are that one's now.
+      if (id !== name && this.snapshot.get(name)?.id === name) updates.set(name, undefined)
+      if (!updates.has(id)) updates.set(id, this.#resolve(stack, id))
+    }
     const changes = []
     for (const [key, resolved] of updates) {
       const [value, oldValue] = [resolved?.value, this.snapshot.load(key)]
@@ -134,7 +140,7 @@ export class TableState {
     }
     if (problems.length > 0) throw problemsError(problems)
     this.stack = stack
-    this.snapshot = this.snapshot.next(updates, this.#spelling, !this.shared)
+    this.snapshot = this.snapshot.next(updates, this.declarations, !this.shared)
     this.shared = false
     if (changes.length > 0) {
       changes.sort((a, b) => compareKeys(a.key, b.key))
@@ -143,13 +149,36 @@ export class TableState {
   }
 
   #resolve(stack: LayerStack, id: string): Resolved | undefined {
-    const hit = stack.resolve(id)
+    const hit = stack.resolve(id, this.declarations.oldIdsOf(id))
     const value = hit?.entry.value
     if (hit === undefined || value === undefined) return undefined
-    const declared = this.declared.get(id)
+    const declared = this.declarations.of(id)
     // A text that does not parse is among the problems already; then nothing of this is used.
-    const parsed = declared === undefined ? undefined : parseAs(declared.type, value, declared)
-    const typed = parsed?.ok === true ? parsed.value : undefined
-    return { id, value, typed, declared, type: declared?.type, isImmutable: declared?.immutable === true, kind: hit.layer.kind, readAs: undefined, readValue: undefined }
+    const parsed = declared === undefined ? undefined : parseDeclared(declared, value)
+    const [typed, output] = parsed?.ok === true ? [parsed.value, parsed.output] : []
+    return { id, value, typed, output, declared, type: declared?.type, isImmutable: declared?.immutable === true, kind: hit.layer.kind, readAs: undefined, readValue: undefined }
   }
+
+  /** What was saved under a name that is an earlier one now: `reset` of the present one must find it. */
+  #renameRuntime(): void {
+    const entries = this.stack.find('runtime', 'runtime')?.entries as Map<string, LayerEntry> | undefined
+    if (entries === undefined) return
+    for (const { id, oldIds } of this.declarations.all) {
+      for (const old of oldIds) {
+        const entry = entries.get(old)
+        if (entry === undefined) continue
+        entries.delete(old)
+        if (!entries.has(id)) entries.set(id, entry)
+      }
+    }
+  }
+}
+
+function newLayers(before: LayerStack, after: LayerStack): Layer[] {
+  return after.layers.filter((layer) => !before.layers.includes(layer))
+}
+
+/** Of the layers that only one of them has. */
+function changedKeys(before: LayerStack, after: LayerStack): string[] {
+  return [...newLayers(before, after), ...newLayers(after, before)].flatMap(({ entries }) => [...entries.keys()])
 }

@@ -5,25 +5,28 @@
  * Every change is checked before it is made, is made as one step, and is told to those who watch afterwards. Reads are synchronous.
  */
 import { checkValue, normalizeKey, show } from './check.ts'
-import type { ParamDeclaration, ParamType } from './declaration.ts'
-import { describeMarkdown, describeYaml } from './describe.ts'
-import { readTextFile } from './edge.ts'
+import type { Declared, ParamDeclaration } from './declaration.ts'
+import { describe } from './describe.ts'
+import type { Description } from './describe.ts'
 import { ParamError, problemsError } from './errors.ts'
 import type { ParamProblem } from './errors.ts'
-import { explain, isSecret } from './explain.ts'
+import { MASK, explain, isSecret } from './explain.ts'
 import type { Explanation } from './explain.ts'
+import { checkSource, parseLayer, readSource } from './files.ts'
+import type { FormatOptions, LoadOptions } from './files.ts'
 import { sourceOf } from './layers.ts'
-import type { LayerEntry } from './layers.ts'
+import type { Layer, LayerEntry, LayerKind } from './layers.ts'
 import type { GlobalParamsTableOptions, LayerInput } from './options.ts'
-import { parseAs } from './parsers.ts'
-import type { ParamValue } from './parsers.ts'
+import { ParamReader } from './reader.ts'
 import type { ParamRange, ParamSnapshot, Resolved } from './snapshot.ts'
 import { TableState } from './state.ts'
 import { checkEntry, unknownMessage } from './validate.ts'
+import { Variables } from './variables.ts'
 import type { ParamListener, WatchTarget } from './watchers.ts'
-import { MAX_YAML_LENGTH, flattenYaml } from './yaml-text.ts'
+import { flattenYaml } from './yaml-text.ts'
 
 const EVERYTHING = Number.MAX_SAFE_INTEGER
+const INPUT_KINDS: readonly LayerKind[] = ['kv', 'flags', 'file']
 
 /**
  * @example
@@ -31,20 +34,19 @@ const EVERYTHING = Number.MAX_SAFE_INTEGER
  * params.save('Proxy.Port', '8080')
  * params.getInt('proxy.port') // => 8080
  */
-export class GlobalParamsTable {
+export class GlobalParamsTable extends ParamReader {
   readonly #state: TableState
   /** Files are applied in the order of the calls. */
   #loading: Promise<unknown> = Promise.resolve()
 
   constructor(options: GlobalParamsTableOptions = {}) {
+    super()
     this.#state = new TableState(options)
   }
 
   /** The text, or `undefined` where there is none. */
   load(key: string): string | undefined {
-    const found = this.#state.snapshot.get(typeof key === 'string' ? key : normalizeKey(key))
-    if (found?.isImmutable === true) this.#state.pinned.add(found.id)
-    return found?.value
+    return this.find(key)?.value
   }
 
   /**
@@ -74,7 +76,7 @@ export class GlobalParamsTable {
   /** Hides the key, whatever weaker layers say. Removing what is not there changes nothing. */
   remove(key: string): void {
     const id = normalizeKey(key)
-    const below = this.#state.stack.all(id).some(({ layer }) => layer.kind !== 'runtime')
+    const below = this.#state.hits(id).some(({ layer }) => layer.kind !== 'runtime')
     this.#state.edit(id, below ? { value: undefined, source: 'remove()' } : undefined)
   }
 
@@ -84,31 +86,40 @@ export class GlobalParamsTable {
   }
 
   /**
-   * Adds a file over those before it; a file that was loaded before is replaced in its place. All or nothing.
-   * @throws {ParamError} `PARAM_SOURCE_FAILED`, `PARAM_YAML`, `PARAM_INVALID`, `PARAM_UNKNOWN`, `PARAM_IMMUTABLE`, `PARAM_TOO_LARGE`.
+   * Adds a file over those before it; a file that was loaded before is replaced in its place. All or nothing. The format is told by the
+   * name, or by `format`. For files that change see {@link openFileParams}.
+   * @throws {ParamError} `PARAM_SOURCE_FAILED`; `PARAM_YAML`, `PARAM_JSON`, `PARAM_TOML` or `PARAM_DOTENV`; `PARAM_INVALID`, `PARAM_UNKNOWN`,
+   * `PARAM_IMMUTABLE`, `PARAM_TOO_LARGE`.
    */
-  async loadYaml(path: string, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
-    if (typeof path !== 'string' || path === '') throw new TypeError(`expected \`path\` to be a path, got ${show(path)}`)
-    options.signal?.throwIfAborted()
-    const reading = readTextFile(path, MAX_YAML_LENGTH, options.signal)
-    const before = this.#loading
-    const done = (async () => {
-      const [text] = await Promise.allSettled([reading, before])
-      options.signal?.throwIfAborted()
-      if (text.status === 'rejected') throw sourceFailed(path, text.reason)
-      this.loadYamlText(text.value, path)
-    })()
-    this.#loading = done.catch(() => undefined)
-    return done
+  async loadFile(path: string, options: LoadOptions = {}): Promise<void> {
+    const { signal } = options
+    const { format, prefix } = checkSource({ path, format: options.format, prefix: options.prefix })
+    signal?.throwIfAborted()
+    const reading = readSource(path, signal).then(({ text }) => parseLayer(text, path, format, prefix))
+    return this.#inOrder(reading, signal)
   }
 
-  /** The same for a text; `name` stands for the file in messages. */
+  /** {@link loadFile} of YAML, whatever the path ends in. */
+  async loadYaml(path: string, options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    return this.loadFile(path, { ...options, format: 'yaml' })
+  }
+
+  /** The same for a text; `name` stands for the file in messages, and tells the format where `format` does not. */
+  async loadText(text: string, name: string, options: FormatOptions = {}): Promise<void> {
+    const { format, prefix } = checkSource({ path: name, format: options.format, prefix: options.prefix }, 'name')
+    return this.#inOrder(parseLayer(text, name, format, prefix), undefined)
+  }
+
+  /** The same for YAML, at once. */
   loadYamlText(text: string, name: string): void {
     if (typeof text !== 'string') throw new TypeError(`expected \`text\` to be a string, got ${show(text)}`)
     const flat = flattenYaml(text, name)
     const entries = new Map<string, LayerEntry>()
-    for (const [id, { value, offset }] of flat.entries) entries.set(id, { value, source: () => flat.where(offset) })
-    this.#state.setLayer({ kind: 'file', name, entries })
+    for (const [id, { value, offset }] of flat.entries) {
+      checkValue(value)
+      entries.set(id, { value, source: () => flat.where(offset) })
+    }
+    this.#state.setLayers([{ kind: 'file', name, entries }])
   }
 
   /** Throws what {@link setLayer} would say of these values by themselves, and changes nothing. */
@@ -116,20 +127,20 @@ export class GlobalParamsTable {
     const problems: ParamProblem[] = []
     for (const [key, value, source = name] of entries) {
       checkValue(value)
-      checkEntry(normalizeKey(key), { value, source }, this.#state.declared, this.#state.strict, problems)
+      checkEntry(normalizeKey(key), { value, source }, this.#state.declarations, this.#state.strict, problems)
     }
     if (problems.length > 0) throw problemsError(problems)
   }
 
   /** Puts a layer in, or in the place of the one with this kind and name, as one step. */
-  setLayer({ kind, name, entries }: LayerInput): void {
-    if (kind !== 'kv' && kind !== 'flags' && kind !== 'file') throw new TypeError(`expected \`kind\` to be kv, flags or file, got ${show(kind)}`)
-    const map = new Map<string, LayerEntry>()
-    for (const [key, value, source = name] of entries) {
-      checkValue(value)
-      map.set(normalizeKey(key), { value, source })
-    }
-    this.#state.setLayer({ kind, name, entries: map })
+  setLayer(layer: LayerInput): void {
+    this.setLayers([layer])
+  }
+
+  /** Several layers as one step: all of them or none, and one batch for those who watch. */
+  setLayers(layers: readonly LayerInput[]): void {
+    if (!Array.isArray(layers)) throw new TypeError(`expected \`layers\` to be an array, got ${show(layers)}`)
+    this.#state.setLayers((layers as readonly LayerInput[]).map(layerOf))
   }
 
   removeLayer(kind: LayerInput['kind'], name: string): void {
@@ -142,40 +153,6 @@ export class GlobalParamsTable {
     this.#state.declare(declarations)
   }
 
-  getString(key: string, fallback?: string): string {
-    return this.#typed(key, 'string', fallback)
-  }
-
-  getInt(key: string, fallback?: number): number {
-    return this.#typed(key, 'int', fallback)
-  }
-
-  getFloat(key: string, fallback?: number): number {
-    return this.#typed(key, 'float', fallback)
-  }
-
-  getBool(key: string, fallback?: boolean): boolean {
-    return this.#typed(key, 'bool', fallback)
-  }
-
-  /** Milliseconds; a text such as `1.5s` or `200`. */
-  getDurationMs(key: string, fallback?: number): number {
-    return this.#typed(key, 'durationMs', fallback)
-  }
-
-  /** Bytes; a text such as `64k` or `1.5GiB`, 1024-based. */
-  getBytes(key: string, fallback?: number): number {
-    return this.#typed(key, 'bytes', fallback)
-  }
-
-  getEnum(key: string, fallback?: string): string {
-    return this.#typed(key, 'enum', fallback)
-  }
-
-  getList(key: string, fallback?: readonly string[]): readonly string[] {
-    return this.#typed(key, 'list', fallback)
-  }
-
   /** The values as they are now; later changes do not show in it. */
   snapshot(): ParamSnapshot {
     this.#state.shared = true
@@ -184,27 +161,36 @@ export class GlobalParamsTable {
 
   /** Calls `listener` after each change of the key, or of keys with the prefix, in order. The result ends it. */
   watch(target: WatchTarget, listener: ParamListener): () => void {
-    return this.#state.watchers.add(target, listener)
+    return this.#state.watchers.add(target, listener, (name) => this.#state.declarations.idOf(name))
   }
 
   /** Where a value comes from and what it hides, secrets masked. Strict tables refuse unknown keys with the nearest name. */
   explain(key: string): Explanation {
     const id = normalizeKey(key)
-    const known = this.#state.stack.resolve(id) !== undefined || this.#state.declared.has(id)
-    if (!known && this.#state.strict) throw new ParamError('PARAM_UNKNOWN', unknownMessage(key, this.#state.declared), { details: { key } })
-    return explain(this.#state.declared.get(id)?.key ?? id, this.#state.stack.all(id), this.#state.declared.get(id))
+    const { declarations, strict } = this.#state
+    const [hits, declared] = [this.#state.hits(id), declarations.of(id)]
+    if (hits.length === 0 && declared === undefined && strict) throw new ParamError('PARAM_UNKNOWN', unknownMessage(key, declarations), { details: { key } })
+    return explain(declared?.key ?? id, hits, declared)
   }
 
   /** All visible values in the order of their keys, secrets masked. */
   dump(): Map<string, string> {
-    const range = this.#state.snapshot.range('', '\u{10ffff}', EVERYTHING)
-    return new Map(range.keys.map((key, index) => [key, isSecret(key, this.#state.declared.get(key)) ? '******' : (range.values[index] ?? '')]))
+    const { snapshot, declarations } = this.#state
+    return new Map(snapshot.keys().map((key) => [key, isSecret(key, declarations.of(key)) ? MASK : (snapshot.load(key) ?? '')]))
   }
 
-  /** The declared parameters as a reference in Markdown and as an example file. */
-  describe(): { markdown: string; yaml: string } {
-    const declared = [...this.#state.declared.values()]
-    return { markdown: describeMarkdown(declared), yaml: describeYaml(declared) }
+  /** Earlier names that are in use, and where: what an operator should rename. */
+  deprecations(): DeprecatedUse[] {
+    return this.#state.declarations.all.flatMap(({ key, oldIds }) =>
+      this.#state.stack.layers.flatMap((layer) => oldIds.flatMap((name) => {
+        const entry = layer.entries.get(name)
+        return entry === undefined ? [] : [{ deprecatedKey: name, key, layer: layer.kind, source: sourceOf(entry) }]
+      })))
+  }
+
+  /** The declared parameters as a reference in Markdown, an example file in YAML, and a JSON Schema for such files. */
+  describe(): Description {
+    return describe(this.#state.declarations.all, this.#state.strict)
   }
 
   /** Ends all watches. The values stay readable. */
@@ -212,34 +198,39 @@ export class GlobalParamsTable {
     this.#state.watchers.clear()
   }
 
-  #typed<T extends ParamValue>(key: string, type: ParamType, fallback: T | undefined): T {
+  protected override find(key: string): Resolved | undefined {
     const found = this.#state.snapshot.get(typeof key === 'string' ? key : normalizeKey(key))
-    if (found !== undefined && found.type === type) {
-      if (found.isImmutable) this.#state.pinned.add(found.id)
-      return found.typed as T
-    }
-    if (found !== undefined && found.readAs === type) return found.readValue as T
-    return this.#typedSlowly(normalizeKey(key), type, found, fallback)
+    if (found === undefined) this.#pinMissing(key)
+    else if (found.isImmutable) this.#state.pinned.add(found.id)
+    return found
   }
 
-  #typedSlowly<T extends ParamValue>(id: string, type: ParamType, found: Resolved | undefined, fallback: T | undefined): T {
-    const declared = this.#state.declared.get(id)
-    const asText = type === 'string' && declared?.type === 'enum'
-    if (declared !== undefined && declared.type !== type && !asText) throw new TypeError(`\`${declared.key}\` is declared as ${declared.type}, not ${type}`)
-    if (found === undefined) {
-      if (fallback !== undefined) return fallback
-      throw new ParamError('PARAM_MISSING', `\`${declared?.key ?? id}\` has no value`, { details: { key: id } })
-    }
-    if (declared?.immutable === true) this.#state.pinned.add(id)
-    const parsed = parseAs(type === 'enum' ? 'string' : type, found.value)
-    if (parsed.ok) {
-      if (declared === undefined) Object.assign(found, { readAs: type, readValue: parsed.value })
-      return parsed.value as T
-    }
-    const hit = this.#state.stack.resolve(id)
-    const got = isSecret(id, declared) ? 'a secret' : show(found.value)
-    const source = hit === undefined ? 'unknown' : sourceOf(hit.entry)
-    throw problemsError([{ code: 'PARAM_INVALID', key: id, source, message: `expected \`${id}\` to be ${parsed.expected}, got ${got}` }])
+  protected override declaredAs(id: string): Declared | undefined {
+    return this.#state.declarations.of(id)
+  }
+
+  protected override sourceOf({ id }: Resolved): string {
+    const [hit] = this.#state.hits(id)
+    return hit === undefined ? 'unknown' : sourceOf(hit.entry)
+  }
+
+  /** That there is no value is something read too. */
+  #pinMissing(key: string): void {
+    const declared = this.#state.declarations.of(key.toLowerCase())
+    if (declared?.immutable === true) this.#state.pinned.add(declared.id)
+  }
+
+  /** Layers are put in in the order of the calls, however long each takes to read. */
+  #inOrder(reading: Promise<LayerInput>, signal: AbortSignal | undefined): Promise<void> {
+    const before = this.#loading
+    const done = (async () => {
+      const [layer] = await Promise.allSettled([reading, before])
+      signal?.throwIfAborted()
+      if (layer.status === 'rejected') throw layer.reason
+      this.setLayer(layer.value)
+    })()
+    this.#loading = done.catch(() => undefined)
+    return done
   }
 }
 
@@ -248,8 +239,24 @@ export function createGlobalParamsTable(options: GlobalParamsTableOptions = {}):
   return new GlobalParamsTable(options)
 }
 
-function sourceFailed(path: string, cause: unknown): unknown {
-  if (cause instanceof ParamError) return cause
-  const message = cause instanceof Error ? cause.message : String(cause)
-  return new ParamError('PARAM_SOURCE_FAILED', `${path}: ${message}`, { cause, outcome: 'not-applied', details: { file: path } })
+/** A name of earlier releases that a layer uses. */
+export interface DeprecatedUse {
+  readonly deprecatedKey: string
+  /** The present name. */
+  readonly key: string
+  readonly layer: LayerKind
+  readonly source: string
+}
+
+function layerOf({ kind, name, entries, variables }: LayerInput): Layer {
+  if (!INPUT_KINDS.includes(kind)) throw new TypeError(`expected \`kind\` to be kv, flags or file, got ${show(kind)}`)
+  if (typeof name !== 'string') throw new TypeError(`expected \`name\` to be a string, got ${show(name)}`)
+  const map = new Map<string, LayerEntry>()
+  for (const [key, value, source = name] of entries) {
+    checkValue(value)
+    map.set(variables === undefined ? normalizeKey(key) : key, { value, source })
+  }
+  if (variables === undefined) return { kind, name, entries: map }
+  const named = Array.from(map, ([variable, { value = '', source }]) => ({ name: variable, value, source }))
+  return { kind, name, entries: new Map(), variables: new Variables(new Map(), named, variables.prefix ?? '') }
 }

@@ -1,21 +1,21 @@
 /** One value against what is declared. */
 import { show } from './check.ts'
-import { nearestKey } from './declaration.ts'
-import type { Declared } from './declaration.ts'
+import type { Declarations } from './declarations.ts'
 import type { ParamProblem } from './errors.ts'
 import { isSecret } from './explain.ts'
 import { sourceOf } from './layers.ts'
 import type { LayerEntry } from './layers.ts'
-import { parseDeclared } from './parsers.ts'
+import { nearestKey } from './nearest.ts'
+import { because, parseDeclared } from './parsers.ts'
 
 export function checkEntry(
   id: string,
   entry: LayerEntry,
-  declared: ReadonlyMap<string, Declared>,
+  declared: Declarations,
   strict: boolean,
   problems: ParamProblem[],
 ): void {
-  const declaration = declared.get(id)
+  const declaration = declared.of(id)
   if (declaration === undefined) {
     // A hidden key that nobody knows is no mistake: it changes nothing.
     if (!strict || entry.value === undefined) return
@@ -25,12 +25,12 @@ export function checkEntry(
   if (entry.value === undefined) return
   const parsed = parseDeclared(declaration, entry.value)
   if (parsed.ok) return
-  const got = isSecret(id, declaration) ? 'a secret' : show(entry.value)
+  const got = isSecret(id, declaration) ? 'a secret' : `${show(entry.value)}${because(parsed)}`
   const message = `expected \`${declaration.key}\` to be ${parsed.expected}, got ${got}`
   problems.push({ code: 'PARAM_INVALID', key: declaration.key, source: sourceOf(entry), message })
 }
 
-export function unknownMessage(key: string, declared: ReadonlyMap<string, Declared>): string {
-  const near = nearestKey(key.toLowerCase(), [...declared.values()].map((one) => one.key))
+export function unknownMessage(key: string, declared: Declarations): string {
+  const near = nearestKey(key.toLowerCase(), declared.all.map((one) => one.key))
   return `no parameter \`${key}\` is declared${near === undefined ? '' : `; did you mean \`${near}\`?`}`
 }

@@ -34,11 +34,12 @@ export class Watchers {
     this.#onError = onError
   }
 
-  add(target: WatchTarget, listener: ParamListener): () => void {
+  /** `idOf` gives the present name of a key. */
+  add(target: WatchTarget, listener: ParamListener, idOf: (name: string) => string = (name) => name): () => void {
     if (typeof listener !== 'function') throw new TypeError(`expected \`listener\` to be a function, got ${show(listener)}`)
     const isKey = typeof target === 'string'
     const map = isKey ? this.#byKey : this.#byPrefix
-    const id = isKey ? normalizeKey(target) : target.prefix === '' ? '' : normalizeKey(target.prefix, 'prefix')
+    const id = isKey ? idOf(normalizeKey(target)) : target.prefix === '' ? '' : normalizeKey(target.prefix, 'prefix')
     // A wrapper for each subscription: the same function may be subscribed twice.
     const own: ParamListener = (batch) => listener(batch)
     const set = map.get(id) ?? new Set()

@@ -3,7 +3,7 @@
  * of parameters mostly are, and some ten times quicker than a whole parser. Anything else, and anything that might mean something
  * else, gives `undefined`: then the parser reads the text. Both give the same entries; a test compares them.
  */
-import type { YamlEntry } from './yaml-text.ts'
+import type { FlatEntry } from './flat.ts'
 
 /** Indent, key, and what stands behind the colon. Keys that YAML could read as something else are left to the parser. */
 const LINE = /^( *)([A-Za-z_][A-Za-z0-9_.-]*):(?: +(.*))?$/
@@ -21,9 +21,9 @@ interface Level {
 }
 
 /** By lower-case key, or `undefined` where the text is not that plain. */
-export function readPlainYaml(text: string): Map<string, YamlEntry> | undefined {
+export function readPlainYaml(text: string): Map<string, FlatEntry> | undefined {
   if (!isOrdinary(text)) return undefined
-  const entries = new Map<string, YamlEntry>()
+  const entries = new Map<string, FlatEntry>()
   /** Paths of maps: no key may be both. */
   const maps = new Set<string>()
   const levels: Level[] = []
@@ -105,7 +105,7 @@ function trimEnd(text: string): string {
   return end === text.length ? text : text.slice(0, end)
 }
 
-function put(entries: Map<string, YamlEntry>, maps: ReadonlySet<string>, path: string, value: string, offset: number): boolean {
+function put(entries: Map<string, FlatEntry>, maps: ReadonlySet<string>, path: string, value: string, offset: number): boolean {
   // A key that is there twice: the parser's words are better.
   if (entries.has(path) || maps.has(path)) return false
   entries.set(path, { value, offset })

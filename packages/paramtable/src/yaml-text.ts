@@ -1,59 +1,31 @@
 /**
  * YAML flattened to keys and texts. Scalars keep their source text (`0777`, `1.10`, 20-digit ids): dialects of YAML disagree about
  * what those mean, and a table of texts need not decide. Only null is recognised, and becomes ''.
- *
- * Nested maps are joined by dots. An array of scalars is joined by commas; one that commas could not bring back
- * (elements with a comma, maps, arrays) becomes JSON text. An empty map makes no key, an empty array ''.
  */
 import { LineCounter, isAlias, isMap, isScalar, isSeq, parseDocument } from 'yaml'
 import type { Node, Pair, Scalar, YAMLMap, YAMLSeq } from 'yaml'
-import { normalizeKey } from './check.ts'
+import { LONE_SURROGATE, normalizeKey } from './check.ts'
 import { ParamError } from './errors.ts'
+import { MAX_DEPTH, MAX_NODES, canJoin, checkLength, whereIn } from './flat.ts'
+import type { FlatEntry, FlatFile } from './flat.ts'
 import { readPlainYaml } from './yaml-plain.ts'
 
-export const MAX_YAML_LENGTH = 16 << 20
-const MAX_NODES = 1_000_000
-const MAX_DEPTH = 64
 const NULLS = new Set(['', '~', 'null', 'Null', 'NULL'])
 
-export interface YamlEntry {
-  readonly value: string
-  /** Offset of the key in the text. */
-  readonly offset: number
-}
-
-export interface FlatYaml {
-  /** By lower-case key, in the order of the file. */
-  readonly entries: ReadonlyMap<string, YamlEntry>
-  /** `name:line:column` of an offset. */
-  where(offset: number): string
-}
-
 /** @throws {ParamError} `PARAM_YAML` with file, line and column; `PARAM_TOO_LARGE`. */
-export function flattenYaml(text: string, name: string): FlatYaml {
-  if (text.length > MAX_YAML_LENGTH) throw new ParamError('PARAM_TOO_LARGE', `${name}: expected at most ${MAX_YAML_LENGTH} characters of YAML`)
+export function flattenYaml(text: string, name: string): FlatFile {
+  checkLength({ text, name })
   const plain = readPlainYaml(text)
-  return plain === undefined ? parseYaml(text, name) : { entries: plain, where: (offset) => `${name}:${position(text, offset)}` }
+  return plain === undefined ? parseYaml(text, name) : { entries: plain, where: (offset) => whereIn({ text, name }, offset) }
 }
 
 /** By the parser, whatever the text is. */
-export function parseYaml(text: string, name: string): FlatYaml {
+export function parseYaml(text: string, name: string): FlatFile {
   return new Flattener(text, name).run()
 }
 
-/** `line:column`, both from 1. */
-export function position(text: string, offset: number): string {
-  let line = 1
-  let start = 0
-  for (let next = text.indexOf('\n'); next >= 0 && next < offset; next = text.indexOf('\n', start)) {
-    line++
-    start = next + 1
-  }
-  return `${line}:${offset - start + 1}`
-}
-
-class Flattener implements FlatYaml {
-  readonly entries = new Map<string, YamlEntry>()
+class Flattener implements FlatFile {
+  readonly entries = new Map<string, FlatEntry>()
   readonly #text: string
   readonly #name: string
   readonly #lines = new LineCounter()
@@ -84,8 +56,8 @@ class Flattener implements FlatYaml {
 
   #parse(): ReturnType<typeof parseDocument> {
     try {
-      // Unique keys are checked while flattening: that also sees `A` beside `a`, and is not quadratic.
-      return parseDocument(this.#text, { schema: 'failsafe', lineCounter: this.#lines, uniqueKeys: false, prettyErrors: true, logLevel: 'error' })
+      // Pretty errors would show lines of the file, secrets among them. Unique keys are checked while flattening: that also sees `A` beside `a`, and is not quadratic.
+      return parseDocument(this.#text, { schema: 'failsafe', lineCounter: this.#lines, uniqueKeys: false, prettyErrors: false, logLevel: 'error' })
     } catch (error) {
       throw new ParamError('PARAM_YAML', `${this.#name}: the text cannot be parsed, it is nested too deep or broken`, { cause: error })
     }
@@ -115,7 +87,9 @@ class Flattener implements FlatYaml {
     const { node, level } = this.#resolve(pair.value as Node | null, depth, offset)
     if (isMap(node)) return this.#flattenMap(node, `${path}.`, level)
     if (this.entries.has(path)) throw this.#fail(offset, `the key \`${path}\` is there twice (letter case does not count)`)
-    this.entries.set(path, { value: isSeq(node) ? this.#sequenceText(node, level) : scalarText(node), offset })
+    const value = isSeq(node) ? this.#sequenceText(node, level) : scalarText(node)
+    if (LONE_SURROGATE.test(value)) throw this.#fail(offset, `the value of \`${path}\` has a lone surrogate`)
+    this.entries.set(path, { value, offset })
   }
 
   #merge(pair: Pair, prefix: string, depth: number, taken: Set<string>): void {
@@ -146,7 +120,7 @@ class Flattener implements FlatYaml {
   #sequenceText(sequence: YAMLSeq, depth: number): string {
     const items = sequence.items.map((item) => this.#resolve(item as Node | null, depth + 1))
     const texts = items.map(({ node }) => (node === null || isScalar(node) ? scalarText(node) : undefined))
-    if (texts.every((text) => text !== undefined && !text.includes(',') && text === text.trim())) return texts.join(',')
+    if (canJoin(texts)) return texts.join(',')
     return `[${items.map(({ node, level }) => this.#json(node, level)).join(',')}]`
   }
 
