@@ -50,6 +50,16 @@ export function fillColumn(field: FieldSchema, length: number): Column {
   }
 }
 
+/** Texts as the offsets and bytes of a column. */
+export function textColumn(texts: readonly string[]): { readonly offsets: Uint32Array; readonly data: Uint8Array } {
+  const encoded = texts.map((text) => encoder.encode(text))
+  const offsets = new Uint32Array(texts.length + 1)
+  encoded.forEach((bytes, row) => (offsets[row + 1] = (offsets[row] as number) + bytes.length))
+  const data = new Uint8Array(offsets[texts.length] as number)
+  encoded.forEach((bytes, row) => data.set(bytes, offsets[row]))
+  return { offsets, data }
+}
+
 function repeatText(value: FieldSchema['defaultValue'], length: number): { offsets: Uint32Array; data: Uint8Array } {
   const text = encoder.encode(typeof value === 'string' ? value : '')
   const offsets = new Uint32Array(length + 1)

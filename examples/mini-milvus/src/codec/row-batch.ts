@@ -13,6 +13,8 @@ import type { RawField } from './raw-field.ts'
 export interface RowBatchOptions {
   /** The collection's property `allow_insert_auto_id`, or an upsert: a column of an auto-id primary key may come. */
   readonly allowInsertAutoId: boolean
+  /** Of a partial upsert: fields that the message does not give have no column. */
+  readonly givenOnly?: boolean | undefined
 }
 
 /**
@@ -27,6 +29,7 @@ export function toRowBatch(message: InsertMessage, schema: CollectionSchema, opt
   for (const field of schema.fields) {
     const raw = given.get(field)
     if (field.isPrimary && field.autoId && !checkAutoId(field, raw, options)) continue
+    if (raw === undefined && options.givenOnly === true) continue
     const column = raw === undefined ? missingColumn(field, numRows) : givenColumn(field, raw, numRows)
     if (raw !== undefined) checkValues(field, column)
     if (raw !== undefined && field.isDynamic) checkDynamic(column, schema)

@@ -73,7 +73,8 @@ export function addedFieldFromWire(wire: WireField, schema: CollectionSchema): F
   if (field.isClusteringKey && schema.fields.some((existing) => existing.isClusteringKey)) {
     throw invalid(`already has another clutering key field, field name: ${field.name}`)
   }
-  if (isVectorType(field.type)) throw invalid(`not support to add vector field, field name = ${field.name}`)
+  const vectors = schema.fields.filter((existing) => isVectorType(existing.type)).length
+  if (isVectorType(field.type) && vectors >= MAX_VECTOR_FIELDS) throw invalid(`maximum vector field's number should be limited to ${MAX_VECTOR_FIELDS}`)
   if (!field.nullable) throw invalid(`added field must be nullable, please check it, field name = ${field.name}`)
   return field
 }

@@ -6,16 +6,18 @@ import type { MetaReader } from '../coordinator/api.ts'
 import { compileFilter } from '../filter/index.ts'
 import type { Column, RowBatch } from '../model/column.ts'
 import { DEFAULT_PARTITION, type CollectionMeta } from '../model/meta.ts'
-import { isPrimaryKeyColumn, primaryKeyAt, primaryKeyColumn, type PrimaryKey, type PrimaryKeys } from '../model/primary-keys.ts'
+import { isPrimaryKeyColumn, primaryKeyAt, primaryKeyColumn, primaryKeyList, type PrimaryKey, type PrimaryKeys } from '../model/primary-keys.ts'
 import { primaryField } from '../model/schema.ts'
 import type { QueryNodeApi } from '../querynode/api.ts'
 import type { CallContext, HandlerTable, RpcHandler } from '../server/handlers.ts'
 import { MilvusError } from '../server/status.ts'
 import type { DeleteRequest, Init, MutationResult } from '../wire/index.ts'
 import { gatherRows, type DmlWriter, type PartitionKeys, type PartitionRows } from '../writer/dml-writer.ts'
+import { checkFieldOps, completeRows } from './partial-upsert.ts'
 import { partitionKeyField, partitionKeyPartitions, partitionRows } from './partitioning.ts'
 import { primaryKeyIds } from './response-columns.ts'
 import { filterTemplates } from './templates.ts'
+import { Turns } from './turns.ts'
 
 export interface DmlOptions {
   readonly meta: MetaReader
@@ -25,9 +27,15 @@ export interface DmlOptions {
   readonly now: () => Promise<bigint>
 }
 
+interface Context extends DmlOptions {
+  /** A partial upsert reads and writes: those of one collection take turns, so that none is lost between the two. */
+  readonly partialUpserts: Turns
+}
+
 type Mutation = Init<MutationResult>
 
-export function createDmlHandlers(options: DmlOptions): HandlerTable {
+export function createDmlHandlers(given: DmlOptions): HandlerTable {
+  const options: Context = { ...given, partialUpserts: new Turns() }
   const insert: RpcHandler<InsertMessage, Mutation> = { kind: 'dml', decode: decodeInsert, run: (request, call) => runInsert(options, request, call) }
   const upsert: RpcHandler<InsertMessage, Mutation> = { kind: 'dml', decode: decodeUpsert, run: (request, call) => runUpsert(options, request, call) }
   const remove: RpcHandler<DeleteRequest, Mutation> = { kind: 'dml', run: (request, call) => runDelete(options, request, call) }
@@ -43,16 +51,22 @@ interface PreparedRows {
 }
 
 async function runInsert(options: DmlOptions, request: InsertMessage, call: CallContext): Promise<Mutation> {
-  const prepared = prepare(options, request, call, false)
+  const prepared = prepare(options, request, call, 'insert')
   const { batch, keys } = prepared.given === undefined ? await withNewIds(options, prepared) : { batch: prepared.batch, keys: prepared.given }
   const inserts = split(prepared, batch)
   const timestamp = await options.writer.write({ collection: prepared.collection, deletes: [], inserts, signal: call.signal })
   return { ...mutation(keys, timestamp), insert_cnt: BigInt(batch.length) }
 }
 
-async function runUpsert(options: DmlOptions, request: InsertMessage, call: CallContext): Promise<Mutation> {
-  if (request.partialUpdate === true || (request.fieldOps?.length ?? 0) > 0) throw new MilvusError(1100, 'partial update is not supported by this version of mini-milvus')
-  const prepared = prepare(options, request, call, true)
+async function runUpsert(options: Context, request: InsertMessage, call: CallContext): Promise<Mutation> {
+  // Whoever names an operation on an array means the rows that are there.
+  const isPartial = request.partialUpdate === true || request.fieldOps?.some(({ op }) => op !== 'replace') === true
+  const prepared = prepare(options, request, call, isPartial ? 'partial upsert' : 'upsert')
+  if (!isPartial) return upsertRows(options, prepared, call)
+  return options.partialUpserts.run(prepared.collection.id, async () => upsertRows(options, await completed(options, prepared, request, call), call))
+}
+
+async function upsertRows(options: DmlOptions, prepared: PreparedRows, call: CallContext): Promise<Mutation> {
   const { collection, given } = prepared
   if (given === undefined) throw new MilvusError(1100, `must assign pk when upsert, primary field: ${primaryField(collection.schema).name}`)
   const last = lastOfEachKey(given)
@@ -64,6 +78,33 @@ async function runUpsert(options: DmlOptions, request: InsertMessage, call: Call
   const deletes: PartitionKeys[] = [{ partitionId: partitionKeyField(collection) === undefined ? prepared.partitionId : 0n, keys: oldKeys }]
   const timestamp = await options.writer.write({ collection, deletes, inserts: split(prepared, batch), signal: call.signal })
   return { ...mutation(keys, timestamp), upsert_cnt: BigInt(given.length), insert_cnt: BigInt(keys.length), delete_cnt: BigInt(oldKeys.length) }
+}
+
+/** The rows of a partial upsert as whole rows: what they do not give is read, of one moment. */
+async function completed(options: DmlOptions, prepared: PreparedRows, request: InsertMessage, call: CallContext): Promise<PreparedRows> {
+  const { collection, batch, given } = prepared
+  const { fields } = collection.schema
+  if (given === undefined) throw new MilvusError(1100, `must assign pk when upsert, primary field: ${primaryField(collection.schema).name}`)
+  const ops = checkFieldOps(request.fieldOps ?? [], fields, batch)
+  const last = lastOfEachKey(given)
+  const rows = last.length === given.length ? batch : gatherRows(batch, last)
+  const keys = last.length === given.length ? given : gatherColumn(given, last)
+  const existing = await options.queryNode.query({
+    collectionId: collection.id,
+    // A row may be in any partition, as far as the partition key goes.
+    partitionIds: partitionKeyField(collection) === undefined ? [prepared.partitionId] : undefined,
+    filter: '',
+    templates: new Map(),
+    keys: primaryKeyList(keys),
+    guaranteeTs: await options.now(),
+    ignoreGrowing: false,
+    outputFields: fields.filter((field) => !field.isPrimary).map(({ id }) => id),
+    signal: call.signal,
+    limit: undefined,
+    offset: 0,
+    count: false,
+  })
+  return { ...prepared, batch: completeRows(fields, rows, keys, existing, ops), given: keys }
 }
 
 async function runDelete(options: DmlOptions, request: DeleteRequest, call: CallContext): Promise<Mutation> {
@@ -98,7 +139,7 @@ async function matchingKeys({ queryNode, now }: DmlOptions, collection: Collecti
   return keys
 }
 
-function prepare({ meta }: DmlOptions, request: InsertMessage, call: CallContext, isUpsert: boolean): PreparedRows {
+function prepare({ meta }: DmlOptions, request: InsertMessage, call: CallContext, kind: 'insert' | 'upsert' | 'partial upsert'): PreparedRows {
   const collection = meta.collection(call.dbName, request.collectionName)
   const { schema, updateTs, properties } = collection
   if (request.schemaTimestamp !== 0n && request.schemaTimestamp !== updateTs) {
@@ -107,8 +148,8 @@ function prepare({ meta }: DmlOptions, request: InsertMessage, call: CallContext
   const isNamed = request.partitionName !== ''
   if (isNamed) partitionKeyPartitions(collection)
   const partitionId = meta.partition(collection, isNamed ? request.partitionName : partitionKeyField(collection) === undefined ? DEFAULT_PARTITION : (collection.partitions[0]?.name ?? '')).id
-  const allowInsertAutoId = isUpsert || properties['allow_insert_auto_id']?.toLowerCase() === 'true'
-  const batch = toRowBatch(request, schema, { allowInsertAutoId })
+  const allowInsertAutoId = kind !== 'insert' || properties['allow_insert_auto_id']?.toLowerCase() === 'true'
+  const batch = toRowBatch(request, schema, { allowInsertAutoId, givenOnly: kind === 'partial upsert' })
   if (batch.length === 0) throw new MilvusError(1100, 'need not insert empty data')
   const column = batch.columns.get(primaryField(schema).id)
   return { collection, partitionId, batch, given: isPrimaryKeyColumn(column) ? column : undefined }

@@ -25,7 +25,7 @@ export interface SearchResponse {
 }
 
 /** Fields that a search reads beside those it returns. */
-interface Extras {
+export interface Extras {
   readonly group: FieldSchema | undefined
   readonly order: readonly OrderField[]
 }
@@ -45,7 +45,7 @@ export async function runSearch(options: DqlOptions, request: SearchRequest, cal
   return response(collection, request, params, output, result, asked.nq, extras)
 }
 
-async function nodeRequest(
+export async function nodeRequest(
   options: DqlOptions,
   collection: CollectionMeta,
   request: SearchRequest,
@@ -94,10 +94,10 @@ function ordered(result: SearchResult, order: readonly OrderField[], primary: Fi
   return takeHits(result, rows, result.counts)
 }
 
-function response(
+export function response(
   { schema }: CollectionMeta,
-  request: SearchRequest,
-  params: SearchParams,
+  request: Pick<SearchRequest, 'collection_name'>,
+  params: Pick<SearchParams, 'limit' | 'roundDecimal' | 'iterator'>,
   output: OutputFields,
   result: SearchResult,
   nq: number,
@@ -122,7 +122,7 @@ function response(
   return { message: { collection_name: request.collection_name, session_ts: result.serviceTs, results }, fields: fieldBytes(output, columns, length) }
 }
 
-function roundedScores({ scores }: SearchResult, { roundDecimal }: SearchParams): number[] {
+function roundedScores({ scores }: SearchResult, { roundDecimal }: Pick<SearchParams, 'roundDecimal'>): number[] {
   if (roundDecimal < 0) return Array.from(scores)
   const factor = 10 ** roundDecimal
   return Array.from(scores, (score) => Math.round(score * factor) / factor)
