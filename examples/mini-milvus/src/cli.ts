@@ -7,6 +7,7 @@ import { createLogger } from './cli/logging.ts'
 import { createProgram, type StartFlags } from './cli/program.ts'
 import { readyFacts, readyText } from './cli/ready.ts'
 import { explainText, listText, readSettings, SettingsError } from './cli/settings.ts'
+import { isLoopback } from './node/open-address.ts'
 import { startNode } from './node/start.ts'
 import { version } from './version.ts'
 
@@ -20,7 +21,7 @@ program.parseAsync().catch((error: unknown) => {
 async function start(flags: StartFlags): Promise<void> {
   const startedAt = systemClock.monotonic()
   const parameters = await readSettings(flags, process.env)
-  refuseOpenAddress(parameters.getString('proxy.host'), parameters.getBool('proxy.allowOpen'))
+  refuseOpenAddress(parameters.getString('proxy.host'), parameters.getBool('proxy.allowOpen') || parameters.getBool('authorization.enabled'))
   const format = parameters.getString('log.format')
   const json = format === 'json' || (format === 'auto' && !process.stdout.isTTY)
   const logger = createLogger(parameters.getString('log.level'), json ? 'json' : 'text')
@@ -38,9 +39,8 @@ async function config(key: string | undefined, flags: StartFlags): Promise<void>
 }
 
 function refuseOpenAddress(host: string, allowed: boolean): void {
-  const loopback = host === 'localhost' || host === '::1' || host.startsWith('127.')
-  if (loopback || allowed) return
-  throw new SettingsError(`${host} can be reached from other machines and mini-milvus has no authorization yet; to do it all the same: --set proxy.allowOpen=true`)
+  if (isLoopback(host) || allowed) return
+  throw new SettingsError(`${host} can be reached from other machines and authorization is off; set authorization.enabled=true, or, to start all the same: --set proxy.allowOpen=true`)
 }
 
 /** The first signal stops in order; a second one ends the process at once. */

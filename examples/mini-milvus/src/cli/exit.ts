@@ -12,6 +12,7 @@ const codes: ReadonlyMap<string, number> = new Map([
   ['ListenError', ExitCode.port],
   ['ParamError', ExitCode.usage],
   ['SettingsError', ExitCode.usage],
+  ['OpenAddressError', ExitCode.usage],
 ])
 
 const LOCKED = new Set(['KV_LOCKED', 'MSG_LOCKED'])

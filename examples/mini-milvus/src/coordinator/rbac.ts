@@ -17,8 +17,8 @@ export type RbacChange = RecordChange<RbacKinds>
 export interface RbacOptions {
   readonly kv: Pick<KVBase, 'loadWithPrefix' | 'multiLoad' | 'multiSaveAndRemove'>
   readonly meta: MetaReader
-  /** Hash of the password that `root` gets in an empty store. */
-  readonly rootPassword: () => Promise<string>
+  /** Hash of root's first password; undefined while nobody needs one: it is hashed by the first start that does. */
+  readonly rootPassword: (() => Promise<string>) | undefined
   /** Everyone may describe (Milvus's default). */
   readonly publicPrivilege: boolean
   /** Grants could not be brought up to date; they are by the next change. */
@@ -38,8 +38,9 @@ export interface Rbac extends Pick<RecordStore<RbacKinds>, 'get' | 'all' | 'chan
 export async function openRbac(options: RbacOptions): Promise<Rbac> {
   const store = await openRecordStore<RbacKinds>({ kv: options.kv, rootPath: options.rootPath ?? 'rbac/', kinds: ['user', 'role', 'group'] })
   const defaults: RbacChange[] = []
-  if (store.get('user', ROOT_USER) === undefined) {
-    const password = await options.rootPassword()
+  const root = store.get('user', ROOT_USER)
+  if (root === undefined || (root.password === '' && options.rootPassword !== undefined)) {
+    const password = (await options.rootPassword?.()) ?? ''
     defaults.push({ kind: 'user', name: ROOT_USER, value: { name: ROOT_USER, password, description: '', roles: [ADMIN_ROLE] } })
   }
   for (const name of [ADMIN_ROLE, PUBLIC_ROLE]) {

@@ -20,6 +20,8 @@ import type { NodeCore } from './core.ts'
 export interface HandlersOptions extends NodeCore {
   readonly parameters: GlobalParamsTable
   readonly clock: NodeClock
+  /** Databases were made or dropped. */
+  readonly databasesChanged?: (() => Promise<void>) | undefined
 }
 
 export function createHandlers(options: HandlersOptions): HandlerTable {
@@ -36,6 +38,7 @@ export function createHandlers(options: HandlersOptions): HandlerTable {
       version: `mini-milvus-${version}`,
       clock,
       health: () => health(roles),
+      databasesChanged: options.databasesChanged,
     }),
     ...createDmlHandlers({ meta: catalog, writer, queryNode, ids: time.ids, now }),
     ...createDqlHandlers({ meta: catalog, queryNode, now, gracefulTimeMs: parameters.getDurationMs('common.gracefulTime'), lastWrite: (id) => writer.lastWrite(id) }),

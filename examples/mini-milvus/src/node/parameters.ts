@@ -1,12 +1,13 @@
 /** Every parameter of the node, once: flags, environment, file, `--help` and the reference are made from this list. */
 import { createGlobalParamsTable, type GlobalParamsTable, type ParamDeclaration } from '@timetick/paramtable'
+import { securityDeclarations } from './security-parameters.ts'
 
 export const ENV_PREFIX = 'MINI_MILVUS_'
 
 export const declarations: readonly ParamDeclaration[] = [
   { key: 'proxy.host', type: 'string', default: '127.0.0.1', doc: 'Address that gRPC and REST listen on.' },
   { key: 'proxy.port', type: 'int', default: 19530, min: 0, max: 65_535, doc: 'Port of gRPC and REST. 0 takes any free one.' },
-  { key: 'proxy.allowOpen', type: 'bool', default: false, doc: 'Listen on another address than loopback although there is no authorization yet.' },
+  { key: 'proxy.allowOpen', type: 'bool', default: false, doc: 'Listen on another address than loopback although everyone may do everything, or root has its default password.' },
   { key: 'proxy.timeTickInterval', type: 'durationMs', unit: 'ms', default: 200, min: 1, max: 60_000, doc: 'How often an idle channel gets a time tick. Reads that wait ask for one at once.' },
   { key: 'proxy.shutdownTimeout', type: 'durationMs', unit: 'ms', default: 10_000, min: 0, max: 600_000, doc: 'How long running calls may finish when the node stops.' },
   { key: 'proxy.maxReceiveBytes', type: 'bytes', unit: 'b', default: '64m', min: 1024, max: 1024 ** 3, doc: 'Largest request.' },
@@ -27,6 +28,7 @@ export const declarations: readonly ParamDeclaration[] = [
   { key: 'log.level', type: 'enum', default: 'info', oneOf: ['trace', 'debug', 'info', 'warn', 'error', 'silent'], doc: 'What is logged.' },
   { key: 'log.format', type: 'enum', default: 'auto', oneOf: ['auto', 'text', 'json'], doc: 'Text for people, JSON lines for machines; auto asks whether the output is a terminal.' },
   { key: 'watchdog.interval', type: 'durationMs', unit: 'ms', default: 1000, min: 10, max: 60_000, doc: 'How often each role beats.' },
+  ...securityDeclarations,
 ]
 
 export function createParameters(environment: Readonly<Record<string, string | undefined>>, onListenerError?: (error: unknown) => void): GlobalParamsTable {

@@ -14,6 +14,8 @@ import { createHandlers } from './handlers.ts'
 import { silentLogger, type NodeLogger } from './logger.ts'
 import { openMetricsServer, type MetricsServer } from './metrics-server.ts'
 import { createParameters } from './parameters.ts'
+import { limitsOf } from './security-parameters.ts'
+import { openSecurity } from './security.ts'
 import { openStores } from './stores.ts'
 
 export interface MiniMilvusOptions {
@@ -80,9 +82,11 @@ export async function startNode(parameters: GlobalParamsTable, logger: NodeLogge
     const threads = parameters.getInt('engine.threads')
     const engine = await keep(openEngine(threads === 0 ? {} : { threads }))
     const core = await openCore({ stores, engine, parameters, logger, clock }, keep)
-    const handlers = createHandlers({ ...core, parameters, clock })
+    const security = await keep(openSecurity({ core, parameters, clock, logger }))
+    const { gate, databasesChanged } = security
+    const handlers = security.handlers(createHandlers({ ...core, parameters, clock, databasesChanged }))
     const host = parameters.getString('proxy.host')
-    const server = await keep(openServer({ port: parameters.getInt('proxy.port'), host, handlers, http: createRestHandler({ handlers, logger }), clock, logger, limits: { maxReceiveBytes: parameters.getBytes('proxy.maxReceiveBytes'), closeGraceMs: parameters.getDurationMs('proxy.shutdownTimeout') } }))
+    const server = await keep(openServer({ port: parameters.getInt('proxy.port'), host, handlers, authorize: gate, http: createRestHandler({ handlers, authorize: gate, logger }), clock, logger, limits: limitsOf(parameters) }))
     const metrics = parameters.getBool('metrics.enabled') ? await keep(openMetricsServer({ host, port: parameters.getInt('metrics.port'), ...core })) : undefined
     return running({ server, metrics, dataDir, parameters, watchdog: core.watchdog, catalog: core.catalog, closeParts })
   } catch (error) {

@@ -50,7 +50,8 @@ export function collectionHandlers(options: DdlOptions): WireHandlers {
     ShowCollections: ddl(async (request, call) => {
       meta.database(call.dbName)
       const named = request.collection_names.map((name) => collectionOf(options, call, name))
-      const all = named.length > 0 ? named : meta.collections(call.dbName)
+      const { principal } = call
+      const all = (named.length > 0 ? named : meta.collections(call.dbName)).filter((collection) => principal?.sees(collection) ?? true)
       if (request.type === ShowType.All) return showCollections(options, all)
       const missing = named.find((collection) => meta.load(collection.id) === undefined)
       if (missing !== undefined) throw new MilvusError(Code.CollectionNotLoaded, `collection not loaded[collection=${missing.schema.name}]`)

@@ -34,6 +34,8 @@ export interface DdlOptions {
   readonly health?: (() => { readonly healthy: boolean; readonly reasons: readonly string[] }) | undefined
   /** A client has connected and got this identifier. */
   readonly onConnect?: ((identifier: bigint, client: Readonly<Record<string, string>>, call: CallContext) => void) | undefined
+  /** Databases were made or dropped: what names them follows before the call is answered. */
+  readonly databasesChanged?: (() => Promise<void>) | undefined
   readonly onHeartbeat?: ((identifier: bigint, call: CallContext) => void) | undefined
 }
 

@@ -20,15 +20,17 @@ export function databaseHandlers(options: DdlOptions): WireHandlers {
         throw new MilvusError(Code.DatabaseInvalidName, error instanceof Error ? error.message : 'invalid database name')
       }
       await catalog.createDatabase(request.db_name, toRecord(request.properties))
+      await options.databasesChanged?.()
       return success()
     }),
     DropDatabase: ddl(async (request) => {
       if (request.db_name === '') throw invalid('database name should not be empty')
       await catalog.dropDatabase(request.db_name)
+      await options.databasesChanged?.()
       return success()
     }),
-    ListDatabases: ddl(async () => {
-      const all = meta.databases()
+    ListDatabases: ddl(async (_, { principal }) => {
+      const all = meta.databases().filter((database) => principal?.seesDatabase(database) ?? true)
       return {
         db_names: all.map(({ name }) => name),
         created_timestamp: all.map(({ createdTs }) => createdTs),

@@ -1,20 +1,17 @@
 /** Who calls, from the credentials of a call. Right ones cost a hash of the token; others a hash of the password, and time. */
-import { createTokenNamer, verifyPassword } from '../edge/passwords.ts'
+import { createTokenNamer } from '../edge/passwords.ts'
 import type { UserMeta } from '../model/rbac.ts'
 import { AuthenticationError } from './auth-errors.ts'
 import { type Credentials, parseAuthorization } from './credentials.ts'
-import { Code, MilvusError } from './status.ts'
+import { isRight, type Passwords } from './passwords.ts'
 import { FailureThrottle } from './throttle.ts'
 
 export interface AuthenticatorOptions {
   readonly findUser: (name: string) => UserMeta | undefined
+  readonly passwords: Passwords
   readonly clock: { monotonic(): number }
   /** How long a token that was right is known without computing its hash again. */
   readonly rememberMs?: number | undefined
-  /** Passwords that are hashed at once; each takes 32 MB. */
-  readonly maxHashes?: number | undefined
-  /** Sign-ins that wait for that; beyond them callers may retry. */
-  readonly maxWaiting?: number | undefined
 }
 
 interface Remembered {
@@ -28,22 +25,16 @@ const MAX_REMEMBERED = 10_000
 const WRONG = 'auth check failure, please check username and password are correct'
 
 export class Authenticator {
-  readonly #options: Pick<AuthenticatorOptions, 'findUser' | 'clock'>
+  readonly #options: Pick<AuthenticatorOptions, 'findUser' | 'passwords' | 'clock'>
   readonly #rememberMs: number
-  readonly #maxHashes: number
-  readonly #maxWaiting: number
   readonly #nameOf = createTokenNamer()
   readonly #remembered = new Map<string, Remembered>()
   readonly #checking = new Map<string, Promise<string>>()
-  readonly #waiting: (() => void)[] = []
   readonly #throttle: FailureThrottle
-  #hashing = 0
 
-  constructor({ rememberMs = 60_000, maxHashes = 4, maxWaiting = 64, ...options }: AuthenticatorOptions) {
+  constructor({ rememberMs = 60_000, ...options }: AuthenticatorOptions) {
     this.#options = options
     this.#rememberMs = rememberMs
-    this.#maxHashes = maxHashes
-    this.#maxWaiting = maxWaiting
     this.#throttle = new FailureThrottle({ now: () => options.clock.monotonic() })
   }
 
@@ -70,32 +61,17 @@ export class Authenticator {
 
   async #check(token: string, { user, password }: Extract<Credentials, { kind: 'password' }>, address: string): Promise<string> {
     const key = `${address} ${user}`
-    const stored = await this.#limited(async () => {
+    const stored = await this.#options.passwords.limited(async () => {
       const delayMs = this.#throttle.delayMs(key)
       if (delayMs > 0) throw new AuthenticationError(`too many failed attempts, try again in ${Math.ceil(delayMs / 1000)} s`)
-      const stored = this.#options.findUser(user)?.password
-      if ((await verifyPassword(password, stored)) && stored !== undefined) return stored
+      const found = this.#options.findUser(user)
+      if ((await isRight(password, found)) && found !== undefined) return found.password
       this.#throttle.failed(key)
       throw new AuthenticationError(WRONG)
     })
     this.#throttle.succeeded(key)
     this.#remember(token, { user, password: stored, until: this.#options.clock.monotonic() + this.#rememberMs })
     return user
-  }
-
-  async #limited<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#hashing >= this.#maxHashes) {
-      if (this.#waiting.length >= this.#maxWaiting) throw new MilvusError(Code.RateLimit, 'too many clients sign in at once: retry later')
-      await new Promise<void>((resolve) => this.#waiting.push(resolve))
-    } else this.#hashing++
-    try {
-      return await work()
-    } finally {
-      // Its place passes to the next one that waits.
-      const next = this.#waiting.shift()
-      if (next === undefined) this.#hashing--
-      else next()
-    }
   }
 
   #remember(token: string, entry: Remembered): void {

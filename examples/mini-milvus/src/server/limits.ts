@@ -6,6 +6,8 @@ export interface ServerLimits {
   readonly maxInFlightBytes: number
   readonly maxStreamsPerConnection: number
   readonly maxConnections: number
+  /** From one address. */
+  readonly maxConnectionsPerAddress: number
   /** From a connection's first moment until it has said which protocol it speaks, and for HTTP headers. */
   readonly headerTimeoutMs: number
   readonly requestTimeoutMs: number
@@ -29,6 +31,7 @@ export const defaultLimits: ServerLimits = {
   maxInFlightBytes: 256 * MIB,
   maxStreamsPerConnection: 256,
   maxConnections: 1000,
+  maxConnectionsPerAddress: 100,
   headerTimeoutMs: 15_000,
   requestTimeoutMs: 60_000,
   idleTimeoutMs: 600_000,

@@ -83,7 +83,7 @@ describe('bad requests', () => {
     ['a name that is none', 'CreatePartition', { collection_name, partition_name: 'a b' }, 1100, /a b/],
     ['a compaction to less than a segment', 'ManualCompaction', { collection_name, target_size: 1n }, 1100, /targetSize 1 MB/],
     ['a metric that is unknown', 'GetMetrics', { request: '{"metric_type":"weather"}' }, 1100, /weather/],
-    ['a method that is not served', 'CreateResourceGroup', { resource_group: 'rg' }, 10, /not served/],
+    ['a method that is not served', 'CreateNamespace', { collection_name: 'c' }, 10, /not served/],
   ])('%s', async (_title, method, request, code, reason) => {
     const answer = await raw.call(method, request)
     const status = (answer['status'] ?? answer) as { code: number; reason: string; error_code: number }

@@ -56,7 +56,7 @@ describe('the program', () => {
     [['--set', 'proxy.prot=1'], /proxy.port/],
     [['--set', 'novalue'], /expected key=value/],
     [['--config', '/nonexistent/mini-milvus.yaml'], /mini-milvus.yaml/],
-    [['--host', '0.0.0.0'], /no authorization yet/],
+    [['--host', '0.0.0.0'], /authorization is off/],
     [['--no-such-flag'], /unknown option/],
   ])('ends with 2 and says what was expected for %j', async (flags, message) => {
     const { code, stderr } = await runProgram(flags)

@@ -1,0 +1,13 @@
+/** Addresses that other machines reach. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.')
+}
+
+/** Authorization is on, and root still has the password that everybody knows. */
+export class OpenAddressError extends Error {
+  override readonly name = 'OpenAddressError'
+
+  constructor(host: string) {
+    super(`${host} can be reached from other machines and root has its default password: change it, or set authorization.rootPassword before the first start; to start all the same: --set proxy.allowOpen=true`)
+  }
+}
