@@ -1,6 +1,8 @@
 /** Questions to a starting server: each gives true or false, never throws, and is asked again. */
+import { readFileSync } from 'node:fs'
 import http from 'node:http'
 import net from 'node:net'
+import tls from 'node:tls'
 
 /** The first source that works; else an error that says why each did not. */
 export async function firstOf(...sources) {
@@ -55,5 +57,21 @@ export function tcpReply(port, hello, accept, { timeoutMs = 2000 } = {}) {
         if (accept(received)) end(true)
       } catch {}
     })
+  })
+}
+
+/** Whether a handshake with these files (`{ cert, key, ca }`) succeeds. */
+export function tlsAnswers(port, files, { timeoutMs = 2000 } = {}) {
+  return new Promise((resolve) => {
+    const [cert, key, ca] = [files.cert, files.key, files.ca].map((file) => readFileSync(file))
+    const socket = tls.connect({ port, host: '127.0.0.1', servername: 'localhost', cert, key, ca })
+    const end = (value) => {
+      socket.destroy()
+      resolve(value)
+    }
+    socket.setTimeout(timeoutMs, () => end(false))
+    socket.on('error', () => end(false))
+    socket.on('close', () => end(false))
+    socket.on('secureConnect', () => end(true))
   })
 }

@@ -25,7 +25,7 @@ for (const backend of backends) {
     let proxy: Proxy
     let options: StormOptions
     beforeAll(async () => {
-      service = await ownService(backend.name, backend.args)
+      service = await ownService(backend.name, { args: backend.args })
       proxy = await startProxy(service.url)
       const url = new URL(service.url)
       url.port = String(proxy.port)

@@ -1,13 +1,8 @@
 /** Servers of the tests: started when the environment says that there are some. */
+import { type Service, startService } from '@timetick/tools/services'
 import { afterAll } from 'vitest'
 
-export interface Service {
-  readonly url: string
-  stop(): Promise<void>
-  kill(): Promise<void>
-  restart(): Promise<unknown>
-}
-
+export type { Service }
 export type ServiceName = 'etcd' | 'redis'
 
 const urls: Readonly<Record<ServiceName, string | undefined>> = {
@@ -23,11 +18,9 @@ export function hasService(name: ServiceName): boolean {
   return false
 }
 
-/** An own server, which a test may kill, ended after the file. */
-export async function ownService(name: ServiceName, args: readonly string[] = []): Promise<Service> {
-  const path = new URL('../../../tools/services/index.mjs', import.meta.url).href
-  const { startService } = await import(path) as { startService(name: string, options: object): Promise<Service> }
-  const service = await startService(name, { args })
+/** An own server, which a test may kill, ended after the file. Options as of tools/services. */
+export async function ownService(name: ServiceName, options: object = {}): Promise<Service> {
+  const service = await startService(name, options)
   afterAll(() => service.stop())
   return service
 }

@@ -3,7 +3,7 @@ import path from 'node:path'
 import { cached } from '../cache.mjs'
 import { aptUnpack } from '../get/apt.mjs'
 import { goBuild } from '../get/go.mjs'
-import { firstOf, httpOk } from '../ready.mjs'
+import { firstOf, httpOk, tlsAnswers } from '../ready.mjs'
 import { which } from '../run.mjs'
 
 const fromPath = async () => {
@@ -21,7 +21,7 @@ const fromGo = (version) => async () => {
   return { program: path.join(dir, 'etcd'), isOld: false }
 }
 
-/** One etcd member. Versions: `debian` (3.4), or a release such as `3.6.16`, built by Go. */
+/** One etcd member. Options: `tls` (files `{ cert, key, ca }`; clients need a certificate too). Versions: `debian` (3.4), or a release such as `3.6.16`, built by Go. */
 export default {
   name: 'etcd',
   portNames: ['client', 'peer'],
@@ -30,15 +30,17 @@ export default {
     return version === 'debian' ? firstOf(fromDebian) : firstOf(fromPath, fromDebian, fromGo('3.6.16'))
   },
   plan({ got, ports, dir, options }) {
-    const client = `http://127.0.0.1:${ports.client}`
+    const { tls } = options
+    const client = `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${ports.client}`
     const peer = `http://127.0.0.1:${ports.peer}`
     const args = ['--name', 'n1', '--data-dir', path.join(dir, 'data'), '--listen-client-urls', client, '--advertise-client-urls', client]
     args.push('--listen-peer-urls', peer, '--initial-advertise-peer-urls', peer, '--initial-cluster', `n1=${peer}`)
     args.push('--heartbeat-interval', '20', '--election-timeout', '200', '--log-level', 'error', ...(got.isOld ? ['--logger', 'zap'] : []))
+    if (tls !== undefined) args.push('--cert-file', tls.cert, '--key-file', tls.key, '--trusted-ca-file', tls.ca, '--client-cert-auth')
     args.push(...(options.args ?? []))
     return {
       command: got.program, args, url: client, env: { TIMETICK_ETCD_URL: client },
-      ready: () => httpOk(`${client}/health`, (text) => JSON.parse(text).health === 'true'),
+      ready: () => tls !== undefined ? tlsAnswers(ports.client, tls) : httpOk(`${client}/health`, (text) => JSON.parse(text).health === 'true'),
     }
   },
 }

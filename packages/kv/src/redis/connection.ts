@@ -108,7 +108,11 @@ export class Connection {
   #refusal(cause: unknown, { what, isWrite }: SendOptions): KVError | undefined {
     const message = cause instanceof Error ? cause.message : String(cause)
     const isAnswer = cause instanceof Error && cause.name === 'ReplyError'
-    if (isAnswer && LATER.test(message)) return undefined
+    if (isAnswer && LATER.test(message)) {
+      // A replica by now: the driver has to ask who is the master.
+      if (message.startsWith('READONLY')) this.#client.disconnect(true)
+      return undefined
+    }
     if (!isAnswer && (!isWrite || /enableOfflineQueue/.test(message))) return this.#closed ? new KVError('KV_UNAVAILABLE', message, { cause }) : undefined
     const outcome = isWrite ? (isAnswer ? 'not-applied' : 'unknown') : undefined
     if (isAnswer && FULL.test(message)) return new KVError('KV_STORAGE_FAILED', `${what}: ${message}`, { cause, outcome })

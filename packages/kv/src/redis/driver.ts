@@ -3,8 +3,10 @@ import type * as Driver from 'ioredis'
 import { KVError } from '../errors.ts'
 import type { RedisClient, RedisTemplate } from './client.ts'
 
-/** Never send again what may have been done, never keep a write for later. */
-const SAFE = { autoResendUnfulfilledCommands: false, enableOfflineQueue: false, maxRetriesPerRequest: null, lazyConnect: false }
+/** Never send again what may have been done, never keep a write for later; a server that is still loading says so itself. */
+const SAFE = { autoResendUnfulfilledCommands: false, enableOfflineQueue: false, enableReadyCheck: false, maxRetriesPerRequest: null, lazyConnect: false }
+/** A delay of 0 means: do not send again what was under way when its node went. */
+const SAFE_CLUSTER = { enableOfflineQueue: false, lazyConnect: false, retryDelayOnFailover: 0, clusterRetryStrategy: (times: number) => retryStrategy(times) }
 const retryStrategy = (times: number): number => Math.min(20 * 2 ** Math.min(times, 6), 1000)
 
 async function loadDriver(): Promise<typeof Driver> {
@@ -23,5 +25,5 @@ export async function connector(url: string | undefined, template: RedisTemplate
   }
   const like = template as unknown as { duplicate(...args: unknown[]): RedisClient; options?: { redisOptions?: object } }
   if (template.isCluster !== true) return () => like.duplicate({ ...SAFE, retryStrategy })
-  return () => like.duplicate([], { enableOfflineQueue: false, redisOptions: { ...like.options?.redisOptions, ...SAFE } })
+  return () => like.duplicate([], { ...SAFE_CLUSTER, redisOptions: { ...like.options?.redisOptions, ...SAFE } })
 }

@@ -6,6 +6,7 @@ import type { Revision } from '../kv.ts'
 import { revisionReader } from '../revisions.ts'
 
 const SPACE = 32
+const MARK = Buffer.from('E')
 const FLAGS = { created: 67, put: 80, removed: 68 } as const
 
 function strange(what: string): KVError {
@@ -60,6 +61,8 @@ export interface LogPart {
   /** Parts of the same revision that follow. */
   readonly left: number
   readonly changes: readonly Change[]
+  /** Of a mark that the server changed: the last revision that it had then. All above were lost. */
+  readonly follows: Revision | undefined
 }
 
 export function logPart(entry: unknown): LogPart {
@@ -68,11 +71,13 @@ export function logPart(entry: unknown): LogPart {
   const fields = listOf(fieldList, 'a change')
   const revision = revisionOf(id.slice(0, id.indexOf('-')))
   const changes: Change[] = []
+  const left = Number(textOf(fields[1], 'a change'))
+  if (fields[2] !== undefined && bytesOf(fields[2], 'a changed key').equals(MARK)) return { id, revision, left, changes, follows: revisionOf(fields[3]) }
   for (let index = 2; index < fields.length; index += 2) {
     const name = bytesOf(fields[index], 'a changed key')
     const flag = name[0]
     const value = flag === FLAGS.removed ? undefined : bytesOf(fields[index + 1], 'a changed value')
     changes.push({ key: name.toString('utf8', 1), value, revision, created: flag === FLAGS.created })
   }
-  return { id, revision, left: Number(textOf(fields[1], 'a change')), changes }
+  return { id, revision, left, changes, follows: undefined }
 }

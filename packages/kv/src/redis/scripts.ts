@@ -3,12 +3,15 @@
  *
  *     {store}:k   sorted set of the keys, all with score 0: ordered by bytes
  *     {store}:d   hash, key -> "<revision> <lease or nothing> <value>"
- *     {store}:m   hash, r: revision, base: revision at the beginning (unique to this life of the data), l: leases granted
+ *     {store}:m   hash, r: revision, base: revision at the beginning (unique to this life of the data), l: leases granted,
+ *                 server: the server's replication id at the last write
  *     {store}:c   stream, the change log: <revision>-<part> -> n: parts that follow, then C|P|D<key> -> value
  *     {store}:e   sorted set of leases by the time of their end, ms of the server's clock
  *     {store}:l:<lease>  set of the keys that go with it
  *
- * Revisions begin at the server's time in microseconds: if the data is lost, they go on above those that were given.
+ * Revisions begin at the server's time in microseconds: if the data is lost, they go on above those that were given. A server
+ * that was started again, or a replica that took over, may have lost the last ones: its first write sets the revision to the time
+ * once more and leaves a mark in the log, <revision>-0 -> n: 0, E: <the revision before>. Whoever saw more than that finds out.
  */
 import { createHash } from 'node:crypto'
 
@@ -39,7 +42,26 @@ local function remove(key, list)
   list[#list + 1] = 'D' .. key
   list[#list + 1] = ''
 end
-local function nextRevision() return string.format('%.0f', call('HINCRBY', M, 'r', 1)) end
+local isSame = false
+local function checkServer()
+  isSame = true
+  local info = redis.pcall('INFO', 'replication')
+  local id = type(info) == 'string' and string.match(info, 'master_replid:(%w+)')
+  if not id then return end
+  local known = call('HGET', M, 'server')
+  if known == id then return end
+  call('HSET', M, 'server', id)
+  if not known then return end
+  local r = begin()
+  local t = call('TIME')
+  local now = string.format('%.0f', math.max(t[1] * 1000000 + t[2], tonumber(r) + 1))
+  call('HSET', M, 'r', now)
+  call('XADD', C, now .. '-0', 'n', 0, 'E', r)
+end
+local function nextRevision()
+  if not isSame then checkServer() end
+  return string.format('%.0f', call('HINCRBY', M, 'r', 1))
+end
 local function log(r, list)
   local parts = math.ceil(#list / 2000)
   for part = 0, parts - 1 do

@@ -9,7 +9,7 @@ import type { Revision } from '../kv.ts'
 import { RemoteFeed } from '../remote-feed.ts'
 import { compactedError, type WatchTarget } from '../watch-hub.ts'
 import type { Connection } from './connection.ts'
-import { listOf, logPart, revisionOf, textOf } from './replies.ts'
+import { listOf, type LogPart, logPart, revisionOf, textOf } from './replies.ts'
 import { scripts } from './scripts.ts'
 
 export interface TailOptions {
@@ -100,7 +100,10 @@ export class Tail {
       const lost = lostUpTo(revision, base, firstId)
       if (base !== this.#base || next <= lost) throw compactedError(from, lost)
       const parts = listOf(reply[3], 'the log').map(logPart)
-      for (const part of parts) changes.push(...part.changes)
+      for (const part of parts) {
+        if (part.follows !== undefined && part.follows < next - 1n) throw compactedError(from, part.revision)
+        changes.push(...part.changes)
+      }
       const last = parts.at(-1)
       if (last === undefined || last.left === 0) {
         const upTo = last?.revision ?? revision
@@ -160,6 +163,7 @@ export class Tail {
 
   #take(entry: unknown): void {
     const part = logPart(entry)
+    if (part.follows !== undefined) return this.#takeMark(part, part.follows)
     if (part.revision !== this.#revision + 1n) {
       // Trimmed away before it was read.
       this.#failAll((feed) => compactedError(feed.queued + 1n, part.revision - 1n))
@@ -178,6 +182,15 @@ export class Tail {
       const matching = changes.filter((change) => change.revision > feed.queued && matches(feed.target, change.key))
       feed.push(matching, part.revision)
     }
+  }
+
+  /** The server is another one since: a watch goes on if it saw nothing that is lost now. */
+  #takeMark(part: LogPart, follows: Revision): void {
+    const isGap = follows !== this.#revision
+    for (const feed of this.#live) if (isGap || feed.queued > follows) feed.end(compactedError(feed.queued + 1n, part.revision))
+    this.#parts = []
+    this.#lastId = part.id
+    this.#revision = part.revision
   }
 
   /** Ends the leases whose time is over and sees whether the data is still the same. */
