@@ -1,0 +1,113 @@
+/** A whole node in one life: all roles and the proxy's handlers, over stores that survive it. */
+import type { KVBase } from '@timetick/kv'
+import { createMemoryKV } from '@timetick/kv/memory'
+import type { Mq } from '@timetick/msgstream'
+import { createMemoryMq } from '@timetick/msgstream/memory'
+import type { NodeClock } from '../../src/edge/system.ts'
+import { openCore, type NodeCore, type Part } from '../../src/node/core.ts'
+import { createHandlers } from '../../src/node/handlers.ts'
+import { silentLogger } from '../../src/node/logger.ts'
+import { createParameters } from '../../src/node/parameters.ts'
+import { dispatchObject, type DispatchOptions } from '../../src/server/dispatch.ts'
+import { allowAll, type RpcName } from '../../src/server/handlers.ts'
+import { asMilvusError } from '../../src/server/status.ts'
+import { methods, type Init, type Rpcs } from '../../src/wire/index.ts'
+import { Life } from './life.ts'
+import { kvOf, SimulatedMq, storageOf } from './ports.ts'
+import { SimulatedEngine } from './sim-engine.ts'
+import { SimulatedStorage } from './sim-storage.ts'
+import type { World } from './world.ts'
+
+/** What survives a crash. A planted bug replaces one of them. */
+export interface Surviving {
+  readonly kv: KVBase
+  readonly mq: Mq
+  readonly storage: SimulatedStorage
+}
+
+export function createSurviving(clock: Pick<NodeClock, 'now' | 'monotonic' | 'setTimer'>): Surviving {
+  return { kv: createMemoryKV({ clock }), mq: createMemoryMq(), storage: new SimulatedStorage() }
+}
+
+/** The client does not know what became of its call: the node died, or did not answer in time. */
+export class NoAnswer extends Error {
+  override readonly name = 'NoAnswer'
+}
+
+const CLIENT_TIMEOUT_MS = 15_000
+const rpcs = new Map(methods.map((method) => [method.name, method]))
+
+export class SimulatedNode {
+  readonly core: NodeCore
+  readonly #life: Life
+  readonly #dispatch: DispatchOptions
+  readonly #parts: Part[]
+
+  constructor(life: Life, core: NodeCore, dispatch: DispatchOptions, parts: Part[]) {
+    this.core = core
+    this.#life = life
+    this.#dispatch = dispatch
+    this.#parts = parts
+  }
+
+  get alive(): boolean {
+    return this.#life.alive
+  }
+
+  /** As a client would: rejects with MilvusError for an answer that says no, with NoAnswer for none. */
+  async call<Name extends RpcName>(rpc: Name, request: Init<Rpcs[Name]['request']>): Promise<Rpcs[Name]['response']> {
+    const method = rpcs.get(rpc)
+    if (method === undefined) throw new Error(`there is no method ${rpc}`)
+    if (!this.#life.alive) throw new NoAnswer('the node is dead')
+    const abort = new AbortController()
+    const info = { metadata: new Map<string, string>(), identifier: undefined, peer: 'simulated', signal: abort.signal, deadline: undefined }
+    const { clock } = this.#life.world
+    return new Promise((resolve, reject) => {
+      const cancelTimer = clock.setTimer(() => (abort.abort(new NoAnswer(`${rpc} was not answered`)), settle(() => reject(new NoAnswer(`${rpc} was not answered`)))), CLIENT_TIMEOUT_MS)
+      const forget = this.#life.onDeath(() => settle(() => reject(new NoAnswer('the node died'))))
+      const settle = (done: () => void): void => {
+        cancelTimer()
+        forget()
+        done()
+      }
+      dispatchObject(this.#dispatch, method, request, info).then(
+        (response) => settle(() => resolve(response)),
+        (error: unknown) => settle(() => reject(asMilvusError(error) ?? (error instanceof Error ? error : new Error(String(error))))),
+      )
+    })
+  }
+
+  kill(): void {
+    this.#life.kill()
+  }
+
+  async close(): Promise<void> {
+    for (const part of this.#parts.splice(0).reverse()) await part.close()
+    this.#life.kill()
+  }
+}
+
+/** Starts a life on these stores. When it cannot start, the life is over. */
+export async function startSimulatedNode(world: World, surviving: Surviving, settings: Readonly<Record<string, string>>): Promise<SimulatedNode> {
+  const life = new Life(world)
+  const parts: Part[] = []
+  const keep = async <T extends Part>(opening: Promise<T> | T): Promise<T> => {
+    const part = await opening
+    parts.push(part)
+    return part
+  }
+  const parameters = createParameters({})
+  for (const [key, value] of Object.entries(settings)) parameters.save(key, value)
+  const stores = { kv: kvOf(life, surviving.kv), mq: new SimulatedMq(life, surviving.mq), storage: storageOf(life, surviving.storage), close: async () => undefined }
+  const engine = new SimulatedEngine(life, surviving.storage)
+  const warn = (fields: Readonly<Record<string, unknown>>, message: string): void => world.note(`warning ${message}: ${fields['err'] instanceof Error ? fields['err'].message : ''}`)
+  const logger = { ...silentLogger, warn, error: warn }
+  try {
+    const core = await openCore({ stores, engine, parameters, logger, clock: life, random: () => world.random.next(), owner: `start-${world.nextStart()}` }, keep)
+    const handlers = createHandlers({ ...core, parameters, clock: life })
+    return new SimulatedNode(life, core, { handlers, authorize: allowAll }, parts)
+  } catch (error) {
+    life.kill()
+    throw error
+  }
+}
