@@ -13,6 +13,7 @@ const codes: ReadonlyMap<string, number> = new Map([
   ['ParamError', ExitCode.usage],
   ['SettingsError', ExitCode.usage],
   ['OpenAddressError', ExitCode.usage],
+  ['TlsFileError', ExitCode.usage],
 ])
 
 const LOCKED = new Set(['KV_LOCKED', 'MSG_LOCKED'])

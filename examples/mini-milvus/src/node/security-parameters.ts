@@ -1,6 +1,7 @@
 /** Parameters of users, rights, TLS and the proxy's queues and limits. */
 import type { GlobalParamsTable, ParamDeclaration } from '@timetick/paramtable'
 import type { ServerLimits } from '../server/limits.ts'
+import type { TlsSettings } from '../server/tls.edge.ts'
 
 export const securityDeclarations: readonly ParamDeclaration[] = [
   { key: 'authorization.enabled', type: 'bool', default: false, doc: 'Every call must name a user and password, and needs the right to what it does.' },
@@ -33,5 +34,16 @@ export function limitsOf(parameters: GlobalParamsTable): Partial<ServerLimits> {
     maxConnectionsPerAddress: parameters.getInt('proxy.maxConnectionsPerAddress'),
     callTimeoutMs: parameters.getDurationMs('proxy.callTimeout'),
     closeGraceMs: parameters.getDurationMs('proxy.shutdownTimeout'),
+  }
+}
+
+export function tlsOf(parameters: GlobalParamsTable): TlsSettings | undefined {
+  const mode = parameters.getInt('tls.mode')
+  if (mode === 0) return undefined
+  return {
+    certPath: parameters.getString('tls.serverPemPath'),
+    keyPath: parameters.getString('tls.serverKeyPath'),
+    caPath: mode === 2 ? parameters.getString('tls.caPemPath') : undefined,
+    reloadIntervalMs: parameters.getDurationMs('tls.reloadInterval'),
   }
 }

@@ -14,7 +14,7 @@ import { createHandlers } from './handlers.ts'
 import { silentLogger, type NodeLogger } from './logger.ts'
 import { openMetricsServer, type MetricsServer } from './metrics-server.ts'
 import { createParameters } from './parameters.ts'
-import { limitsOf } from './security-parameters.ts'
+import { limitsOf, tlsOf } from './security-parameters.ts'
 import { openSecurity } from './security.ts'
 import { openStores } from './stores.ts'
 
@@ -86,7 +86,7 @@ export async function startNode(parameters: GlobalParamsTable, logger: NodeLogge
     const { gate, databasesChanged } = security
     const handlers = security.handlers(createHandlers({ ...core, parameters, clock, databasesChanged }))
     const host = parameters.getString('proxy.host')
-    const server = await keep(openServer({ port: parameters.getInt('proxy.port'), host, handlers, authorize: gate, http: createRestHandler({ handlers, authorize: gate, logger }), clock, logger, limits: limitsOf(parameters) }))
+    const server = await keep(openServer({ port: parameters.getInt('proxy.port'), host, handlers, authorize: gate, http: createRestHandler({ handlers, authorize: gate, logger }), clock, logger, limits: limitsOf(parameters), tls: tlsOf(parameters) }))
     const metrics = parameters.getBool('metrics.enabled') ? await keep(openMetricsServer({ host, port: parameters.getInt('metrics.port'), ...core })) : undefined
     return running({ server, metrics, dataDir, parameters, watchdog: core.watchdog, catalog: core.catalog, closeParts })
   } catch (error) {

@@ -1,12 +1,15 @@
 /**
  * One port for two protocols. The first bytes of a connection say which: HTTP/2's preface goes to gRPC, all else to HTTP/1.
- * What never says anything, or half a preface, is dropped after `headerTimeoutMs` and costs one socket until then.
+ * What never says anything, or half a preface, is dropped after `headerTimeoutMs` and costs one socket until then. Under TLS
+ * the handshake has said it already (ALPN).
  */
 import { createServer as createHttpServer, type RequestListener, type Server as HttpServer } from 'node:http'
 import { createServer, type Server, type Socket } from 'node:net'
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
 import { listenError } from './errors.ts'
 import type { GrpcEntry } from './grpc.ts'
 import type { ServerLimits } from './limits.ts'
+import { readTls, TlsFileError, type TlsSettings, watchTls } from './tls.edge.ts'
 
 export interface ListenOptions {
   /** 0 takes a free one. */
@@ -16,6 +19,9 @@ export interface ListenOptions {
   readonly grpc: GrpcEntry
   readonly http: RequestListener
   readonly limits: ServerLimits
+  readonly tls?: TlsSettings | undefined
+  /** New certificates could not be taken; the old ones are used on. */
+  readonly onTlsError?: ((error: unknown) => void) | undefined
 }
 
 export interface Listener extends AsyncDisposable {
@@ -28,29 +34,75 @@ export interface Listener extends AsyncDisposable {
 
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1')
 
-/** Rejects with ListenError. */
+/** Rejects with ListenError, or TlsFileError. */
 export async function startListener(options: ListenOptions): Promise<Listener> {
-  const { limits } = options
+  const { tls, limits } = options
+  const secure = tls === undefined ? undefined : await readTls(tls)
   const http = startHttp(options)
   const sockets = new Set<Socket>()
-  const server = createServer({ noDelay: true, pauseOnConnect: false }, (socket) => {
-    sockets.add(socket)
-    socket.once('close', () => sockets.delete(socket))
-    socket.on('error', () => socket.destroy())
-    sortByProtocol(socket, limits.headerTimeoutMs, (kind) =>
-      kind === 'http2' ? options.grpc.inject(socket) : http.emit('connection', socket),
-    )
-  })
+  const take = (socket: Socket, kind: 'http1' | 'http2'): void => {
+    if (kind === 'http2') options.grpc.inject(socket)
+    else http.emit('connection', socket)
+  }
+  const watch = limitPerAddress(sockets, limits.maxConnectionsPerAddress)
+  const server = secure === undefined ? openPlain(limits, watch, take) : openSecure(secure, watch, take)
   server.maxConnections = limits.maxConnections
   await bind(server, options).catch((error: unknown) => {
     http.close()
     throw listenError(error, options.host, options.port)
   })
+  const stopWatching = tls === undefined || !('setSecureContext' in server) ? undefined : watchTls(server, tls, options.onTlsError ?? (() => {}))
   const address = server.address()
   const port = typeof address === 'object' && address !== null ? address.port : options.port
   let closing: Promise<void> | undefined
-  const close = (): Promise<void> => (closing ??= closeAll(server, http, options, sockets))
+  const close = (): Promise<void> => {
+    stopWatching?.()
+    return (closing ??= closeAll(server, http, options, sockets))
+  }
   return { host: options.host, port, close, [Symbol.asyncDispose]: close }
+}
+
+type Take = (socket: Socket, kind: 'http1' | 'http2') => void
+
+function openPlain(limits: ServerLimits, watch: (socket: Socket) => boolean, take: Take): Server {
+  return createServer({ noDelay: true, pauseOnConnect: false }, (socket) => {
+    if (watch(socket)) sortByProtocol(socket, limits.headerTimeoutMs, (kind) => take(socket, kind))
+  })
+}
+
+function openSecure(secure: TlsOptions, watch: (socket: Socket) => boolean, take: Take): ReturnType<typeof createTlsServer> {
+  try {
+    const server = createTlsServer({ ...secure, noDelay: true }, (socket) => {
+      socket.on('error', () => socket.destroy())
+      take(socket, socket.alpnProtocol === 'h2' ? 'http2' : 'http1')
+    })
+    server.on('connection', (socket: Socket) => void watch(socket))
+    server.on('tlsClientError', (_error, socket) => socket.destroy())
+    return server
+  } catch (error) {
+    throw new TlsFileError(`the certificate and its key cannot be used: ${error instanceof Error ? error.message : 'unreadable'}`, { cause: error })
+  }
+}
+
+/** Keeps the sockets that are open; one too many from an address is closed at once and gives false. */
+function limitPerAddress(sockets: Set<Socket>, most: number): (socket: Socket) => boolean {
+  const counts = new Map<string, number>()
+  return (socket) => {
+    const { remoteAddress = '' } = socket
+    const count = (counts.get(remoteAddress) ?? 0) + 1
+    counts.set(remoteAddress, count)
+    sockets.add(socket)
+    socket.once('close', () => {
+      sockets.delete(socket)
+      const left = (counts.get(remoteAddress) ?? 1) - 1
+      if (left > 0) counts.set(remoteAddress, left)
+      else counts.delete(remoteAddress)
+    })
+    socket.on('error', () => socket.destroy())
+    if (count <= most) return true
+    socket.destroy()
+    return false
+  }
 }
 
 function bind(server: Server, options: ListenOptions): Promise<void> {

@@ -3,9 +3,10 @@ import type { RequestListener } from 'node:http'
 import type { NodeClock } from '../edge/system.ts'
 import type { Logger } from './dispatch.ts'
 import { createGrpcEntry } from './grpc.ts'
-import { allowAll, type Authorize, type HandlerTable } from './handlers.ts'
+import { allowAll, type Gate, type HandlerTable } from './handlers.ts'
 import { defaultLimits, type ServerLimits } from './limits.ts'
 import { type Listener, startListener } from './listen.edge.ts'
+import type { TlsSettings } from './tls.edge.ts'
 
 export interface ServerOptions {
   readonly port?: number | undefined
@@ -13,20 +14,23 @@ export interface ServerOptions {
   readonly handlers: HandlerTable
   /** What HTTP/1 requests meet; see `createRestHandler`. */
   readonly http: RequestListener
-  readonly authorize?: Authorize | undefined
+  readonly authorize?: Gate | undefined
   readonly logger?: Logger | undefined
   readonly limits?: Partial<ServerLimits> | undefined
   readonly clock: NodeClock
+  readonly tls?: TlsSettings | undefined
 }
 
 export const DEFAULT_PORT = 19530
 export const DEFAULT_HOST = '127.0.0.1'
 
-/** Rejects with ListenError; nothing is left open then. */
+/** Rejects with ListenError or TlsFileError; nothing is left open then. */
 export async function openServer(options: ServerOptions): Promise<Listener> {
   const limits = { ...defaultLimits, ...options.limits }
   const { handlers, authorize = allowAll, logger, clock, http } = options
   const grpc = createGrpcEntry({ handlers, authorize, logger, limits, clock })
   const { port = DEFAULT_PORT, host = DEFAULT_HOST } = options
-  return startListener({ port, host, grpc, http, limits })
+  const onTlsError = (error: unknown): void =>
+    logger?.error({ error: error instanceof Error ? error.message : 'unreadable' }, 'changed certificates could not be read: the old ones stay in use')
+  return startListener({ port, host, grpc, http, limits, tls: options.tls, onTlsError })
 }
