@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { FileSystem, OpenFile } from '../src/file.ts'
 
 /** Random numbers in 0..1 from a 32-bit seed. */
@@ -169,6 +170,28 @@ export class FaultyFs implements FileSystem {
     return image
   }
 
+  /** Every state the disk may be in after a power cut now; where writes are many, a sample of their subsets. */
+  *images(random: () => number): Generator<FaultyFs> {
+    for (let kept = 0; kept <= this.#changes.length; kept++) {
+      const names = new Map(this.#durableNames)
+      for (const { apply } of this.#changes.slice(0, kept)) apply(names)
+      const dirty = [...new Set(names.values())].filter((node): node is Inode => node !== 'folder' && node.pending.length > 0)
+      for (const states of product(dirty.map((node) => crashStates(node, random)))) {
+        const image = new FaultyFs()
+        for (const [name, node] of names) {
+          let reachable = true
+          for (let folder = folderOf(name); folder !== '/'; folder = folderOf(folder)) reachable &&= names.get(folder) === 'folder'
+          if (!reachable) continue
+          const data = node === 'folder' ? undefined : (states[dirty.indexOf(node)] ?? node.durable)
+          const copy = data === undefined ? 'folder' : { live: data, durable: data, pending: [] }
+          image.#names.set(name, copy)
+          image.#durableNames.set(name, copy)
+        }
+        yield image
+      }
+    }
+  }
+
   /** The disk as it goes on when only the process was killed: what was not synced is still under way. */
   killed(): FaultyFs {
     const image = new FaultyFs()
@@ -195,6 +218,16 @@ export class FaultyFs implements FileSystem {
     Object.assign(this.#inode(path), { live: data, durable: Buffer.from(data), pending: [] })
   }
 
+  /** Equal for disks that hold the same. */
+  digest(): string {
+    const hash = createHash('sha1')
+    for (const [name, node] of [...this.#names].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      hash.update(name)
+      if (node !== 'folder') hash.update(String(node.live.length)).update(node.live)
+    }
+    return hash.digest('hex')
+  }
+
   paths(): string[] {
     return [...this.#names].filter(([, node]) => node !== 'folder').map(([name]) => name).sort()
   }
@@ -216,4 +249,44 @@ function crashed(inode: Inode, random: () => number): Inode {
     }
   }
   return { live: data, durable: Buffer.from(data), pending: [] }
+}
+
+function* product<T>(lists: readonly (readonly T[])[]): Generator<T[]> {
+  const [head, ...tail] = lists
+  if (head === undefined) {
+    yield []
+    return
+  }
+  for (const rest of product(tail)) for (const first of head) yield [first, ...rest]
+}
+
+const maxStates = 48
+
+/** Every subset of the unsynced blocks, each with and without a tail of zeros up to the full length. */
+function crashStates(inode: Inode, random: () => number): Buffer[] {
+  const blocks: { position: number; data: Buffer | undefined }[] = []
+  for (const { position, data } of inode.pending) {
+    if (data === undefined) blocks.push({ position, data })
+    else for (let at = 0; at < data.length; ) {
+      const end = Math.min(data.length, at + 512 - ((position + at) % 512))
+      blocks.push({ position: position + at, data: data.subarray(at, end) })
+      at = end
+    }
+  }
+  const states = new Map<string, Buffer>()
+  const add = (chosen: readonly boolean[], zeros: boolean): void => {
+    let data: Buffer = Buffer.from(inode.durable)
+    if (zeros && data.length < inode.live.length) data = write(data, data.length, Buffer.alloc(inode.live.length - data.length))
+    for (const [i, block] of blocks.entries()) if (chosen[i] === true) data = write(data, block.position, block.data)
+    states.set(data.toString('latin1'), data)
+  }
+  const count = 2 ** blocks.length
+  for (let n = 0; n < Math.min(count, maxStates); n++) {
+    const bits = count <= maxStates ? blocks.map((_, i) => (n & (1 << i)) !== 0) : blocks.map(() => random() < 0.5)
+    add(bits, false)
+    add(bits, true)
+  }
+  add(blocks.map(() => true), false)
+  add(blocks.map(() => false), false)
+  return [...states.values()]
 }

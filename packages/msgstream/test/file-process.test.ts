@@ -6,7 +6,9 @@ import { createInterface } from 'node:readline'
 import { build } from 'tsup'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openFileMq } from '../src/file.ts'
+import { isMsgStreamError } from '../src/index.ts'
 import { seeded } from './faulty-fs.ts'
+import { inRing } from './ring.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'timetick-kill-'))
 const program = join(root, 'kill-child.mjs')
@@ -37,10 +39,10 @@ async function runAndKill(path: string, lines: number): Promise<{ acked: Map<str
 }
 
 describe('a writer that is killed', () => {
-  it('loses no acknowledged frame in ten kills, and its folder opens at the first try', async () => {
+  it('loses no acknowledged frame, however often, and its folder opens at the first try', async () => {
     const random = seeded(20_240_611)
     const path = join(root, 'killed')
-    for (let kill = 0; kill < 10; kill++) {
+    for (let kill = 0; kill < inRing(8, 100, 1000); kill++) {
       const { acked, opened } = await runAndKill(path, 1 + Math.floor(random() * 300))
       expect(opened).not.toBe('')
       const mq = await openFileMq({ path, segmentBytes: 64 << 10 })
@@ -60,6 +62,77 @@ describe('a writer that is killed', () => {
       }
       await mq.close()
     }
+  }, 600_000)
+})
+
+describe('readers in other processes', () => {
+  const content = (channel: string, n: number): string => `${channel}${n}:${'y'.repeat((n * 131) % 900)}`
+
+  it('see all that is acknowledged, in order and nothing else, while it is written and behind a kill', async () => {
+    const path = join(root, 'shared')
+    const child = spawn(process.execPath, [program, path, channels.join()], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const exited = new Promise((resolve) => child.once('exit', resolve))
+    const acked = new Map<string, number>()
+    const lines = (async () => {
+      for await (const line of createInterface({ input: child.stdout })) {
+        const [name = '', end = ''] = line.split(' ')
+        if (name !== 'open') acked.set(name, Number(end))
+      }
+    })()
+    await expect.poll(() => acked.size, { timeout: 20_000 }).toBe(2)
+    const mq = await openFileMq({ path, readOnly: true })
+    expect(await mq.listChannels()).toEqual(channels)
+    const readers = await Promise.all(channels.map((channel) => mq.openReader(channel, { at: 'earliest' })))
+    const counts = channels.map(() => 0)
+    const next = (i: number): number => {
+      counts[i] = (counts[i] ?? 0) + 1
+      return (counts[i] ?? 0) - 1
+    }
+    const readOn = async (i: number, until: number): Promise<void> => {
+      while ((counts[i] as number) < until) {
+        for (const frame of (await readers[i]?.read())?.frames ?? []) expect(Buffer.from(frame).toString()).toBe(content(channels[i] as string, next(i)))
+      }
+    }
+    // Over several segments, beside the writer.
+    await Promise.all(channels.map((_, i) => readOn(i, 600)))
+    const late = await mq.openReader('a', { at: 'latest' })
+    const [id] = (await late.read({ maxMessages: 1 }))?.ids ?? []
+    expect(Number(Buffer.from(id?.bytes ?? []).readBigUInt64BE())).toBeGreaterThanOrEqual(600)
+    child.kill('SIGKILL')
+    await exited
+    await lines
+    await Promise.all(channels.map((channel, i) => readOn(i, acked.get(channel) ?? 0)))
+    // The next writer takes over; what it writes comes too.
+    const writer = await openFileMq({ path, segmentBytes: 64 << 10 })
+    const ends = await Promise.all(channels.map(async (channel) => Number(Buffer.from((await writer.bounds(channel)).last?.bytes ?? []).readBigUInt64BE()) + 1))
+    expect(counts.every((count, i) => count <= (ends[i] as number))).toBe(true)
+    await (await writer.openProducer('a')).send([Buffer.from(content('a', ends[0] as number))])
+    await readOn(0, (ends[0] as number) + 1)
+    await Promise.all([mq.close(), writer.close()])
+  }, 60_000)
+
+  it('learn of retention, deletion, and what they may not do', async () => {
+    const path = join(root, 'shared-rules')
+    await expect(openFileMq({ path, readOnly: true })).rejects.toMatchObject({ code: 'MSG_UNAVAILABLE' })
+    const writer = await openFileMq({ path, segmentBytes: 1024 })
+    const producer = await writer.openProducer('a')
+    for (let i = 0; i < 20; i++) await producer.send([Buffer.alloc(500)])
+    const mq = await openFileMq({ path, readOnly: true, pollMs: 1 })
+    const [before, behind] = [await mq.openReader('a', { at: 'earliest' }), await mq.openReader('a', { at: 'latest' })]
+    const { last } = await writer.bounds('a')
+    await writer.truncate('a', last as never)
+    const { first } = await mq.bounds('a')
+    expect(first?.bytes).toEqual((await writer.bounds('a')).first?.bytes)
+    await expect(before.read()).rejects.toMatchObject({ code: 'MSG_POSITION_EXPIRED' })
+    for (const refused of [mq.createChannel('b'), mq.deleteChannel('a'), mq.openProducer('a'), mq.truncate('a', last as never)]) {
+      await expect(refused).rejects.toMatchObject({ code: 'MSG_UNSUPPORTED', outcome: 'not-applied' })
+    }
+    await expect(mq.openReader('none', { at: 'earliest' })).rejects.toMatchObject({ code: 'MSG_CHANNEL_NOT_FOUND' })
+    const told = behind.read().catch((error: unknown) => error)
+    await writer.deleteChannel('a')
+    expect(await told).toMatchObject({ code: 'MSG_CHANNEL_NOT_FOUND' })
+    await Promise.all([mq.close(), mq.close(), writer.close()])
+    await expect(mq.listChannels()).rejects.toSatisfy((error) => isMsgStreamError(error, 'MSG_CLOSED'))
   })
 })
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { openFileMq, type FileMq } from '../src/file.ts'
 import { FaultyFs, seeded } from './faulty-fs.ts'
 import { ManualClock } from './helpers.ts'
+import { inRing } from './ring.ts'
 
 const lock = async () => ({ release: async () => {} })
 const open = (fs: FaultyFs): Promise<FileMq> => openFileMq({ path: '/data', fs, lock, segmentBytes: 2048, tailCacheBytes: 1024, clock: new ManualClock() })
@@ -78,15 +79,15 @@ async function check(image: FaultyFs, acked: { a: number; b: number }, truncated
 }
 
 describe('power loss', () => {
-  it('no image of 400 random workloads loses an acknowledged frame, and each opens at the first start', async () => {
-    for (let seed = 1; seed <= 400; seed++) {
+  it('no image of random workloads loses an acknowledged frame, and each opens at the first start', async () => {
+    for (let seed = 1; seed <= inRing(400, 5000, 100_000); seed++) {
       const random = seeded(seed)
       const fs = new FaultyFs()
       fs.shortWrites = random() < 0.3
       const { image, acked, truncatedLater } = await workload(fs, random, 5 + Math.floor(random() * 120))
       await check(image, acked, truncatedLater, seed)
     }
-  })
+  }, 600_000)
 
   it('losing power again during recovery changes nothing', async () => {
     for (let seed = 1; seed <= 60; seed++) {

@@ -12,3 +12,5 @@ export function serviceUrl(name: ServiceName): string | undefined {
 }
 
 export const runId = `${process.pid.toString(36)}${Date.now().toString(36)}`
+
+export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
