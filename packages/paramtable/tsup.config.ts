@@ -9,7 +9,7 @@ const names = Object.keys(manifest.exports)
   .map((key) => (key === '.' ? 'index' : key.slice(2)))
 
 export default defineConfig({
-  entry: Object.fromEntries(names.map((name) => [name, `src/${name}.ts`])),
+  entry: { ...Object.fromEntries(names.map((name) => [name, `src/${name}.ts`])), bin: 'src/bin.ts' },
   format: ['esm'],
   target: 'es2023',
   platform: 'node',

@@ -4,7 +4,7 @@ import { because, parseDeclared } from './parsers.ts'
 import { isStandardSchema } from './standard-schema.ts'
 import type { StandardSchema } from './standard-schema.ts'
 
-/** `list`: texts between commas, or a JSON array. `json`: any JSON text, such as what an array of maps in a file becomes. */
+/** `list`: texts between commas, or a JSON array. `json`: any JSON text; of a file an array, which stays one (a map is keys of its own). */
 export type ParamType = 'int' | 'float' | 'bool' | 'string' | 'durationMs' | 'bytes' | 'enum' | 'list' | 'json'
 
 export interface ParamDeclaration {

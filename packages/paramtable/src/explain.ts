@@ -1,6 +1,6 @@
 /** Where a value comes from. */
 import type { Declared } from './declaration.ts'
-import { sourceOf } from './layers.ts'
+import { sourceOf, textFor } from './layers.ts'
 import type { LayerHit, LayerKind } from './layers.ts'
 
 export interface ExplainedValue {
@@ -38,7 +38,7 @@ export function explain(key: string, found: readonly LayerHit[], declaration: De
   const values = found.map(({ layer, entry, name }): ExplainedValue => ({
     layer: layer.kind,
     source: sourceOf(entry),
-    value: entry.value === undefined || !masked ? entry.value : MASK,
+    value: entry.value === undefined || !masked ? textFor(declaration?.type, entry) : MASK,
     deprecatedKey: declaration === undefined || name === declaration.id ? undefined : name,
   }))
   const [first, ...overrides] = values

@@ -61,7 +61,7 @@ export async function parseLayer(text: string, name: string, format: FileFormat,
 }
 
 function layerOf(flat: FlatFile, name: string, variables: LayerInput['variables']): LayerInput {
-  const entries = Array.from(flat.entries, ([key, { value, offset }]) => [key, value, () => flat.where(offset)] as const)
+  const entries = Array.from(flat.entries, ([key, { value, json, offset }]) => [key, value, () => flat.where(offset), json] as const)
   return { kind: 'file', name, entries, variables }
 }
 

@@ -12,6 +12,8 @@ export const MAX_DEPTH = 64
 
 export interface FlatEntry {
   readonly value: string
+  /** An array as JSON: what a parameter declared as `json` wants of it. */
+  readonly json?: string | undefined
   /** Offset of the key in the text. */
   readonly offset: number
 }
@@ -89,7 +91,7 @@ export function flattenTree(root: readonly TreeMember[], file: FileText): FlatFi
       }
       const text = textOf(value)
       if (LONE_SURROGATE.test(text)) throw refusal(file, offset, `the value of \`${path}\` has a lone surrogate`)
-      entries.set(path, { value: text, offset })
+      entries.set(path, { value: text, json: value.kind === 'list' ? jsonOf(value) : undefined, offset })
     }
   }
   add(root, '')

@@ -1,5 +1,6 @@
 /** Where values come from, from strongest to weakest, and what one layer says about a key. */
 
+import type { ParamType } from './declaration.ts'
 import type { Variables } from './variables.ts'
 
 /** runtime (`save`) > kv > flags > environment > file > default. Of two layers of one kind the later added is stronger. */
@@ -10,6 +11,8 @@ export type LayerKind = (typeof LAYER_KINDS)[number]
 export interface LayerEntry {
   /** `undefined` hides what weaker layers say. */
   readonly value: string | undefined
+  /** The same as JSON, where the text is that of an array. */
+  readonly json?: string | undefined
   /** Where exactly, such as `milvus.yaml:3:5`; a function when that takes work. */
   readonly source: string | (() => string)
 }
@@ -33,6 +36,11 @@ export interface LayerHit {
 
 export function sourceOf(entry: LayerEntry): string {
   return typeof entry.source === 'string' ? entry.source : entry.source()
+}
+
+/** The text that counts for a parameter of this type. */
+export function textFor(type: ParamType | undefined, { value, json }: LayerEntry): string | undefined {
+  return type === 'json' && value !== undefined ? (json ?? value) : value
 }
 
 /** The stack of layers, strongest first. */

@@ -18,8 +18,11 @@ export interface GlobalParamsTableOptions {
 export interface LayerInput {
   readonly kind: Exclude<LayerKind, 'runtime' | 'default' | 'environment'>
   readonly name: string
-  /** Texts by key; `source` says where each one is from, else `name` does. A function is asked only when somebody wants to know. */
-  readonly entries: Iterable<readonly [key: string, value: string, source?: string | (() => string)]>
+  /**
+   * Texts by key; `source` says where each one is from, else `name` does: a function is asked only when somebody wants to know. `json`: the
+   * same as JSON, for a parameter that is declared as `json`.
+   */
+  readonly entries: Iterable<readonly [key: string, value: string, source?: string | (() => string), json?: string | undefined]>
   /** The keys are names of variables, of which only those with the prefix count, and name parameters as those of the environment do. */
   readonly variables?: { readonly prefix?: string | undefined } | undefined
 }

@@ -5,7 +5,7 @@ import { Declarations } from './declarations.ts'
 import { variablesOf } from './environment.ts'
 import { ParamError, problemsError } from './errors.ts'
 import type { ParamProblem } from './errors.ts'
-import { LayerStack } from './layers.ts'
+import { LayerStack, textFor } from './layers.ts'
 import type { Layer, LayerEntry, LayerHit } from './layers.ts'
 import type { GlobalParamsTableOptions } from './options.ts'
 import { parseDeclared } from './parsers.ts'
@@ -34,7 +34,7 @@ export class TableState {
     if (!Array.isArray(declarations)) throw new TypeError(`expected \`declarations\` to be an array, got ${show(declarations)}`)
     this.strict = strict
     this.#maxKeys = maxKeys
-    this.watchers = new Watchers((error) => onListenerError?.(error))
+    this.watchers = new Watchers((error) => onListenerError?.(error), (id) => this.declarations.oldIdsOf(id))
     if (env !== undefined) this.stack = this.stack.with({ kind: 'environment', name: 'environment', entries: new Map(), variables: variablesOf(env) })
     this.declare(declarations as readonly ParamDeclaration[])
   }
@@ -150,9 +150,10 @@ export class TableState {
 
   #resolve(stack: LayerStack, id: string): Resolved | undefined {
     const hit = stack.resolve(id, this.declarations.oldIdsOf(id))
-    const value = hit?.entry.value
-    if (hit === undefined || value === undefined) return undefined
+    if (hit === undefined) return undefined
     const declared = this.declarations.of(id)
+    const value = textFor(declared?.type, hit.entry)
+    if (value === undefined) return undefined
     // A text that does not parse is among the problems already; then nothing of this is used.
     const parsed = declared === undefined ? undefined : parseDeclared(declared, value)
     const [typed, output] = parsed?.ok === true ? [parsed.value, parsed.output] : []

@@ -115,9 +115,9 @@ export class GlobalParamsTable extends ParamReader {
     if (typeof text !== 'string') throw new TypeError(`expected \`text\` to be a string, got ${show(text)}`)
     const flat = flattenYaml(text, name)
     const entries = new Map<string, LayerEntry>()
-    for (const [id, { value, offset }] of flat.entries) {
+    for (const [id, { value, json, offset }] of flat.entries) {
       checkValue(value)
-      entries.set(id, { value, source: () => flat.where(offset) })
+      entries.set(id, { value, json, source: () => flat.where(offset) })
     }
     this.#state.setLayers([{ kind: 'file', name, entries }])
   }
@@ -161,7 +161,7 @@ export class GlobalParamsTable extends ParamReader {
 
   /** Calls `listener` after each change of the key, or of keys with the prefix, in order. The result ends it. */
   watch(target: WatchTarget, listener: ParamListener): () => void {
-    return this.#state.watchers.add(target, listener, (name) => this.#state.declarations.idOf(name))
+    return this.#state.watchers.add(target, listener)
   }
 
   /** Where a value comes from and what it hides, secrets masked. Strict tables refuse unknown keys with the nearest name. */
@@ -252,9 +252,9 @@ function layerOf({ kind, name, entries, variables }: LayerInput): Layer {
   if (!INPUT_KINDS.includes(kind)) throw new TypeError(`expected \`kind\` to be kv, flags or file, got ${show(kind)}`)
   if (typeof name !== 'string') throw new TypeError(`expected \`name\` to be a string, got ${show(name)}`)
   const map = new Map<string, LayerEntry>()
-  for (const [key, value, source = name] of entries) {
+  for (const [key, value, source = name, json] of entries) {
     checkValue(value)
-    map.set(variables === undefined ? normalizeKey(key) : key, { value, source })
+    map.set(variables === undefined ? normalizeKey(key) : key, { value, json, source })
   }
   if (variables === undefined) return { kind, name, entries: map }
   const named = Array.from(map, ([variable, { value = '', source }]) => ({ name: variable, value, source }))

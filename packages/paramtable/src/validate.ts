@@ -3,7 +3,7 @@ import { show } from './check.ts'
 import type { Declarations } from './declarations.ts'
 import type { ParamProblem } from './errors.ts'
 import { isSecret } from './explain.ts'
-import { sourceOf } from './layers.ts'
+import { sourceOf, textFor } from './layers.ts'
 import type { LayerEntry } from './layers.ts'
 import { nearestKey } from './nearest.ts'
 import { because, parseDeclared } from './parsers.ts'
@@ -22,10 +22,11 @@ export function checkEntry(
     problems.push({ code: 'PARAM_UNKNOWN', key: id, source: sourceOf(entry), message: unknownMessage(id, declared) })
     return
   }
-  if (entry.value === undefined) return
-  const parsed = parseDeclared(declaration, entry.value)
+  const text = textFor(declaration.type, entry)
+  if (text === undefined) return
+  const parsed = parseDeclared(declaration, text)
   if (parsed.ok) return
-  const got = isSecret(id, declaration) ? 'a secret' : `${show(entry.value)}${because(parsed)}`
+  const got = isSecret(id, declaration) ? 'a secret' : `${show(text)}${because(parsed)}`
   const message = `expected \`${declaration.key}\` to be ${parsed.expected}, got ${got}`
   problems.push({ code: 'PARAM_INVALID', key: declaration.key, source: sourceOf(entry), message })
 }

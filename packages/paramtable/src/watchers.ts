@@ -25,21 +25,23 @@ const MAX_NESTED = 1_000
 
 export class Watchers {
   readonly #onError: (error: unknown) => void
+  readonly #oldIdsOf: (id: string) => readonly string[]
   readonly #byKey = new Map<string, Set<ParamListener>>()
   readonly #byPrefix = new Map<string, Set<ParamListener>>()
   #queue: ParamChanges[] = []
   #delivering = false
 
-  constructor(onError: (error: unknown) => void) {
+  /** `oldIdsOf` gives earlier names of a key, under which it may be watched too. */
+  constructor(onError: (error: unknown) => void, oldIdsOf: (id: string) => readonly string[]) {
     this.#onError = onError
+    this.#oldIdsOf = oldIdsOf
   }
 
-  /** `idOf` gives the present name of a key. */
-  add(target: WatchTarget, listener: ParamListener, idOf: (name: string) => string = (name) => name): () => void {
+  add(target: WatchTarget, listener: ParamListener): () => void {
     if (typeof listener !== 'function') throw new TypeError(`expected \`listener\` to be a function, got ${show(listener)}`)
     const isKey = typeof target === 'string'
     const map = isKey ? this.#byKey : this.#byPrefix
-    const id = isKey ? idOf(normalizeKey(target)) : target.prefix === '' ? '' : normalizeKey(target.prefix, 'prefix')
+    const id = isKey ? normalizeKey(target) : target.prefix === '' ? '' : normalizeKey(target.prefix, 'prefix')
     // A wrapper for each subscription: the same function may be subscribed twice.
     const own: ParamListener = (batch) => listener(batch)
     const set = map.get(id) ?? new Set()
@@ -75,7 +77,9 @@ export class Watchers {
 
   #deliver({ version, changes }: ParamChanges): void {
     for (const change of changes) {
-      for (const listener of Array.from(this.#byKey.get(change.key) ?? [])) this.#call(listener, { version, changes: [change] })
+      for (const key of [change.key, ...this.#oldIdsOf(change.key)]) {
+        for (const listener of Array.from(this.#byKey.get(key) ?? [])) this.#call(listener, { version, changes: [change] })
+      }
     }
     for (const [prefix, listeners] of Array.from(this.#byPrefix)) {
       const matching = changes.filter(({ key }) => key.startsWith(prefix))

@@ -87,9 +87,10 @@ class Flattener implements FlatFile {
     const { node, level } = this.#resolve(pair.value as Node | null, depth, offset)
     if (isMap(node)) return this.#flattenMap(node, `${path}.`, level)
     if (this.entries.has(path)) throw this.#fail(offset, `the key \`${path}\` is there twice (letter case does not count)`)
-    const value = isSeq(node) ? this.#sequenceText(node, level) : scalarText(node)
+    const json = isSeq(node) ? this.#json(node, level) : undefined
+    const value = isSeq(node) ? this.#sequenceText(node, level, json ?? '') : scalarText(node)
     if (LONE_SURROGATE.test(value)) throw this.#fail(offset, `the value of \`${path}\` has a lone surrogate`)
-    this.entries.set(path, { value, offset })
+    this.entries.set(path, { value, json, offset })
   }
 
   #merge(pair: Pair, prefix: string, depth: number, taken: Set<string>): void {
@@ -117,11 +118,10 @@ class Flattener implements FlatFile {
     return { node: target, level: depth + 1 }
   }
 
-  #sequenceText(sequence: YAMLSeq, depth: number): string {
+  #sequenceText(sequence: YAMLSeq, depth: number, json: string): string {
     const items = sequence.items.map((item) => this.#resolve(item as Node | null, depth + 1))
     const texts = items.map(({ node }) => (node === null || isScalar(node) ? scalarText(node) : undefined))
-    if (canJoin(texts)) return texts.join(',')
-    return `[${items.map(({ node, level }) => this.#json(node, level)).join(',')}]`
+    return canJoin(texts) ? texts.join(',') : json
   }
 
   #json(value: Node | null, depth: number): string {

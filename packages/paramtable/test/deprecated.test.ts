@@ -68,6 +68,8 @@ describe('a deprecated name', () => {
     const before = params.snapshot()
     const batches: ParamChanges[] = []
     params.watch({ prefix: '' }, (batch) => void batches.push(batch))
+    const heard: (string | undefined)[] = []
+    params.watch('port', ({ changes }) => void heard.push(changes[0]?.value))
     params.declare(port)
     expect(valuesOf(params)).toEqual({ 'http.port': '83' })
     expect(params.snapshot().size).toBe(1)
@@ -75,6 +77,7 @@ describe('a deprecated name', () => {
     expect([before.load('port'), before.load('http.port')]).toEqual(['83', undefined])
     params.reset('http.port')
     expect(params.getInt('port')).toBe(82)
+    expect(heard).toEqual(['83', undefined, '82'])
     expect(() => params.declare({ key: 'a', type: 'int', deprecatedKeys: ['PORT'] })).toThrow('declared once')
     expect(() => params.declare({ key: 'server.port', type: 'int' })).toThrow('declared once')
     expect(() => params.declare({ key: 'b', type: 'int', deprecatedKeys: [''] })).toThrow(RangeError)

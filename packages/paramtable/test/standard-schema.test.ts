@@ -75,6 +75,18 @@ describe('a schema', () => {
   })
 })
 
+test('arrays in files are arrays, whatever is in them', async () => {
+  const params = createGlobalParamsTable({ declarations: [{ key: 'a', type: 'json' }] })
+  params.loadYamlText('a: [x, 1, 1.10, ~]\nb: [x]', 'f.yaml')
+  expect([params.getJson('a'), params.load('a'), params.load('b')]).toEqual([['x', 1, 1.1, null], '["x",1,1.10,null]', 'x'])
+  for (const [name, text] of [['f.yaml', 'a: []'], ['f.json', '{"a": []}'], ['f.toml', 'a = []']] as const) {
+    await params.loadText(text, name)
+    expect(params.getJson('a')).toEqual([])
+    expect(params.explain('a')).toMatchObject({ value: '[]', layer: 'file' })
+  }
+  expect(() => params.loadYamlText('a: x', 'f.yaml')).toThrow('f.yaml:1:1: expected `a` to be JSON')
+})
+
 test('JSON is frozen: readers share it', () => {
   const params = createGlobalParamsTable()
   params.save('a', '{"x":[{"y":1}]}')
