@@ -21,12 +21,12 @@ function isWanted({ state }: CatalogContext, segment: SegmentMeta): boolean {
 export async function saveFlush(context: CatalogContext, { collectionId, vchannel, flushedTs, segments }: Flush): Promise<void> {
   const { state, change } = context
   await change(() => {
-    if (state.collectionById(collectionId) === undefined) return []
+    // At or below: an attempt whose answer was lost had been saved.
+    if (state.collectionById(collectionId) === undefined || flushedTs <= state.flushedTs(collectionId, vchannel)) return []
     const records = segments
       .filter((segment) => isWanted(context, segment))
       .map((segment) => segmentRecord(segment.collectionId, segment.id, segment))
-    if (flushedTs > state.flushedTs(collectionId, vchannel)) records.push({ kind: 'flushed', collectionId, vchannel, value: flushedTs })
-    return records
+    return [...records, { kind: 'flushed' as const, collectionId, vchannel, value: flushedTs }]
   })
 }
 

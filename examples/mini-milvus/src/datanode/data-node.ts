@@ -33,6 +33,7 @@ export interface DataNodeOptions extends SealPolicy {
 }
 
 const CHECKPOINT_MS = 1_000
+const RETRY_MS = 1_000
 
 interface Channel {
   readonly name: string
@@ -58,6 +59,7 @@ export class DataNode {
   readonly #channels: ReadonlyMap<string, Channel>
   #unsubscribe: (() => void) | undefined
   #cancelTimer: (() => void) | undefined
+  readonly #pauses = new Set<() => void>()
   #closed = false
 
   constructor(options: DataNodeOptions) {
@@ -91,6 +93,7 @@ export class DataNode {
     this.#closed = true
     this.#unsubscribe?.()
     this.#cancelTimer?.()
+    for (const done of [...this.#pauses]) done()
     const channels = [...this.#channels.values()]
     await Promise.all(channels.map(async (channel) => channel.graph?.close()))
     await Promise.all(channels.map((channel) => channel.tail))
@@ -141,15 +144,39 @@ export class DataNode {
   }
 
   #enqueue(channel: Channel, sealed: SealedBuffer): void {
-    channel.tail = channel.tail
-      .then(() => this.#flush(channel, sealed))
-      .catch((error: unknown) => {
+    channel.tail = channel.tail.then(() => this.#flushAtLast(channel, sealed))
+  }
+
+  /** A full disk or a store that is away is waited for: the rows are in the log, and reads go on. */
+  async #flushAtLast(channel: Channel, sealed: SealedBuffer): Promise<void> {
+    for (let attempt = 1; !this.#closed; attempt++) {
+      try {
+        await this.#flush(channel, sealed)
+        return
+      } catch (error) {
         if (this.#closed) return
-        // Without this flush the shard can never move on: storage or metadata failed for good.
         const failure = error instanceof Error ? error : new Error(String(error))
+        // Who asked for the flush is told now, and may ask again.
         channel.buffers.fail(failure)
-        this.#options.onFailure(failure)
-      })
+        // Without this flush the shard can never move on: storage or metadata failed for good.
+        if (!isPassing(failure)) return this.#options.onFailure(failure)
+        if (attempt === 1) this.#options.onWarning(`a flush of ${channel.name} failed and is tried again until it is done`, failure)
+        await this.#pause()
+      }
+    }
+  }
+
+  /** Until the next attempt, or the end. */
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        cancelTimer()
+        this.#pauses.delete(done)
+        resolve()
+      }
+      const cancelTimer = this.#options.clock.setTimer(done, RETRY_MS)
+      this.#pauses.add(done)
+    })
   }
 
   async #flush(channel: Channel, sealed: SealedBuffer): Promise<void> {
@@ -160,6 +187,8 @@ export class DataNode {
       const startTs = meta.flushedTs(collectionId, vchannel)
       const written = await flushBuffer(sealed, { storage, collection, startTs, allocateId })
       await segments.saveFlush({ collectionId, vchannel, flushedTs: sealed.endTs, segments: written })
+      // Dropped meanwhile, or an earlier attempt was saved although nobody answered: nothing refers to these files.
+      for (const { id, path } of written) if (meta.segment(id) === undefined) await storage.delete(path)
     }
     channel.buffers.saved(sealed)
     if (sealed.bytes > 0) await this.#saveCheckpoint(channel)
@@ -201,4 +230,9 @@ export class DataNode {
 
 function sameId(a: MsgPosition, b: MsgPosition): boolean {
   return comparePositions({ ...a, timestamp: 0n }, { ...b, timestamp: 0n }) === 0
+}
+
+/** What space or another moment heals. A commit that may have been saved is asked for again: the metadata takes it once. */
+function isPassing(error: Error): boolean {
+  return 'retryable' in error && error.retryable === true
 }

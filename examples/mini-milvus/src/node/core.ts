@@ -41,6 +41,9 @@ export interface NodeCore {
   readonly ticks: Awaited<ReturnType<typeof startTicks>>
 }
 
+/** A node alone has nobody to take over from a role that is given up: it is tried for as long as the node runs. */
+const PERSISTENT = { maxRestarts: 100_000, maxBackoffMs: 10_000 }
+
 export async function openCore({ stores, engine, parameters, logger, clock, random, owner }: CoreOptions, keep: Keep): Promise<NodeCore> {
   const onWarning = (message: string, error: unknown): void => logger.warn({ err: error }, message)
   const time = await keep(openNodeTime(stores.kv, clock, onWarning, owner))
@@ -49,7 +52,7 @@ export async function openCore({ stores, engine, parameters, logger, clock, rand
   const onEvent = (event: { readonly type: string }): void => {
     if (event.type !== 'beat') logger.debug({ event }, `watchdog: ${event.type}`)
   }
-  const watchdog = await keep(startWatchdog({ clock, random, checkIntervalMs: parameters.getDurationMs('watchdog.interval'), onEvent }))
+  const watchdog = await keep(startWatchdog({ clock, random, checkIntervalMs: parameters.getDurationMs('watchdog.interval'), restart: PERSISTENT, onEvent }))
   const intervalMs = parameters.getDurationMs('proxy.timeTickInterval')
   const ticks = await keep(startTicks({ mq: stores.mq, pchannels, timestamps: time.timestamps, intervalMs, clock, onError: (error) => onWarning('a time tick failed', error) }))
   const roles = await keep(startRoles({ catalog, mq: stores.mq, storage: stores.storage, engine, ticks, time, pchannels, parameters, watchdog, clock, onWarning }))
