@@ -9,7 +9,7 @@ import { bundleFixture, startChild } from '@timetick/tools/child'
 import type { Child } from '@timetick/tools/child'
 import { freePorts, ring, serverUrl } from './services.edge.ts'
 
-const SECONDS = { ci: 40, soak: 120 }[ring] ?? 6
+const SECONDS = { ci: 30, soak: 120 }[ring] ?? 6
 const CLIENTS = 4
 /** By what the wall clocks of the three are off. */
 const SKEWS = [0, 3_000, -3_000]
