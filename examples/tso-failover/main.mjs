@@ -30,7 +30,8 @@ async function waitForFolder(path) {
     try {
       return await openLmdbKV({ path })
     } catch (error) {
-      if (!isKVError(error, 'KV_LOCKED')) throw error
+      // Locked, or its holder is dying at this moment.
+      if (!isKVError(error, 'KV_LOCKED') && !isKVError(error, 'KV_STORAGE_FAILED')) throw error
       await sleep(50)
     }
   }
