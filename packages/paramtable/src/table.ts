@@ -12,8 +12,8 @@ import { ParamError, problemsError } from './errors.ts'
 import type { ParamProblem } from './errors.ts'
 import { MASK, explain, isSecret } from './explain.ts'
 import type { Explanation } from './explain.ts'
-import { checkSource, parseLayer, readSource } from './files.ts'
-import type { FormatOptions, LoadOptions } from './files.ts'
+import { checkSource, parseLayer, readSource } from './file-formats.ts'
+import type { FormatOptions, LoadOptions } from './file-formats.ts'
 import { sourceOf } from './layers.ts'
 import type { Layer, LayerEntry, LayerKind } from './layers.ts'
 import type { GlobalParamsTableOptions, LayerInput } from './options.ts'
@@ -87,7 +87,7 @@ export class GlobalParamsTable extends ParamReader {
 
   /**
    * Adds a file over those before it; a file that was loaded before is replaced in its place. All or nothing. The format is told by the
-   * name, or by `format`. For files that change see {@link openFileParams}.
+   * name, or by `format`. For files that change see `openFileParams` of `/files`.
    * @throws {ParamError} `PARAM_SOURCE_FAILED`; `PARAM_YAML`, `PARAM_JSON`, `PARAM_TOML` or `PARAM_DOTENV`; `PARAM_INVALID`, `PARAM_UNKNOWN`,
    * `PARAM_IMMUTABLE`, `PARAM_TOO_LARGE`.
    */

@@ -1,7 +1,8 @@
 import { rename, rm, symlink, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { createGlobalParamsTable, isParamError, openFileParams } from '../src/index.ts'
+import { openFileParams } from '../src/files.ts'
+import { createGlobalParamsTable, isParamError } from '../src/index.ts'
 import type { Clock, ParamChanges, ParamDeclaration } from '../src/index.ts'
 import { valuesOf, withFolder } from './helpers.ts'
 
