@@ -1,9 +1,9 @@
 /** The node through the official client, beside a hollow server that answers the same client at once. All rows share one node with 100,000 vectors. */
 import * as grpc from '@grpc/grpc-js'
-import { ConsistencyLevelEnum } from '@zilliz/milvus2-sdk-node'
+import { ConsistencyLevelEnum, HttpClient } from '@zilliz/milvus2-sdk-node'
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { bruteForce, latentQueries, latentVectors, recallAt } from '../data.mjs'
+import { bruteForce, latentQueries, recallAt } from '../data.mjs'
 import { inFlight, load, loadName, median, percentile, timeOf } from '../measure.mjs'
 import { check, connect, createCollection, DIM, index, indexAndLoad, insertAll, rowsOf, SDK_BATCH, vectors100k } from '../node/collection.mjs'
 import { startHollow, startRecorder } from '../node/hollow.mjs'
@@ -30,7 +30,8 @@ export async function prepare() {
   await createCollection(client, MAIN)
   await insertAll(client, MAIN, vectors)
   await indexAndLoad(client, MAIN)
-  const shared = { folder, program, client, vectors, queries, loadedRssMb: program.rssMb(), collections: 0 }
+  const http = new HttpClient({ endpoint: `http://${program.address}` })
+  const shared = { folder, program, client, http, vectors, queries, loadedRssMb: program.rssMb(), collections: 0 }
   shared.hollow = await startHollow(await recordAnswers(shared))
   shared.hollowClient = await connect(shared.hollow.address)
   await checkRecall(shared)
@@ -65,6 +66,11 @@ async function search(client, queries, i, more = {}) {
   const answer = await client.search({ collection_name: MAIN, data: queryOf(queries, i), anns_field: 'vec', limit: 10, output_fields: ['id'], consistency_level: ConsistencyLevelEnum.Eventually, ...more })
   check(answer)
   return answer.results.map((hit) => Number(hit.id))
+}
+
+async function searchByRest({ http, queries }, i) {
+  const { code, message, data } = await http.search({ collectionName: MAIN, data: [queryOf(queries, i)], annsField: 'vec', limit: 10, outputFields: ['id'], consistencyLevel: 'Eventually' })
+  if (code !== 0 || data.length !== 10) throw new Error(`a search by REST: ${code} ${message}`)
 }
 
 async function checkRecall({ client, vectors, queries }) {
@@ -151,6 +157,11 @@ export const rows = [
   { id: 'node.memory', work: 'RSS after 100,000 x 128 are loaded', unit: 'MB', goal: { op: '<=', value: 400, moonshot: 250 }, measure: (_context, { loadedRssMb }) => loadedRssMb, warmups: 0 },
   { id: 'node.search.sdk8', work: 'searches k=10, 8 in flight', unit: '/s', goal: { op: '>=', value: 0.5, moonshot: 0.8 }, ...searchRate(8) },
   { id: 'node.search.sdk1', work: 'searches k=10, 1 in flight', unit: '/s', goal: { op: '>=', value: 0.5, moonshot: 0.7 }, ...searchRate(1) },
+  {
+    id: 'node.rest.search', work: 'the same searches by REST (HttpClient), 8 in flight', unit: '/s', goal: { op: '>=', value: 0.6, moonshot: 1 }, reference: 'gRPC, 8 in flight',
+    measure: async (_context, shared) => (await inFlight((i) => searchByRest(shared, i), { total: SEARCHES, width: 8 })).perSecond,
+    measureReference: (_context, shared) => qps(8)(shared, shared.client),
+  },
   {
     id: 'node.search.p99', work: 'search latency p99, 8 in flight', unit: 'ms', goal: { op: '<=', value: 25, moonshot: 8 },
     measure: async (_context, { client, queries }) => percentile((await inFlight((i) => search(client, queries, i), { total: SEARCHES, width: 8 })).latencies, 0.99),
