@@ -119,7 +119,7 @@ export function searchSparse(set: VectorSet, query: SearchQuery): SearchResult {
   for (let i = 0; i < nq && limit > 0; i++) {
     const probe = pairsOf(new Uint8Array(query.queries.subarray(queryOffsets?.[i] ?? 0, queryOffsets?.[i + 1])))
     top.reset(limit)
-    if (set.postings !== undefined && query.useIndex !== false) scorePostings(set.postings, probe, rows, offer)
+    if (set.postings !== undefined && query.useIndex !== false) scorePostings(set.postings, probe, set.rows, rows, offer)
     else scoreRows(set, pairs, probe, rows, mask, offer)
     counts[i] = top.drain(found.keys, found.rows, found.size)
     found.size += counts[i] ?? 0
@@ -133,8 +133,8 @@ function isInRange(score: number, { radius, rangeFilter }: SearchQuery): boolean
 
 type Offer = (row: number, score: number) => void
 
-function scorePostings(postings: Postings, probe: Pairs, rows: number, offer: Offer): void {
-  if (scores.length < rows) scores = new Float64Array(rows)
+function scorePostings(postings: Postings, probe: Pairs, all: number, rows: number, offer: Offer): void {
+  if (scores.length < all) scores = new Float64Array(all)
   const { dims, starts, rows: itsRows, values } = postings
   for (let q = 0; q < probe.dims.length; q += 2) {
     const place = find(dims, probe.dims[q] as number)
@@ -147,7 +147,7 @@ function scorePostings(postings: Postings, probe: Pairs, rows: number, offer: Of
     }
   }
   for (let row = 0; row < rows; row++) offer(row, scores[row] as number)
-  scores.fill(0, 0, rows)
+  scores.fill(0, 0, all)
 }
 
 function find(sorted: Uint32Array, wanted: number): number {
