@@ -1,6 +1,7 @@
-/** The local stores in simulated time, from seeds: `SEED=<n> npx vitest run test/simulation`. */
+/** Stores in simulated time, from seeds: `SEED=<n> npx vitest run test/simulation`. */
 import { describe, expect, it } from 'vitest'
 import { ring } from './services.edge.ts'
+import { etcdStore, type EtcdBugs } from './sim/etcd-store.ts'
 import { lmdbStore, type LmdbBugs } from './sim/lmdb-store.ts'
 import { memoryStore } from './sim/memory-store.ts'
 import { simulate, type SimulatedStore } from './sim/scenario.ts'
@@ -28,10 +29,15 @@ function seeds(count: number): number[] {
 const stores: readonly { readonly name: string; readonly make: MakeStore; readonly states: readonly string[] }[] = [
   { name: 'memory', make: memoryStore, states: ['cut', 'compacted', 'resumed', 'listed', 'lease over', 'save failed'] },
   { name: 'lmdb', make: (world) => lmdbStore(world), states: ['crash', 'compacted', 'applied by a crash', 'eio', 'resumed', 'lease over', 'save failed'] },
+  { name: 'etcd', make: (world) => etcdStore(world), states: ['lost', 'cut', 'down', 'compaction', 'compacted', 'fragment', 'lease over', 'save failed', 'compareAndSave failed'] },
 ]
 
-const bugs: Readonly<Record<string, MakeStore>> = Object.fromEntries((['earlyAnswer', 'torn', 'hidesFailure', 'losesLog', 'hidesCompaction', 'staleReads'] satisfies (keyof LmdbBugs)[])
-  .map((name) => [`lmdb: ${name}`, (world: World) => lmdbStore(world, { [name]: true })]))
+const bugs: Readonly<Record<string, MakeStore>> = Object.fromEntries([
+  ...(['earlyAnswer', 'torn', 'hidesFailure', 'losesLog', 'hidesCompaction', 'staleReads'] satisfies (keyof LmdbBugs)[])
+    .map((name): [string, MakeStore] => [`lmdb: ${name}`, (world) => lmdbStore(world, { [name]: true })]),
+  ...(['repeatsWrites', 'resumesAtHeader', 'dropsEvents', 'splitsRevisions', 'staleReads'] satisfies (keyof EtcdBugs)[])
+    .map((name): [string, MakeStore] => [`etcd: ${name}`, (world) => etcdStore(world, { [name]: true })]),
+])
 
 for (const { name, make, states } of stores) {
   describe(`simulation of ${name}`, () => {
