@@ -42,7 +42,7 @@ export interface NodeCore {
 }
 
 /** A node alone has nobody to take over from a role that is given up: it is tried for as long as the node runs. */
-const PERSISTENT = { maxRestarts: 100_000, maxBackoffMs: 10_000 }
+const PERSISTENT = { maxRestarts: 1_000, maxBackoffMs: 10_000 }
 
 export async function openCore({ stores, engine, parameters, logger, clock, random, owner }: CoreOptions, keep: Keep): Promise<NodeCore> {
   const onWarning = (message: string, error: unknown): void => logger.warn({ err: error }, message)
