@@ -41,6 +41,8 @@ export class RedisBackend implements RemoteBackend<StreamKey, EntryCursor> {
   readonly maxBufferedBytes: number
   readonly #options: RedisBackendOptions
   readonly #registry: string
+  /** A connection for the reader that was just opened: it is there when that reads. */
+  #spare: RedisLink | undefined
 
   constructor(options: RedisBackendOptions) {
     this.features = options.features
@@ -52,6 +54,12 @@ export class RedisBackend implements RemoteBackend<StreamKey, EntryCursor> {
 
   #link(): RedisLink {
     return new RedisLink(this.#options.connect(), this.#options.clock, this.#options.timeoutMs)
+  }
+
+  #takeLink(): RedisLink {
+    const link = this.#spare ?? this.#link()
+    this.#spare = undefined
+    return link
   }
 
   #key(channel: string, token: unknown): StreamKey {
@@ -108,6 +116,7 @@ export class RedisBackend implements RemoteBackend<StreamKey, EntryCursor> {
   }
 
   async resolve({ channel, key }: StreamKey, start: StartPosition): Promise<EntryCursor> {
+    this.#spare ??= this.#link()
     const state = await streamState(this.#options.admin, key, channel)
     const end = { high: state.last.ms, low: state.last.seq + 1, index: 0 }
     if ('at' in start && start.at !== undefined) {
@@ -125,7 +134,7 @@ export class RedisBackend implements RemoteBackend<StreamKey, EntryCursor> {
   pull({ channel, key }: StreamKey, cursor: EntryCursor, feed: Feed): Pull {
     const { blockMs } = this.#options
     const expired = (state: StreamState, at: EntryCursor): Promise<MsgStreamError> => this.#expired(channel, key, state, at)
-    return new RedisPull({ channel, key, blockMs, connect: () => this.#link(), expired }, cursor, feed)
+    return new RedisPull({ channel, key, blockMs, connect: () => this.#takeLink(), expired }, cursor, feed)
   }
 
   async #expired(channel: string, key: string, { last }: StreamState, at: EntryCursor): Promise<MsgStreamError> {
@@ -156,6 +165,7 @@ export class RedisBackend implements RemoteBackend<StreamKey, EntryCursor> {
   }
 
   async close(): Promise<void> {
+    this.#spare?.close()
     this.#options.admin.close()
   }
 }

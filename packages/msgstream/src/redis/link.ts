@@ -1,6 +1,7 @@
 /** One connection: every command has a deadline and ends when the connection does, nothing is sent twice. */
 import type { Clock } from '../clock.ts'
 import { MsgStreamError } from '../errors.ts'
+import { Signal } from '../signal.ts'
 import type { RedisArgument, RedisClient } from './client.ts'
 
 /** The server did not do it and may do it later. */
@@ -11,6 +12,7 @@ export class RedisLink {
   readonly #clock: Clock
   readonly #timeoutMs: number
   readonly #waiting = new Set<(error: unknown) => void>()
+  readonly #changed = new Signal()
   #trouble: unknown
   #closed = false
 
@@ -23,6 +25,7 @@ export class RedisLink {
       this.#trouble = error
     })
     // The driver forgets commands of a lost connection without settling them.
+    client.on('ready', () => this.#changed.notify())
     client.on('close', () => this.#lost())
     client.on('end', () => this.#lost())
   }
@@ -35,9 +38,16 @@ export class RedisLink {
         this.close()
         throw new MsgStreamError('MSG_UNAVAILABLE', `no connection to Redis within ${this.#timeoutMs} ms`, { cause: this.#trouble, outcome: 'not-applied' })
       }
-      await this.pause(5)
+      await this.#readyOr(deadline - this.#clock.monotonic())
     }
     return this
+  }
+
+  async #readyOr(timeoutMs: number): Promise<void> {
+    const ready = this.#changed.wait()
+    const cancel = this.#clock.setTimer(() => this.#changed.notify(), Math.max(1, timeoutMs))
+    await ready
+    cancel()
   }
 
   pause(ms: number): Promise<void> {
@@ -95,6 +105,7 @@ export class RedisLink {
   close(): void {
     if (this.#closed) return
     this.#closed = true
+    this.#changed.notify()
     this.#client.disconnect()
     this.#lost()
   }

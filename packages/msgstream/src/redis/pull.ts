@@ -1,6 +1,7 @@
 /** Reads one stream ahead, on a connection of its own: a blocked XREAD would keep everything else on it waiting. */
 import { MsgStreamError } from '../errors.ts'
-import { entryIds, type EntryCursor } from '../remote/entry-id.ts'
+import type { MessageId } from '../mq.ts'
+import { addEntryIds, type EntryCursor } from '../remote/entry-id.ts'
 import { unpackFrames } from '../remote/packing.ts'
 import type { Feed, Pull } from '../remote/reader.ts'
 import type { RedisLink } from './link.ts'
@@ -11,11 +12,15 @@ export interface RedisPullOptions {
   readonly key: string
   readonly blockMs: number
   connect(): RedisLink
-  expired(state: StreamState, cursor: EntryCursor): Promise<MsgStreamError>
+  readonly expired: (state: StreamState, cursor: EntryCursor) => Promise<MsgStreamError>
 }
 
 const fetchBytes = 2 << 20
 const maxEntries = 1024
+/** Where an answer has fewer, one more costs too much. */
+const minOverlapping = 4
+
+type Entry = readonly [Buffer, readonly [Buffer, Buffer]]
 
 export class RedisPull implements Pull {
   readonly #options: RedisPullOptions
@@ -24,7 +29,7 @@ export class RedisPull implements Pull {
   #link: RedisLink | undefined
   #wake: (() => void) | undefined
   #count = 16
-  #ahead: Promise<[unknown, StreamState]> | undefined
+  #ahead: Promise<[unknown, StreamState | undefined]> | undefined
   #stopped = false
 
   constructor(options: RedisPullOptions, cursor: EntryCursor, feed: Feed) {
@@ -81,42 +86,67 @@ export class RedisPull implements Pull {
     })
   }
 
-  /** False when there was nothing. The state is asked behind the range: it may say gone of what was just read, never the other way. */
+  /** False when there was nothing. */
   async #fetch(link: RedisLink): Promise<boolean> {
-    const [entries, state] = await (this.#ahead ?? this.#request(link, this.#cursor))
+    const request = this.#ahead ?? this.#request(link, this.#cursor)
     this.#ahead = undefined
+    const [entries, state] = await request
     if (this.#stopped) return true
-    if (hasGap(state, this.#cursor)) throw await this.#options.expired(state, this.#cursor)
     if (!Array.isArray(entries)) throw new MsgStreamError('MSG_UNAVAILABLE', 'XRANGE: an answer that is none', { retryable: false })
-    this.#requestAhead(link, entries)
-    let bytes = 0
-    for (const entry of entries) bytes += this.#deliver(entry as readonly [Buffer, readonly [Buffer, Buffer]])
-    if (entries.length > 0) this.#count = Math.min(maxEntries, Math.max(1, Math.floor((fetchBytes * entries.length) / Math.max(bytes, 1))))
-    return entries.length > 0
+    const [first] = (entries as Entry[])[0] ?? []
+    const overlaps = first !== undefined && isBehind(this.#cursor, first)
+    if (!overlaps) await this.#checkGap(link, state)
+    const fresh = (overlaps ? entries.slice(1) : entries) as readonly Entry[]
+    this.#requestAhead(link, entries as readonly Entry[])
+    const bytes = this.#deliver(fresh)
+    if (fresh.length > 0) this.#count = Math.min(maxEntries, Math.max(1, Math.floor((fetchBytes * fresh.length) / Math.max(bytes, 1))))
+    return fresh.length > 0
   }
 
-  #request(link: RedisLink, { high, low }: EntryCursor): Promise<[unknown, StreamState]> {
+  /** The state is asked behind the range: it may say gone of what was just read, never the other way. */
+  async #checkGap(link: RedisLink, known: StreamState | undefined): Promise<void> {
+    const { key, channel, expired } = this.#options
+    const state = known ?? (await streamState(link, key, channel))
+    if (hasGap(state, this.#cursor)) throw await expired(state, this.#cursor)
+  }
+
+  #request(link: RedisLink, { high, low }: EntryCursor): Promise<[unknown, StreamState | undefined]> {
     const { key, channel } = this.#options
     return Promise.all([link.read('XRANGE', key, `${high}-${low}`, '+', 'COUNT', this.#count), streamState(link, key, channel)])
   }
 
-  /** While a full answer is taken apart, the server works on the next one. */
-  #requestAhead(link: RedisLink, entries: readonly unknown[]): void {
-    if (entries.length < this.#count || this.#feed.isFull()) return
-    const [id] = entries.at(-1) as readonly [Buffer]
-    const { ms, seq } = parseId(id.toString('latin1'))
-    this.#ahead = this.#request(link, { high: ms, low: seq + 1, index: 0 })
+  /**
+   * While a full answer is taken apart, the server works on the next one. It begins with the last entry of this one: that it
+   * is there still shows that nothing behind it was trimmed, for less than the state costs.
+   */
+  #requestAhead(link: RedisLink, entries: readonly Entry[]): void {
+    const last = entries.at(-1)
+    if (last === undefined || entries.length < Math.max(this.#count, minOverlapping) || this.#feed.isFull()) return
+    const range = link.read('XRANGE', this.#options.key, last[0].toString('latin1'), '+', 'COUNT', this.#count + 1)
+    this.#ahead = range.then((next): [unknown, undefined] => [next, undefined])
     this.#ahead.catch(() => {})
   }
 
-  #deliver([id, fields]: readonly [Buffer, readonly [Buffer, Buffer]]): number {
-    const place = id.toString('latin1')
-    const { ms, seq } = parseId(place)
-    const skip = ms === this.#cursor.high && seq === this.#cursor.low ? this.#cursor.index : 0
-    const frames = unpackFrames(fields[1], skip, place)
-    this.#cursor = { high: ms, low: seq + 1, index: 0 }
-    this.#feed.push(entryIds('redis', ms, seq, frames.length + skip, skip), frames)
-    return fields[1].length
+  #deliver(entries: readonly Entry[]): number {
+    const ids: MessageId[] = []
+    const frames: Uint8Array[] = []
+    let bytes = 0
+    try {
+      for (const [id, fields] of entries) {
+        const place = id.toString('latin1')
+        const { ms, seq } = parseId(place)
+        const skip = ms === this.#cursor.high && seq === this.#cursor.low ? this.#cursor.index : 0
+        const before = frames.length
+        unpackFrames(fields[1], skip, place, frames)
+        addEntryIds(ids, 'redis', ms, seq, frames.length - before + skip, skip)
+        this.#cursor = { high: ms, low: seq + 1, index: 0 }
+        bytes += fields[1].length
+      }
+    } finally {
+      // What came before an entry that is none is good.
+      this.#feed.push(ids, frames)
+    }
+    return bytes
   }
 
   /** What comes is fetched again with all that came with it: this only wakes. */
@@ -129,3 +159,9 @@ export class RedisPull implements Pull {
 }
 
 const isPassing = (error: unknown): boolean => error instanceof MsgStreamError && error.retryable
+
+/** True for the entry right in front of the cursor, which was delivered before. */
+function isBehind({ high, low, index }: EntryCursor, id: Buffer): boolean {
+  const { ms, seq } = parseId(id.toString('latin1'))
+  return index === 0 && ms === high && seq === low - 1
+}

@@ -51,8 +51,12 @@ export function entryIdOf(id: MessageId, backend: string, name: string): EntryId
 /** Ids of the frames of one entry, from the one at `skip` on. */
 export function entryIds(backend: string, high: number, low: number, count: number, skip = 0): EntryId[] {
   const ids: EntryId[] = []
-  for (let i = skip; i < count; i++) ids.push(new EntryId(backend, high, low, i, i === count - 1))
+  addEntryIds(ids, backend, high, low, count, skip)
   return ids
+}
+
+export function addEntryIds(ids: MessageId[], backend: string, high: number, low: number, count: number, skip: number): void {
+  for (let i = skip; i < count; i++) ids.push(new EntryId(backend, high, low, i, i === count - 1))
 }
 
 /** Where a reader stands: behind frame `index - 1` of the entry `(high, low)`, which is the next one it needs. */

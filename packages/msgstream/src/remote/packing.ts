@@ -28,18 +28,19 @@ export function packCount(pack: Buffer, place: string): number {
   return count
 }
 
-/** The frames from `skip` on, as views of the pack. */
-export function unpackFrames(pack: Buffer, skip: number, place: string): Uint8Array[] {
+/** The frames from `skip` on, as views of the pack, behind those in `frames`. */
+export function unpackFrames(pack: Buffer, skip: number, place: string, frames: Uint8Array[] = []): Uint8Array[] {
   const count = packCount(pack, place)
-  const frames: Uint8Array[] = []
+  const before = frames.length
   let at = headerBytes + 4 * count
   for (let i = 0; i < count; i++) {
     const length = pack.readUInt32BE(headerBytes + 4 * i)
     if (i >= skip) frames.push(pack.subarray(at, at + length))
     at += length
   }
-  if (at !== pack.length) throw new MsgStreamError('MSG_CORRUPT', `entry ${place} has ${pack.length} bytes, not ${at}`, { details: { place } })
-  return frames
+  if (at === pack.length) return frames
+  frames.length = before
+  throw new MsgStreamError('MSG_CORRUPT', `entry ${place} has ${pack.length} bytes, not ${at}`, { details: { place } })
 }
 
 export const packBytes = (frames: readonly Uint8Array[]): number => frames.reduce((sum, { length }) => sum + length + 4, headerBytes)

@@ -35,6 +35,7 @@ export interface RemoteReaderOptions<C> {
 interface Chunk {
   readonly ids: readonly MessageId[]
   readonly frames: readonly Uint8Array[]
+  readonly bytes: number
   at: number
 }
 
@@ -88,8 +89,10 @@ export class RemoteReader<C> implements MqReader {
       isFull: () => this.#bytes >= this.#options.maxBufferedBytes,
       push: (ids, frames) => {
         if (!isLive() || frames.length === 0) return
-        for (const { length } of frames) this.#bytes += length + 32
-        this.#chunks.push({ ids, frames, at: 0 })
+        let bytes = 0
+        for (let i = 0; i < frames.length; i++) bytes += (frames[i] as Uint8Array).length
+        this.#bytes += bytes + 32 * frames.length
+        this.#chunks.push({ ids, frames, bytes, at: 0 })
         this.#changed.notify()
       },
       fail: (error) => {
@@ -104,10 +107,25 @@ export class RemoteReader<C> implements MqReader {
   #take(maxMessages: number, maxBytes: number): MqBatch | undefined {
     const chunk = this.#chunks[0]
     if (chunk === undefined) return undefined
+    const wasFull = this.#bytes >= this.#options.maxBufferedBytes
+    const batch = this.#whole(chunk, maxMessages, maxBytes) ?? this.#pieces(maxMessages, maxBytes)
+    if (wasFull && this.#bytes < this.#options.maxBufferedBytes) this.#pull?.resume()
+    return batch
+  }
+
+  /** A chunk that fits as it is costs nothing. */
+  #whole(chunk: Chunk, maxMessages: number, maxBytes: number): MqBatch | undefined {
+    const { ids, frames, bytes, at } = chunk
+    if (at > 0 || frames.length > maxMessages || bytes > maxBytes || 2 * frames.length < Math.min(maxMessages, 64)) return undefined
+    this.#chunks.shift()
+    this.#bytes -= bytes + 32 * frames.length
+    return { ids, frames }
+  }
+
+  #pieces(maxMessages: number, maxBytes: number): MqBatch {
     const ids: MessageId[] = []
     const frames: Uint8Array[] = []
     let bytes = 0
-    const wasFull = this.#bytes >= this.#options.maxBufferedBytes
     while (this.#chunks[0] !== undefined && ids.length < maxMessages && bytes < maxBytes) {
       const head = this.#chunks[0]
       while (head.at < head.frames.length && ids.length < maxMessages && bytes < maxBytes) {
@@ -120,7 +138,6 @@ export class RemoteReader<C> implements MqReader {
       }
       if (head.at === head.frames.length) this.#chunks.shift()
     }
-    if (wasFull && this.#bytes < this.#options.maxBufferedBytes) this.#pull?.resume()
     return { ids, frames }
   }
 
