@@ -24,6 +24,10 @@ export function normalizeKey(key: unknown, name: string = 'key'): string {
 export function checkValue(value: unknown): asserts value is string {
   if (typeof value !== 'string') throw new TypeError(`expected \`value\` to be a string, got ${show(value)}`)
   if (LONE_SURROGATE.test(value)) throw new RangeError('expected `value` to be a well-formed string, got a lone surrogate')
+  checkValueLength(value)
+}
+
+export function checkValueLength(value: string): void {
   if (value.length > MAX_VALUE_LENGTH) {
     throw new ParamError('PARAM_TOO_LARGE', `expected at most ${MAX_VALUE_LENGTH} characters, got ${value.length}`, { outcome: 'not-applied' })
   }

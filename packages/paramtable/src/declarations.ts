@@ -42,19 +42,19 @@ export class Declarations {
 
   /** The declaration of a parameter, by any of its names in lower case. */
   of(name: string): Declared | undefined {
-    return this.#byId.get(name) ?? this.#byId.get(this.#present.get(name) ?? name)
+    return this.#byId.get(this.idOf(name))
   }
 
   /** The present name, in lower case, of what may be an earlier one. */
   idOf(name: string): string {
-    return this.#present.get(name) ?? name
+    return this.#present.size === 0 ? name : (this.#present.get(name) ?? name)
   }
 
   oldIdsOf(id: string): readonly string[] {
-    return this.#byId.get(id)?.oldIds ?? NONE
+    return this.#present.size === 0 ? NONE : (this.#byId.get(id)?.oldIds ?? NONE)
   }
 
   spellingsOf(id: string): readonly string[] {
-    return this.#spellings.get(id) ?? NONE
+    return this.#spellings.size === 0 ? NONE : (this.#spellings.get(id) ?? NONE)
   }
 }

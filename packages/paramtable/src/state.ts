@@ -118,7 +118,7 @@ export class TableState {
   }
 
   /** Checks, swaps, tells. `names` are the keys that may differ, `checked` the layers that are new. */
-  #change(stack: LayerStack, names: readonly string[], checked: readonly Layer[]): void {
+  #change(stack: LayerStack, names: Iterable<string>, checked: readonly Layer[]): void {
     const problems: ParamProblem[] = []
     for (const layer of checked) {
       for (const [name, entry] of layer.entries) checkEntry(name, entry, this.declarations, this.strict, problems)
@@ -180,6 +180,7 @@ function newLayers(before: LayerStack, after: LayerStack): Layer[] {
 }
 
 /** Of the layers that only one of them has. */
-function changedKeys(before: LayerStack, after: LayerStack): string[] {
-  return [...newLayers(before, after), ...newLayers(after, before)].flatMap(({ entries }) => [...entries.keys()])
+function* changedKeys(before: LayerStack, after: LayerStack): Generator<string> {
+  for (const { entries } of newLayers(before, after)) yield* entries.keys()
+  for (const { entries } of newLayers(after, before)) yield* entries.keys()
 }

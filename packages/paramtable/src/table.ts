@@ -4,7 +4,7 @@
  *
  * Every change is checked before it is made, is made as one step, and is told to those who watch afterwards. Reads are synchronous.
  */
-import { checkValue, normalizeKey, show } from './check.ts'
+import { checkValue, checkValueLength, normalizeKey, show } from './check.ts'
 import type { Declared, ParamDeclaration } from './declaration.ts'
 import { describe } from './describe.ts'
 import type { Description } from './describe.ts'
@@ -116,7 +116,7 @@ export class GlobalParamsTable extends ParamReader {
     const flat = flattenYaml(text, name)
     const entries = new Map<string, LayerEntry>()
     for (const [id, { value, json, offset }] of flat.entries) {
-      checkValue(value)
+      checkValueLength(value)
       entries.set(id, { value, json, source: () => flat.where(offset) })
     }
     this.#state.setLayers([{ kind: 'file', name, entries }])
