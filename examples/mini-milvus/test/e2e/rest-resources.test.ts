@@ -203,7 +203,7 @@ describe('the flat paths of 2022', () => {
       for (const line of [...flat, ...resource]) {
         const path = line.replace(' /', ' /api/v1/').replaceAll(/\{compactionID\}/g, '1').replaceAll(/\{\w+\}/g, 'nowhere')
         const { status, body } = await call(path, path.startsWith('GET') ? undefined : {})
-        const shown = body['status'] ?? body
+        const shown = (body['status'] as object | undefined) ?? body
         const isMessage = 'error_code' in shown || 'response' in body
         expect([rpc, line, status, isMessage]).toEqual([rpc, line, 200, true])
       }
