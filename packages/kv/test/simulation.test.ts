@@ -7,8 +7,8 @@ import { memoryStore } from './sim/memory-store.ts'
 import { simulate, type SimulatedStore } from './sim/scenario.ts'
 import { World } from './sim/world.ts'
 
-/** Seeds that failed once; they run first. */
-const REMEMBERED: readonly number[] = []
+/** Seeds that failed once; they run first. 136: an unanswered create was sent again after others had removed what it made. */
+const REMEMBERED: readonly number[] = [136]
 const SEEDS = { ci: 800, soak: 40_000 }[ring] ?? 60
 const LIMIT_MS = 300_000
 const only = process.env['SEED'] === undefined ? undefined : Number(process.env['SEED'])

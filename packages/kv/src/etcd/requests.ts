@@ -74,12 +74,11 @@ export function checkRequestBytes(txn: Txn, limit: number): void {
   throw new KVError('KV_TOO_LARGE', `about ${bytes} bytes are more than the ${limit} of one request`, { outcome: 'not-applied', details: { bytes, maxRequestBytes: limit } })
 }
 
-/** Applied twice it fails the second time, so it can be sent again when nobody knows whether it was applied. */
+/**
+ * Applied once it can never be applied again, so it can be sent again when nobody knows whether it was applied: a revision does
+ * not come back. That a key is absent, or there, does come back, when others remove and save it meanwhile.
+ */
 export function guardsItself(txn: Txn): boolean {
   const changed = new Set([...txn.removals, ...txn.saves.map(([key]) => key)])
-  const isGuard = (condition: KVCondition): boolean => {
-    if (!changed.has(condition.key)) return false
-    return 'exists' in condition ? condition.exists !== txn.saves.some(([key]) => key === condition.key) : true
-  }
-  return txn.when.some(isGuard)
+  return txn.when.some((condition) => changed.has(condition.key) && 'modRevision' in condition && condition.modRevision > 0n)
 }

@@ -87,7 +87,7 @@ export class EtcdServer {
 
   #expire(): void {
     const now = this.#clock.monotonic()
-    for (const [id, { deadline }] of [...this.#leases]) if (deadline <= now) this.revoke(id)
+    for (const [id, { deadline }] of this.#leases) if (deadline <= now) this.revoke(id)
   }
 
   #apply(operation: EtcdOperation, events: EtcdEvent[]): { response_range?: EtcdRangeResult } {
@@ -100,7 +100,7 @@ export class EtcdServer {
       this.#rows.set(key, row)
       events.push({ type: 'Put', kv: row, revision: this.revision + 1 })
     }
-    if (gone !== undefined) for (const key of [...this.#rows.keys()]) if (inRange(key, gone.key, gone.range_end)) events.push(this.#deleted(key))
+    if (gone !== undefined) for (const key of this.#rows.keys()) if (inRange(key, gone.key, gone.range_end)) events.push(this.#deleted(key))
     return {}
   }
 
