@@ -1,0 +1,147 @@
+/** All clients of all layers: what changes is written to them in batches, serialised once for all who want the same. */
+import type { Principal } from '../access.ts'
+import type { Clusters } from '../core/clusters.ts'
+import type { Layer } from '../core/layer.ts'
+import type { Clock } from '../core/model.ts'
+import { DEFAULT_LIMITS, type HubLimits } from './limits.ts'
+import { CLOSE } from './protocol.ts'
+import { Session, type Connection } from './session.ts'
+import type { EventTexts } from './subscription.ts'
+
+export interface HubOptions {
+  readonly clusters: Clusters
+  readonly clock: Clock
+  readonly identify: (hello: { readonly token?: string | undefined; readonly ticket?: string | undefined }) => Principal | undefined
+  readonly version: string
+  readonly limits?: Partial<HubLimits> | undefined
+}
+
+export class Hub {
+  readonly #options: HubOptions
+  readonly #limits: HubLimits
+  readonly #sessions = new Set<Session>()
+  readonly #heard = new Map<Layer, () => void>()
+  readonly #texts = new Map<string, string>()
+  #cancelFlush: (() => void) | undefined
+  #cancelGauges: (() => void) | undefined
+  #cancelMark: (() => void) | undefined
+  #made = 0
+  #isClosed = false
+
+  constructor(options: HubOptions) {
+    this.#options = options
+    this.#limits = { ...DEFAULT_LIMITS, ...options.limits }
+  }
+
+  get clients(): number {
+    return this.#sessions.size
+  }
+
+  /** Takes a client in, or refuses it. */
+  accept(connection: Connection): Session | undefined {
+    const { maxClients, maxClientsPerPeer } = this.#limits
+    if (this.#isClosed) return this.#refuse(connection, CLOSE.shuttingDown, 'the server stops')
+    const ofPeer = [...this.#sessions].filter((session) => session.connection.peer === connection.peer).length
+    if (this.#sessions.size >= maxClients || ofPeer >= maxClientsPerPeer) return this.#refuse(connection, CLOSE.rate, 'too many clients')
+    const { clock, clusters, identify, version } = this.#options
+    const session = new Session({
+      id: `s${++this.#made}`,
+      connection,
+      limits: this.#limits,
+      clock,
+      findCluster: (id) => clusters.get(id),
+      welcome: () => ({
+        server: version,
+        limits: { subscriptions: this.#limits.maxSubscriptions, views: this.#limits.maxViews, messagesPerSecond: this.#limits.messagesPerSecond },
+        clusters: [...clusters].map((cluster) => ({ ...cluster.status() })),
+      }),
+      identify,
+      wake: () => this.#wake(),
+    })
+    this.#sessions.add(session)
+    this.#startTimers()
+    return session
+  }
+
+  leave(session: Session): void {
+    session.closed()
+    this.#sessions.delete(session)
+    if (this.#sessions.size === 0) this.#stopTimers()
+  }
+
+  close(): void {
+    this.#isClosed = true
+    for (const session of this.#sessions) session.end(CLOSE.shuttingDown, 'the server stops')
+    this.#sessions.clear()
+    this.#stopTimers()
+  }
+
+  #refuse(connection: Connection, code: number, reason: string): undefined {
+    connection.close(code, reason)
+  }
+
+  /** Layers come and go with their clusters: hear those that are there. */
+  #hear(): void {
+    const layers = new Set([...this.#options.clusters].flatMap(({ layer }) => layer ?? []))
+    for (const [layer, stop] of this.#heard) {
+      if (layers.has(layer)) continue
+      stop()
+      this.#heard.delete(layer)
+    }
+    for (const layer of layers) if (!this.#heard.has(layer)) this.#heard.set(layer, layer.listen(() => this.#wake()))
+  }
+
+  #wake(): void {
+    this.#hear()
+    this.#cancelFlush ??= this.#options.clock.setTimer(() => this.#flush(), this.#limits.batchMs)
+  }
+
+  #flush(): void {
+    this.#cancelFlush = undefined
+    this.#texts.clear()
+    let isBehind = false
+    for (const session of this.#sessions) {
+      if (session.flush(this.#shared)) isBehind = true
+      if (session.isClosed) this.#sessions.delete(session)
+    }
+    this.#texts.clear()
+    if (isBehind) this.#wake()
+  }
+
+  readonly #shared: EventTexts = (interest, layer, from, to, make) => {
+    const key = `${layer.epoch}\n${from}\n${to}\n${interest.signature}`
+    let text = this.#texts.get(key)
+    if (text === undefined) this.#texts.set(key, (text = make()))
+    return text
+  }
+
+  #startTimers(): void {
+    if (this.#cancelGauges !== undefined) return
+    const { clock } = this.#options
+    const every = (ms: number, work: () => void, keep: (cancel: () => void) => void): void => {
+      keep(
+        clock.setTimer(() => {
+          work()
+          every(ms, work, keep)
+        }, ms),
+      )
+    }
+    every(
+      this.#limits.gaugeMs,
+      () => this.#sessions.forEach((session) => session.flushGauges()),
+      (cancel) => (this.#cancelGauges = cancel),
+    )
+    every(
+      this.#limits.markMs,
+      () => this.#sessions.forEach((session) => session.mark()),
+      (cancel) => (this.#cancelMark = cancel),
+    )
+  }
+
+  #stopTimers(): void {
+    for (const cancel of [this.#cancelFlush, this.#cancelGauges, this.#cancelMark]) cancel?.()
+    this.#cancelFlush = this.#cancelGauges = this.#cancelMark = undefined
+    for (const stop of this.#heard.values()) stop()
+    this.#heard.clear()
+  }
+}

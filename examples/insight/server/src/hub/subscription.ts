@@ -1,0 +1,114 @@
+/**
+ * One subscription of one client: rows first where it cannot be resumed, then events in order. It is a cursor into the layer's
+ * ring, never a queue of its own: a client that is slow falls behind, and starts anew when it has lost the ring.
+ */
+import type { Layer } from '../core/layer.ts'
+import type { Entity, InsightEvent, Kind } from '../core/model.ts'
+import type { Interest } from './topics.ts'
+
+const ROWS_PER_MESSAGE = 500
+const EVENTS_PER_MESSAGE = 1000
+
+/** Serialises a run of events once for all who want the same. */
+export type EventTexts = (interest: Interest, layer: Layer, from: number, to: number, make: () => string) => string
+
+export class Subscription {
+  readonly id: string
+  readonly layer: Layer
+  readonly interest: Interest
+  #cursor: number
+  /** Numbers the messages: a hole shows the client a defect. */
+  #messages = 0
+  /** Rows that are still to be sent; they are of `#cursor`. */
+  #snapshot: Iterator<{ readonly kind: Kind; readonly entity: Entity }> | undefined
+  #pendingReset: string | undefined
+  #replayed: number | undefined
+
+  constructor(id: string, layer: Layer, interest: Interest, from: { readonly epoch: string; readonly seq: number } | undefined) {
+    this.id = id
+    this.layer = layer
+    this.interest = interest
+    const missed = from === undefined ? 'new' : layer.since(from.epoch, from.seq)
+    if (typeof missed === 'string') {
+      this.#cursor = layer.seq
+      this.#restart(missed)
+    } else {
+      this.#cursor = from?.seq ?? layer.seq
+      this.#replayed = missed.length
+    }
+  }
+
+  get cursor(): number {
+    return this.#cursor
+  }
+
+  get isBehind(): boolean {
+    return this.#snapshot !== undefined || this.#replayed !== undefined || this.#cursor < this.layer.seq
+  }
+
+  /** The next message, or undefined when there is nothing to say now. */
+  next(texts: EventTexts): string | undefined {
+    if (this.#pendingReset !== undefined) {
+      const reason = this.#pendingReset
+      this.#pendingReset = undefined
+      return JSON.stringify({ t: 'reset', id: this.id, epoch: this.layer.epoch, seq: this.#cursor, reason })
+    }
+    if (this.#snapshot !== undefined) return this.#nextRows(this.#snapshot)
+    return this.#nextEvents(texts)
+  }
+
+  #restart(reason: string): void {
+    this.#cursor = this.layer.seq
+    this.#pendingReset = reason
+    // Entities are never changed in place: the arrays are the state of this very moment.
+    const kept = this.interest.kinds.map((kind) => [kind, [...this.layer.entities(kind)]] as const)
+    this.#snapshot = rowsOf(kept, this.interest)
+    this.#replayed = undefined
+  }
+
+  #nextRows(snapshot: Iterator<{ readonly kind: Kind; readonly entity: Entity }>): string {
+    const rows: { readonly kind: Kind; readonly key: string; readonly rev: number; readonly row: Entity['row'] }[] = []
+    while (rows.length < ROWS_PER_MESSAGE) {
+      const { value, done } = snapshot.next()
+      if (done === true) {
+        this.#snapshot = undefined
+        this.#replayed = 0
+        break
+      }
+      const { entity } = value
+      rows.push({ kind: value.kind, key: entity.key, rev: entity.rev, row: entity.row })
+    }
+    return JSON.stringify({ t: 'rows', id: this.id, rows, more: this.#snapshot !== undefined })
+  }
+
+  #nextEvents(texts: EventTexts): string | undefined {
+    const found = this.layer.since(this.layer.epoch, this.#cursor, EVENTS_PER_MESSAGE)
+    if (typeof found === 'string') {
+      this.#restart(found === 'outdated' ? 'slow' : found)
+      return this.next(texts)
+    }
+    const last = found.at(-1)
+    if (last !== undefined) {
+      const from = this.#cursor
+      this.#cursor = last.seq
+      const list = texts(this.interest, this.layer, from, last.seq, () => eventsText(found, this.interest))
+      if (list !== '') return `{"t":"ev","id":${JSON.stringify(this.id)},"n":${++this.#messages},"e":[${list}]}`
+      return this.next(texts)
+    }
+    if (this.#replayed === undefined) return undefined
+    const replayed = this.#replayed
+    this.#replayed = undefined
+    return JSON.stringify({ t: 'live', id: this.id, epoch: this.layer.epoch, seq: this.#cursor, replayed })
+  }
+}
+
+function* rowsOf(kept: readonly (readonly [Kind, readonly Entity[]])[], interest: Interest): Generator<{ readonly kind: Kind; readonly entity: Entity }> {
+  for (const [kind, entities] of kept) for (const entity of entities) if (interest.shows(kind, entity.key, entity.row)) yield { kind, entity }
+}
+
+function eventsText(events: readonly InsightEvent[], interest: Interest): string {
+  return events
+    .filter((event) => interest.wants(event))
+    .map((event) => JSON.stringify(event))
+    .join(',')
+}

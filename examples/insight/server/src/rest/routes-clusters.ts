@@ -1,0 +1,173 @@
+/** Clusters and their feeds: connect and disconnect, events, gauges, refresh, actions. */
+import type { Cluster } from '../core/cluster.ts'
+import type { Clusters } from '../core/clusters.ts'
+import type { Layer } from '../core/layer.ts'
+import { KINDS, type Clock, type InsightEvent, type Json } from '../core/model.ts'
+import type { ActionName, VectorQuery } from '../source/source.ts'
+import { Interest } from '../hub/topics.ts'
+import { clusterParameter, integer, text } from './parameters.ts'
+import { eventId, RestError, type Reply, type RestRequest, type Route } from './route.ts'
+import type { Open } from './routes-lists.ts'
+
+const ACTIONS: readonly ActionName[] = ['flush', 'load', 'release', 'drop']
+
+export function clusterRoutes({ clusters, open, clock }: { readonly clusters: Clusters; readonly open: Open; readonly clock: Clock }): Route[] {
+  return [
+    { method: 'GET', path: '/clusters', summary: 'The configured clusters and how they are.', run: () => ({ status: 200, body: { clusters: [...clusters].map((cluster) => status(cluster)) } }) },
+    {
+      method: 'POST',
+      path: '/clusters',
+      summary: 'Connects a configured cluster, by its name: opens its layer, starts its job.',
+      run: async (request) => {
+        const { id } = bodyOf(request)
+        const { cluster } = await open(request, typeof id === 'string' ? id : '')
+        return { status: 200, body: status(cluster) }
+      },
+    },
+    { method: 'GET', path: '/clusters/:c', summary: 'State, age, sequence and counts of a cluster.', parameters: [clusterParameter], run: (_request, { c }) => ({ status: 200, body: status(find(clusters, c)) }) },
+    {
+      method: 'DELETE',
+      path: '/clusters/:c',
+      summary: 'Disconnects: stops the job, saves everything. With `purge=1` what was saved is forgotten too.',
+      parameters: [clusterParameter, { name: 'purge', in: 'query', description: '1: forget what is on disk.', schema: { type: 'string' } }],
+      run: async ({ query, principal }, { c }) => {
+        if (principal?.mayAct !== true) throw new RestError(403, 'forbidden', 'you may not disconnect clusters')
+        const cluster = find(clusters, c)
+        await (query.get('purge') === '1' ? cluster.purge() : cluster.disconnect())
+        return { status: 200, body: status(cluster) }
+      },
+    },
+    {
+      method: 'POST',
+      path: '/clusters/:c/refresh',
+      summary: 'Asks the cluster now; answers when it has answered.',
+      parameters: [clusterParameter],
+      run: async (request, { c }) => {
+        const { cluster } = await open(request, c)
+        await cluster.refresh()
+        return { status: 200, body: status(cluster) }
+      },
+    },
+    {
+      method: 'GET',
+      path: '/clusters/:c/events',
+      summary: 'Events after a sequence number; with `Accept: text/event-stream` as a stream that goes on.',
+      parameters: [
+        clusterParameter,
+        { name: 'since', in: 'query', description: 'Number of the last event that is known.', schema: { type: 'integer', minimum: 0 } },
+        { name: 'epoch', in: 'query', description: 'Epoch that the number belongs to.', schema: { type: 'string' } },
+        { name: 'types', in: 'query', description: 'Topics by commas: `collection.*,load`.', schema: { type: 'string' } },
+        { name: 'limit', in: 'query', description: 'At most so many.', schema: { type: 'integer', minimum: 1, maximum: 5000 } },
+      ],
+      run: async (request, { c }) => events(await open(request, c), request),
+    },
+    {
+      method: 'GET',
+      path: '/clusters/:c/gauges',
+      summary: 'The newest gauges, or with `keys` their history.',
+      parameters: [
+        clusterParameter,
+        { name: 'keys', in: 'query', description: 'Keys by commas.', schema: { type: 'string' } },
+        { name: 'from', in: 'query', description: 'ms since 1970; default 15 minutes ago.', schema: { type: 'integer' } },
+      ],
+      run: async (request, { c }) => gauges(await open(request, c), request.query, clock.now()),
+    },
+    ...ACTIONS.map(
+      (action): Route => ({
+        method: 'POST',
+        path: `/clusters/:c/actions/${action}`,
+        summary: `Asks the cluster to ${action} a collection. Off unless \`insight.actions\` is true.`,
+        parameters: [clusterParameter],
+        isAction: true,
+        run: async (request, { c }) => act(await open(request, c), action, bodyOf(request)),
+      }),
+    ),
+    {
+      method: 'POST',
+      path: '/clusters/:c/vector-search',
+      summary: 'Nearest rows of a collection to a vector.',
+      parameters: [clusterParameter],
+      run: async (request, { c }) => vectorSearch(await open(request, c), bodyOf(request)),
+    },
+  ]
+}
+
+function status(cluster: Cluster): Json {
+  const counts = Object.fromEntries(KINDS.map((kind) => [kind, cluster.layer?.count(kind) ?? 0]))
+  return { ...cluster.status(), counts, canAct: cluster.source?.act !== undefined, canSearch: cluster.source?.search !== undefined }
+}
+
+function find(clusters: Clusters, id = ''): Cluster {
+  const cluster = clusters.get(id)
+  if (cluster === undefined) throw new RestError(404, 'unknown-cluster', `no cluster is named ${JSON.stringify(id)}: only configured ones can be asked`)
+  return cluster
+}
+
+function bodyOf({ body }: RestRequest): Readonly<Record<string, unknown>> {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) throw new RestError(400, 'bad-body', 'expected a JSON object')
+  return body as Readonly<Record<string, unknown>>
+}
+
+function events({ layer }: { readonly layer: Layer }, request: RestRequest): Reply {
+  const { query, principal, header } = request
+  if (principal === undefined) throw new RestError(401, 'unauthorized', 'log in first')
+  const interest = new Interest(text(query, 'types')?.split(',') ?? ['*'], undefined, principal)
+  const resumed = /^(.+)-(\d+)$/.exec(header('last-event-id') ?? '')
+  const epoch = resumed?.[1] ?? text(query, 'epoch') ?? layer.epoch
+  const since = resumed === null ? (integer(query, 'since', 0, Number.MAX_SAFE_INTEGER) ?? layer.seq) : Number(resumed[2])
+  if (header('accept')?.includes('text/event-stream') === true) return { events: { start: (write) => stream(layer, interest, epoch, since, write) } }
+  const found = layer.since(epoch, since, integer(query, 'limit', 1, 5000) ?? 1000)
+  if (typeof found === 'string') throw new RestError(410, 'outdated', `these events are not kept (${found}): read the lists again, and go on from epoch ${layer.epoch}, seq ${layer.seq}`)
+  return { status: 200, body: { epoch: layer.epoch, seq: layer.seq, last: found.at(-1)?.seq ?? since, events: found.filter((event) => interest.wants(event)) } }
+}
+
+/** What was missed, or `reset` where that is lost; then each event as it comes. */
+function stream(layer: Layer, interest: Interest, epoch: string, since: number, write: (event: { id: string; event?: string; data: string }) => void): () => void {
+  const tell = (event: InsightEvent): void => {
+    if (interest.wants(event)) write({ id: eventId(layer.epoch, event), event: event.type, data: JSON.stringify(event) })
+  }
+  const missed = layer.since(epoch, since)
+  if (typeof missed === 'string') write({ id: `${layer.epoch}-${layer.seq}`, event: 'reset', data: JSON.stringify({ epoch: layer.epoch, seq: layer.seq, reason: missed }) })
+  else missed.forEach(tell)
+  return layer.listen(tell)
+}
+
+function gauges({ layer }: { readonly layer: Layer }, query: URLSearchParams, now: number): Reply {
+  const keys = text(query, 'keys')?.split(',').slice(0, 100)
+  if (keys === undefined) return { status: 200, body: { gauges: [...layer.gauges.latest()].map(([key, [ts, value]]) => [key, ts, value]) } }
+  const from = integer(query, 'from', 0, Number.MAX_SAFE_INTEGER) ?? now - 900_000
+  return { status: 200, body: { series: Object.fromEntries(keys.map((key) => [key, layer.gauges.history(key, from, now)])) } }
+}
+
+async function act({ cluster, layer }: { readonly cluster: Cluster; readonly layer: Layer }, action: ActionName, { db, collection, confirm }: Readonly<Record<string, unknown>>): Promise<Reply> {
+  const { source } = cluster
+  if (source?.act === undefined) throw new RestError(501, 'unsupported', 'this cluster cannot be asked to do anything')
+  if (typeof collection !== 'string' || collection === '' || typeof (db ?? 'default') !== 'string') throw new RestError(400, 'bad-body', 'expected `db` and `collection` to be names')
+  if (action === 'drop' && confirm !== collection) throw new RestError(400, 'unconfirmed', 'expected `confirm` to be the name of the collection')
+  await source.act(action, { db: typeof db === 'string' ? db : 'default', collection })
+  await cluster.refresh()
+  return { status: 200, body: { epoch: layer.epoch, seq: layer.seq } }
+}
+
+async function vectorSearch({ cluster }: { readonly cluster: Cluster }, body: Readonly<Record<string, unknown>>): Promise<Reply> {
+  const { source } = cluster
+  if (source?.search === undefined) throw new RestError(501, 'unsupported', 'this cluster cannot be searched from here')
+  const { db = 'default', collection, field, vector, filter, limit = 10 } = body
+  const isVector = Array.isArray(vector) && vector.length > 0 && vector.length <= 32_768 && vector.every((value) => typeof value === 'number' && Number.isFinite(value))
+  if (typeof collection !== 'string' || typeof db !== 'string') throw new RestError(400, 'bad-body', 'expected `db` and `collection` to be names')
+  if (!isVector && typeof vector !== 'string') throw new RestError(400, 'bad-body', 'expected `vector` to be a list of 1 to 32768 numbers, or the key of a row')
+  if (!Number.isInteger(limit) || (limit as number) < 1 || (limit as number) > 100) throw new RestError(400, 'bad-body', 'expected `limit` to be an integer in 1..100')
+  const query: VectorQuery = {
+    db,
+    collection,
+    vector: vector as VectorQuery['vector'],
+    limit: limit as number,
+    ...(typeof field === 'string' && field !== '' ? { field } : {}),
+    ...(typeof filter === 'string' && filter !== '' ? { filter } : {}),
+  }
+  try {
+    return { status: 200, body: await source.search(query) }
+  } catch (error) {
+    throw new RestError(422, 'refused', error instanceof Error ? error.message : String(error))
+  }
+}
