@@ -10,6 +10,7 @@ import { openChannelGraph, type ChannelGraph } from '../channel/channel-graph.ts
 import type { MetaChange, MetaReader } from '../coordinator/api.ts'
 import type { NodeClock } from '../edge/system.ts'
 import { EngineError, type Engine } from '../engine/index.ts'
+import type { CompiledFilter } from '../filter/index.ts'
 import type { CollectionMeta } from '../model/meta.ts'
 import { MilvusError } from '../server/status.ts'
 import type { LoadedSegmentInfo, LoadProgress, QueryNodeApi, QueryRequest, QueryResult, SearchRequest, SearchResult } from './api.ts'
@@ -42,6 +43,12 @@ export interface QueryNodeOptions {
   /** The node can no longer do its work: a broken log, a failed operator. */
   readonly onFailure: (error: Error) => void
   readonly onWarning: (message: string, error: unknown) => void
+}
+
+interface PreparedRead {
+  readonly collection: CollectionMeta
+  readonly loaded: LoadedCollection
+  readonly filter: CompiledFilter | undefined
 }
 
 /** Of a search whose segments are replaced while it waits. */
@@ -104,7 +111,7 @@ export class QueryNode implements QueryNodeApi {
       } catch (error) {
         if (!(error instanceof EngineError) || error.code !== 'ENGINE_UNKNOWN_SET' || attempt === MAX_ATTEMPTS) throw error
         // A segment went while the search waited for a worker: its rows are in others now, or the collection was released.
-        this.#loadedCollection(collection)
+        if (this.#loadedCollection(collection) !== loaded) return this.search(request)
       }
     }
   }
@@ -141,7 +148,7 @@ export class QueryNode implements QueryNodeApi {
     return new Map([...this.#serviceTimes].map(([channel, serviceTime]) => [channel, serviceTime.ts]))
   }
 
-  async #prepare(request: SearchRequest | QueryRequest) {
+  async #prepare(request: SearchRequest | QueryRequest): Promise<PreparedRead> {
     const { meta } = this.#options
     const collection = meta.collectionById(request.collectionId)
     if (collection === undefined) throw new MilvusError(100, `collection not found[collection=${request.collectionId}]`)
@@ -151,6 +158,8 @@ export class QueryNode implements QueryNodeApi {
     }
     const filter = this.#filters.compile(request.filter, collection.schema, request.templates)
     await this.#waitFor(loaded, request.guaranteeTs, request.signal)
+    // Released while it waited, and perhaps loaded anew: what was found first is empty now.
+    if (this.#loadedCollection(collection) !== loaded) return this.#prepare(request)
     return { collection, loaded, filter }
   }
 
