@@ -2,7 +2,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/edge/system.ts'
 import { openStores, type Stores } from '../../src/node/stores.ts'
-import { contents, flush, insert, load, nearestIds, remove, startOn, untilLoaded, upsert, type Harness } from './harness.ts'
+import { common, contents, flush, insert, load, nearestIds, remove, startOn, untilLoaded, upsert, type Harness } from './harness.ts'
 
 const opened: { close(): Promise<void> }[] = []
 afterEach(async () => {
@@ -67,6 +67,18 @@ describe('the data path', () => {
     await expect(contents(harness)).rejects.toThrow(/not loaded/)
     await load(harness)
     expect((await contents(harness)).size).toBe(64)
+  })
+
+  it('answers a read that waited through a release and a new load with all rows', async () => {
+    const harness = await harnessOf()
+    await load(harness)
+    await insert(harness, ids(10))
+    const later = (await harness.now()) + (400n << 18n)
+    const request = { ...common, collectionId: harness.collection.id, filter: '', guaranteeTs: later, outputFields: [], limit: undefined, offset: 0, count: false }
+    const reading = harness.roles.queryNode.current.query(request)
+    await harness.catalog.releaseCollection('default', 'points')
+    await load(harness)
+    expect((await reading).count).toBe(10)
   })
 
   it('builds an index for segments that are large enough, and searches through it', async () => {

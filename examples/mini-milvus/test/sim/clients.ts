@@ -73,6 +73,7 @@ export class Clients {
       else if (roll === 5) await this.#count(instance)
       else if (roll < 8) await this.#search(instance)
       else await this.#weakQuery(instance)
+      if (this.#world.diskIsFull) this.#world.sometimes('read on a full disk')
     } catch (error) {
       this.#refused('read', error)
     } finally {

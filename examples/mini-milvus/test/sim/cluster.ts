@@ -25,8 +25,14 @@ export class Cluster {
     return this.#node
   }
 
-  get storage(): Surviving['storage'] {
-    return this.#surviving.storage
+  get disk(): Surviving['disk'] {
+    return this.#surviving.disk
+  }
+
+  /** Keys of all objects. */
+  objects(): string[] {
+    const { disk, storage } = this.#surviving
+    return disk === undefined ? [...storage.objects.keys()] : disk.paths('/objects/segments/').map((path) => path.slice('/objects/'.length))
   }
 
   /** Tries until a node is up. */
@@ -43,6 +49,10 @@ export class Cluster {
     this.world.sometimes('crash')
     this.#node?.kill()
     this.#node = undefined
+    if (this.disk === undefined || !this.world.random.chance(0.7)) return
+    this.world.note('power is lost')
+    this.world.sometimes('power lost')
+    this.disk.losePower(() => this.world.random.next())
   }
 
   async close(): Promise<void> {
@@ -65,7 +75,7 @@ export class Cluster {
     try {
       await this.#node.core.ticks.write(() => [], this.#node.core.pchannels)
     } catch (error) {
-      if (!(error instanceof MsgStreamError) || error.code !== 'MSG_PRODUCER_FAILED') return
+      if (!(error instanceof MsgStreamError) || (error.code !== 'MSG_PRODUCER_FAILED' && error.code !== 'MSG_STORAGE_FAILED')) return
       this.world.sometimes('log failed for good')
       if (this.world.random.chance(0.5)) this.crash()
       else await this.close()

@@ -5,18 +5,23 @@ import { EngineError } from '../../src/engine/errors.ts'
 import { checkVectorSet, type Metric, type VectorSet } from '../../src/engine/metric.ts'
 import { searchSet } from '../../src/engine/search.ts'
 import type { CallKind, Life } from './life.ts'
-import type { SimulatedStorage } from './sim-storage.ts'
 
 const kind = (name: string): CallKind => ({ port: 'engine', name, write: false, failure: () => new EngineError('ENGINE_WORKER_FAILED', 'simulated') })
 
+/** Where a library would write its files, and read them back. */
+export interface EngineFiles {
+  write(path: string, bytes: Uint8Array): void
+  read(path: string): Uint8Array | undefined
+}
+
 export class SimulatedEngine implements Engine {
   readonly #life: Life
-  readonly #storage: SimulatedStorage
+  readonly #files: EngineFiles
   readonly #sets = new Map<string, VectorSet>()
 
-  constructor(life: Life, storage: SimulatedStorage) {
+  constructor(life: Life, files: EngineFiles) {
     this.#life = life
-    this.#storage = storage
+    this.#files = files
   }
 
   addSet({ id, metric, ...rest }: AddSetOptions): void {
@@ -31,7 +36,7 @@ export class SimulatedEngine implements Engine {
 
   attachIndex({ path, crc32: expected }: AttachIndexOptions): Promise<void> {
     return this.#life.call(kind('attachIndex'), () => {
-      const bytes = this.#storage.objects.get(path)
+      const bytes = this.#files.read(path)
       if (bytes === undefined || crc32(bytes) !== expected) throw new EngineError('ENGINE_INDEX_CORRUPT', `${path} is not what was built`)
     })
   }
@@ -57,7 +62,8 @@ export class SimulatedEngine implements Engine {
     const bytes = vectors.slice()
     return this.#life.call(kind('build'), () => {
       signal?.throwIfAborted()
-      return this.#storage.writeFile(path, bytes)
+      this.#files.write(path, bytes)
+      return { bytes: bytes.length, crc32: crc32(bytes) }
     })
   }
 

@@ -2,6 +2,7 @@
 import type { KVBase } from '@timetick/kv'
 import { createMemoryKV } from '@timetick/kv/memory'
 import type { Mq } from '@timetick/msgstream'
+import { openFileMq } from '@timetick/msgstream/file'
 import { createMemoryMq } from '@timetick/msgstream/memory'
 import type { NodeClock } from '../../src/edge/system.ts'
 import { openCore, type NodeCore, type Part } from '../../src/node/core.ts'
@@ -12,14 +13,17 @@ import { dispatchObject, type DispatchOptions } from '../../src/server/dispatch.
 import { allowAll, type RpcName } from '../../src/server/handlers.ts'
 import { asMilvusError } from '../../src/server/status.ts'
 import { methods, type Init, type Rpcs } from '../../src/wire/index.ts'
+import { openFolderStorage, type ObjectStorage } from '../../src/storage/index.ts'
+import type { FaultyDisk, Gate } from './faulty-disk.ts'
 import { Life } from './life.ts'
 import { kvOf, SimulatedMq, storageOf } from './ports.ts'
-import { SimulatedEngine } from './sim-engine.ts'
+import { SimulatedEngine, type EngineFiles } from './sim-engine.ts'
 import { SimulatedStorage } from './sim-storage.ts'
 import type { World } from './world.ts'
 
-/** What survives a crash. A planted bug replaces one of them. */
+/** What survives a crash. A planted bug replaces one of them. With a disk, log and objects are folders of it, opened by each life. */
 export interface Surviving {
+  readonly disk?: FaultyDisk | undefined
   readonly kv: KVBase
   readonly mq: Mq
   readonly storage: SimulatedStorage
@@ -98,11 +102,13 @@ export async function startSimulatedNode(world: World, surviving: Surviving, set
   }
   const parameters = createParameters({})
   for (const [key, value] of Object.entries(settings)) parameters.save(key, value)
-  const stores = { kv: kvOf(life, surviving.kv), mq: new SimulatedMq(life, surviving.mq), storage: storageOf(life, surviving.storage), close: async () => undefined }
-  const engine = new SimulatedEngine(life, surviving.storage)
   const warn = (fields: Readonly<Record<string, unknown>>, message: string): void => world.note(`warning ${message}: ${fields['err'] instanceof Error ? fields['err'].message : ''}`)
   const logger = { ...silentLogger, warn, error: warn }
   try {
+    const { mq, storage, files } = await openFiles(life, surviving)
+    await keep(mq)
+    const stores = { kv: kvOf(life, surviving.kv), mq: new SimulatedMq(life, mq), storage: storageOf(life, storage), close: async () => undefined }
+    const engine = new SimulatedEngine(life, files)
     const core = await openCore({ stores, engine, parameters, logger, clock: life, random: () => world.random.next(), owner: `start-${world.nextStart()}` }, keep)
     const handlers = createHandlers({ ...core, parameters, clock: life })
     return new SimulatedNode(life, core, { handlers, authorize: allowAll }, parts)
@@ -110,4 +116,33 @@ export async function startSimulatedNode(world: World, surviving: Surviving, set
     life.kill()
     throw error
   }
+}
+
+const never = new Promise<never>(() => undefined)
+
+async function openFiles(life: Life, { disk, mq, storage }: Surviving): Promise<{ mq: Mq; storage: ObjectStorage; files: EngineFiles }> {
+  // In memory both survive as they are: a life must not close them.
+  if (disk === undefined) {
+    const files = { write: (path: string, bytes: Uint8Array) => storage.writeFile(path, bytes), read: (key: string) => storage.objects.get(key) }
+    return { mq: kept(mq), storage, files }
+  }
+  const { world } = life
+  const gate: Gate = async (run) => {
+    // Now and then something else comes between two operations: it may be the crash.
+    if (world.random.chance(0.05)) await new Promise<void>((resolve) => void life.setTimer(resolve, world.random.integer(0, 3)))
+    return life.alive ? run() : never
+  }
+  const log = await openFileMq({ path: '/log', fs: disk.logFiles(gate), lock: async () => ({ release: async () => undefined }), clock: life, segmentBytes: 8192 })
+  const objects = await openFolderStorage({ path: '/objects', fs: disk.objectFiles(gate) })
+  return { mq: log, storage: objects, files: { write: (path, bytes) => disk.writeFile(path, bytes), read: (path) => disk.bytes(path) } }
+}
+
+function kept(mq: Mq): Mq {
+  return new Proxy(mq, {
+    get(_target, property) {
+      if (property === 'close') return async () => undefined
+      const value: unknown = Reflect.get(mq, property, mq)
+      return typeof value === 'function' ? (...args: unknown[]): unknown => Reflect.apply(value, mq, args) : value
+    },
+  })
 }

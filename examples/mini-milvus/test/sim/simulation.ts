@@ -5,6 +5,7 @@
 import { MilvusError } from '../../src/server/status.ts'
 import { Clients, Instance } from './clients.ts'
 import { Cluster } from './cluster.ts'
+import { FaultyDisk } from './faulty-disk.ts'
 import { createRequest, indexRequest } from './requests.ts'
 import { NoAnswer, type Surviving } from './sim-node.ts'
 import { World } from './world.ts'
@@ -13,6 +14,8 @@ export interface SimulationOptions {
   readonly seed: number
   /** Replaces what survives by something broken. */
   readonly plant?: ((surviving: Surviving, world: World) => Surviving) | undefined
+  /** Log and objects on a disk that can lose power and be full; by chance unless given. */
+  readonly disk?: boolean | undefined
   /** Of each client. */
   readonly steps?: number | undefined
   /** One broken promise is enough: the run ends there. */
@@ -29,10 +32,10 @@ export interface SimulationResult {
   readonly recent: string
 }
 
-export async function simulateNode({ seed, plant = (surviving) => surviving, steps = 24, stopAtFirst = false }: SimulationOptions): Promise<SimulationResult> {
+export async function simulateNode({ seed, plant = (surviving) => surviving, steps = 24, stopAtFirst = false, disk }: SimulationOptions): Promise<SimulationResult> {
   const world = new World(seed)
   world.stopAtFirst = stopAtFirst
-  const simulation = new Simulation(world, plant)
+  const simulation = new Simulation(world, plant, { disk })
   try {
     await world.until(simulation.run(steps))
   } catch (error) {
@@ -58,10 +61,12 @@ class Simulation {
   readonly #allowClockJumps: boolean
   #running = 0
 
-  constructor(world: World, plant: NonNullable<SimulationOptions['plant']>) {
+  constructor(world: World, plant: NonNullable<SimulationOptions['plant']>, options: Pick<SimulationOptions, 'disk'>) {
     const { random } = world
     this.#world = world
-    this.#cluster = new Cluster(world, settingsOf(world), plant)
+    const settings = settingsOf(world)
+    const disk = (options.disk ?? random.chance(0.4)) ? new FaultyDisk() : undefined
+    this.#cluster = new Cluster(world, settings, (surviving) => ({ ...plant(surviving, world), disk }))
     this.#clients = new Clients(world, this.#cluster)
     this.#allowClockJumps = random.chance(0.5)
   }
@@ -129,8 +134,20 @@ class Simulation {
         this.#world.note(`clock jumps by ${ms}`)
         this.#world.sometimes('clock jump')
         clock.jump(ms)
-      } else await this.#cluster.heal()
+      } else if (roll < 6 && this.#cluster.disk !== undefined) await this.#fillDisk(this.#cluster.disk)
+      else await this.#cluster.heal()
     }
+  }
+
+  /** No space for a while. */
+  async #fillDisk(disk: FaultyDisk): Promise<void> {
+    this.#world.note('the disk is full')
+    disk.roomBytes = this.#world.random.integer(0, 2_000)
+    this.#world.diskIsFull = true
+    await this.#pause(4_000)
+    this.#world.note('there is space again')
+    this.#world.diskIsFull = false
+    disk.roomBytes = Infinity
   }
 
   /** Without faults everything comes to rest, and stays what it is through a crash and an orderly restart. */
@@ -166,7 +183,7 @@ class Simulation {
   /** Files that no metadata names. What crashes left is swept at a start. */
   #noGarbage(): void {
     const { catalog } = this.#cluster.node.core
-    for (const key of this.#cluster.storage.objects.keys()) {
+    for (const key of this.#cluster.objects()) {
       const segment = catalog.segment(BigInt(key.split('/')[2] ?? 0))
       if (segment === undefined) this.#world.violated(`${key} belongs to no segment`)
     }

@@ -30,6 +30,7 @@ export class World {
   #hash = 0x811c9dc5
   #starts = 0
   faults = true
+  diskIsFull = false
   /** The world ends with the first broken promise. */
   stopAtFirst = false
 
