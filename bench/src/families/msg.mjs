@@ -2,6 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
+import { peerRows } from '../msg/peers.mjs'
+import { streamRows } from '../msg/streams.mjs'
 import { inFlight, load, loadName, percentile, rateOf, Skip, timeOf } from '../measure.mjs'
 
 const BODY = new Uint8Array(1024).fill(7)
@@ -333,5 +335,7 @@ export const rows = [
       await context?.mq.close()
     },
   },
+  ...peerRows,
+  ...streamRows,
   ...brokerRows,
 ]
