@@ -4,7 +4,9 @@
  */
 import { concatColumns } from '../codec/gather.ts'
 import { fillColumn } from '../codec/fill.ts'
+import { expiredSegment, withoutExpired } from './expired-rows.ts'
 import { latestDeletes, withoutDead, writeRowSegment, type StampedDelete, type StampedRows } from '../datanode/stamped-rows.ts'
+import type { NodeClock } from '../edge/system.ts'
 import type { CollectionMeta, SegmentMeta } from '../model/meta.ts'
 import type { SegmentLoader } from '../querynode/segment-loader.ts'
 import type { ObjectStorage } from '../storage/index.ts'
@@ -18,6 +20,8 @@ export interface CompactorOptions extends CompactionPolicy {
   readonly storage: ObjectStorage
   readonly loader: SegmentLoader
   readonly allocateId: () => Promise<bigint>
+  /** What has expired is left out. */
+  readonly clock: Pick<NodeClock, 'now' | 'setTimer'>
   readonly onWarning: (message: string, error: unknown) => void
 }
 
@@ -28,6 +32,9 @@ interface NextJob {
   readonly request?: CompactionRequest | undefined
 }
 
+/** How often segments are looked at for rows that have expired. */
+const SWEEP_MS = 60_000
+
 /** What is rewritten on request: all that can be merged, and all that has deletes waiting. */
 const EAGER = { minSegments: 2, deleteShare: 0 }
 
@@ -37,6 +44,7 @@ export class Compactor {
   readonly #unsubscribe: () => void
   /** Collections whose last job failed: left alone until their segments change by other hands. */
   readonly #failed = new Set<bigint>()
+  #cancelSweep: () => void = () => undefined
   #running: Promise<void> | undefined
   #closed = false
 
@@ -48,14 +56,17 @@ export class Compactor {
       this.#wake()
     })
     this.#wake()
+    this.#sweep()
   }
 
   /** Rewrites all that can be of a collection, ahead of what is due. @returns whether there is anything */
   request(id: bigint, collectionId: bigint): boolean {
     const { meta } = this.#options
     const isNeeded = nextCompaction(meta.segments(collectionId), (vchannel) => meta.flushedTs(collectionId, vchannel), { ...this.#options, ...EAGER }) !== undefined
+    const collection = meta.collectionById(collectionId)
+    const hasExpired = collection !== undefined && expiredSegment(collection, meta.segments(collectionId), this.#options.clock.now()) !== undefined
     const request = this.#requests.add(id, collectionId)
-    if (isNeeded) this.#wake()
+    if (isNeeded || hasExpired) this.#wake()
     else request.state = 'completed'
     return isNeeded
   }
@@ -67,8 +78,17 @@ export class Compactor {
 
   async close(): Promise<void> {
     this.#closed = true
+    this.#cancelSweep()
     this.#unsubscribe()
     await this.#running
+  }
+
+  /** Time passes without any change of the metadata. */
+  #sweep(): void {
+    this.#cancelSweep = this.#options.clock.setTimer(() => {
+      this.#wake()
+      this.#sweep()
+    }, SWEEP_MS)
   }
 
   #wake(): void {
@@ -106,8 +126,11 @@ export class Compactor {
     }
     for (const collection of meta.collections()) {
       if (this.#failed.has(collection.id)) continue
-      const job = nextCompaction(meta.segments(collection.id), (vchannel) => meta.flushedTs(collection.id, vchannel), this.#options)
+      const segments = meta.segments(collection.id)
+      const job = nextCompaction(segments, (vchannel) => meta.flushedTs(collection.id, vchannel), this.#options)
       if (job !== undefined) return { collection, job }
+      const expired = expiredSegment(collection, segments, this.#options.clock.now())
+      if (expired !== undefined) return { collection, job: { segments: [expired], deltas: [], deletesTs: expired.deletesTs } }
     }
     return undefined
   }
@@ -133,7 +156,7 @@ export class Compactor {
     if (first === undefined || last === undefined) return []
     const { schema } = collection
     const latest = latestDeletes(await this.#deletes(collection, job.deltas), first.partitionId)
-    const alive = withoutDead(await this.#rows(collection, job.segments), latest, schema)
+    const alive = withoutExpired(withoutDead(await this.#rows(collection, job.segments), latest, schema), collection, this.#options.clock.now())
     if (alive.length === 0) return []
     const { collectionId, partitionId, vchannel, startTs } = first
     const endTs = job.segments.reduce((greatest, segment) => (segment.endTs > greatest ? segment.endTs : greatest), last.endTs)

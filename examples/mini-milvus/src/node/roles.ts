@@ -117,13 +117,14 @@ function openIndexNode({ catalog, storage, engine, parameters, clock, onWarning 
   return new IndexBuilder({ meta: catalog, segments: catalog, storage, loader, engine, minRows: parameters.getInt('indexNode.minRows'), clock, onWarning })
 }
 
-function openCompactor({ catalog, storage, time, parameters, onWarning }: RolesOptions): Compactor {
+function openCompactor({ catalog, storage, time, parameters, clock, onWarning }: RolesOptions): Compactor {
   return new Compactor({
     meta: catalog,
     segments: catalog,
     storage,
     loader: createSegmentLoader(storage),
     allocateId: () => time.ids.allocOne(),
+    clock,
     minSegments: parameters.getInt('compaction.minSegments'),
     maxBytes: parameters.getBytes('dataNode.sealBytes'),
     deleteShare: parameters.getFloat('compaction.deleteShare'),

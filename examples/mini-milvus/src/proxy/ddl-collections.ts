@@ -1,5 +1,7 @@
 /** Collections: create, drop, has, describe, show, rename, alter, truncate, statistics. */
+import { TTL_FIELD } from '../model/expiry.ts'
 import type { CollectionMeta } from '../model/meta.ts'
+import { type CollectionSchema as ModelSchema, DataType } from '../model/schema.ts'
 import { Code, collectionNotFound, databaseNotFound, invalid, MilvusError, success } from '../server/status.ts'
 import type { WireHandlers } from '../server/handlers.ts'
 import {
@@ -71,6 +73,7 @@ export function collectionHandlers(options: DdlOptions): WireHandlers {
       if (request.properties.length === 0 && request.delete_keys.length === 0)
         throw invalid('the operation is not valid, no properties to alter or to delete')
       checkProperties(set)
+      checkTtlField(meta.collection(call.dbName, request.collection_name).schema, set)
       await catalog.alterCollection(call.dbName, request.collection_name, set, request.delete_keys)
       return success()
     }),
@@ -94,6 +97,7 @@ function creation(request: CreateCollectionRequest, dbName: string) {
   if (consistencyLevel < 0 || consistencyLevel > 4) throw invalid(`invalid consistency level: ${consistencyLevel}`)
   const properties = { timezone: 'UTC', ...toRecord(request.properties) }
   checkProperties(properties)
+  checkTtlField(schema, properties)
   const keyed = schema.fields.some((field) => field.isPartitionKey)
   return {
     dbName,
@@ -111,6 +115,15 @@ function wireSchema(bytes: Uint8Array): CollectionSchema {
   } catch (error) {
     throw invalid(`the schema is not a CollectionSchema: ${error instanceof Error ? error.message : 'unreadable'}`)
   }
+}
+
+/** Whether the field that says how long rows live can say so. */
+export function checkTtlField({ fields }: Pick<ModelSchema, 'fields'>, properties: Readonly<Record<string, string>>): void {
+  const name = properties[TTL_FIELD]
+  if (name === undefined || name === '') return
+  const field = fields.find((candidate) => candidate.name === name)
+  if (field === undefined) throw invalid(`ttl field ${name.slice(0, 255)} not found in schema`)
+  if (field.type !== DataType.Timestamptz) throw invalid(`ttl field ${name} must be of type Timestamptz`)
 }
 
 function keyPartitions(asked: bigint, keyed: boolean): number | undefined {

@@ -10,10 +10,12 @@ import { openChannelGraph, type ChannelGraph } from '../channel/channel-graph.ts
 import type { MetaChange, MetaReader } from '../coordinator/api.ts'
 import type { NodeClock } from '../edge/system.ts'
 import { EngineError, type Engine } from '../engine/index.ts'
+import { expiryRule } from '../model/expiry.ts'
 import type { CompiledFilter } from '../filter/index.ts'
 import type { CollectionMeta } from '../model/meta.ts'
 import { MilvusError } from '../server/status.ts'
 import type { LoadedSegmentInfo, LoadProgress, QueryNodeApi, QueryRequest, QueryResult, SearchRequest, SearchResult } from './api.ts'
+import { expireRows } from './expire.ts'
 import { FilterCache } from './filter-cache.ts'
 import { ApplyNode, FilterNode, ServiceTimeNode } from './graph-nodes.ts'
 import { LoadedCollection } from './loaded-collection.ts'
@@ -193,7 +195,11 @@ export class QueryNode implements QueryNodeApi {
 
   #views(loaded: LoadedCollection, request: SearchRequest | QueryRequest): SegmentView[] {
     const partitions = request.partitionIds === undefined ? undefined : new Set(request.partitionIds)
-    return [...loaded.shards.values()].flatMap((shard) => shard.views(partitions, request.ignoreGrowing))
+    const views = [...loaded.shards.values()].flatMap((shard) => shard.views(partitions, request.ignoreGrowing))
+    const collection = this.#options.meta.collectionById(loaded.id)
+    const rule = collection === undefined ? undefined : expiryRule(collection)
+    if (rule !== undefined) for (const view of views) expireRows(view, rule, this.#options.clock.now())
+    return views
   }
 
   #serviceTs(loaded: LoadedCollection): bigint {
