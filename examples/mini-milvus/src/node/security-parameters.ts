@@ -21,7 +21,7 @@ export const securityDeclarations: readonly ParamDeclaration[] = [
   { key: 'proxy.dqlConcurrency', type: 'int', default: 512, min: 1, max: 100_000, doc: 'DQL calls that run at once.' },
   { key: 'proxy.maxInFlightBytes', type: 'bytes', unit: 'b', default: '256m', min: 1024, max: 64 * 1024 ** 3, doc: 'Bytes of all requests that are being handled; beyond it they get the rate-limit answer.' },
   { key: 'proxy.maxConnections', type: 'int', default: 1000, min: 1, max: 1_000_000, doc: 'Connections.' },
-  { key: 'proxy.maxConnectionsPerAddress', type: 'int', default: 100, min: 1, max: 1_000_000, doc: 'Connections from one address.' },
+  { key: 'proxy.maxConnectionsPerAddress', type: 'int', default: 100, min: 1, max: 1_000_000, doc: 'Connections from one address other than loopback.' },
   { key: 'proxy.callTimeout', type: 'durationMs', unit: 'ms', default: 300_000, min: 100, max: 86_400_000, doc: 'A call that takes longer is aborted, whatever its client asked for.' },
 ]
 

@@ -6,7 +6,7 @@ export interface ServerLimits {
   readonly maxInFlightBytes: number
   readonly maxStreamsPerConnection: number
   readonly maxConnections: number
-  /** From one address. */
+  /** From one address other than loopback. */
   readonly maxConnectionsPerAddress: number
   /** From a connection's first moment until it has said which protocol it speaks, and for HTTP headers. */
   readonly headerTimeoutMs: number

@@ -6,6 +6,7 @@
 import { createServer as createHttpServer, type RequestListener, type Server as HttpServer } from 'node:http'
 import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
+import { limitPerAddress } from './connection-limit.ts'
 import { listenError } from './errors.ts'
 import type { GrpcEntry } from './grpc.ts'
 import type { ServerLimits } from './limits.ts'
@@ -81,27 +82,6 @@ function openSecure(secure: TlsOptions, watch: (socket: Socket) => boolean, take
     return server
   } catch (error) {
     throw new TlsFileError(`the certificate and its key cannot be used: ${error instanceof Error ? error.message : 'unreadable'}`, { cause: error })
-  }
-}
-
-/** Keeps the sockets that are open; one too many from an address is closed at once and gives false. */
-function limitPerAddress(sockets: Set<Socket>, most: number): (socket: Socket) => boolean {
-  const counts = new Map<string, number>()
-  return (socket) => {
-    const { remoteAddress = '' } = socket
-    const count = (counts.get(remoteAddress) ?? 0) + 1
-    counts.set(remoteAddress, count)
-    sockets.add(socket)
-    socket.once('close', () => {
-      sockets.delete(socket)
-      const left = (counts.get(remoteAddress) ?? 1) - 1
-      if (left > 0) counts.set(remoteAddress, left)
-      else counts.delete(remoteAddress)
-    })
-    socket.on('error', () => socket.destroy())
-    if (count <= most) return true
-    socket.destroy()
-    return false
   }
 }
 

@@ -133,19 +133,3 @@ describe('TLS', () => {
     await expect(start({ keyPath: foreign.key })).rejects.toMatchObject({ name: 'TlsFileError' })
   })
 })
-
-describe('connections', () => {
-  it('are bounded for each address', async () => {
-    const plain = await openServer({ port: 0, handlers, clock: systemClock, limits: { closeGraceMs: 100, maxConnectionsPerAddress: 3 }, http: (_, response) => response.end('ok') })
-    cleanups.push(() => plain.close())
-    const dial = () =>
-      new Promise<'open' | 'closed'>((resolve) => {
-        const socket = connectTcp(plain.port, '127.0.0.1')
-        cleanups.push(() => socket.destroy())
-        socket.on('error', () => resolve('closed')).on('close', () => resolve('closed'))
-        socket.once('data', () => resolve('open'))
-        socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n')
-      })
-    expect([await dial(), await dial(), await dial(), await dial()]).toEqual(['open', 'open', 'open', 'closed'])
-  })
-})
