@@ -2,6 +2,7 @@
 import type { Clock } from './clock.ts'
 import type { FlowGraphErrorCode } from './errors.ts'
 import type { Cut } from './cut.ts'
+import type { TracerLike } from './tracing.ts'
 import type { Vertex } from './vertex.ts'
 
 export interface Core {
@@ -9,6 +10,7 @@ export interface Core {
   readonly vertices: readonly Vertex[]
   readonly sinks: readonly Vertex[]
   readonly signal: AbortSignal
+  readonly tracer: TracerLike | undefined
   /** Nothing may be begun or sent any more. */
   readonly stopped: boolean
   /** Promises of `operate` that are out, over all nodes. */

@@ -4,6 +4,7 @@
  */
 import type { Checkpoint, NodeSnapshot } from './checkpoint.ts'
 import type { Core } from './core.ts'
+import { FlowGraphError } from './errors.ts'
 import { SkipTickMsg } from './msg.ts'
 import { send } from './route.ts'
 import type { Vertex } from './vertex.ts'
@@ -22,6 +23,9 @@ export interface Cut {
 /** One at a time: a second call gets the first's. `onWhole` is called before anything else can end the graph. */
 export function beginCut(core: Core, onWhole: (checkpoint: Checkpoint) => void): Promise<Checkpoint> {
   if (core.cut !== undefined) return core.cut.promise
+  if (core.vertices.some(({ source }) => source?.end === 'cut')) {
+    return Promise.reject(new FlowGraphError('FLOW_CLOSED', 'the sources were cut, maybe at different ticks: there is no cut at one tick any more'))
+  }
   let resolve: Cut['resolve'] = () => {}
   let reject: Cut['reject'] = () => {}
   const promise = new Promise<Checkpoint>((...both) => ([resolve, reject] = both))
@@ -52,6 +56,7 @@ export function passBarrier(core: Core, vertex: Vertex): void {
   const snapshot = takeSnapshot(core, vertex, cut.tick)
   if (core.stopped) return
   cut.snapshots.set(vertex, snapshot)
+  vertex.given = snapshot?.writes
   const msg = new BarrierMsg(cut.tick)
   for (const edge of vertex.outputs) {
     if (edge.shut) continue
@@ -61,12 +66,15 @@ export function passBarrier(core: Core, vertex: Vertex): void {
   complete(core, cut)
 }
 
-/** A vertex has ended: what it knows now is its part of every later checkpoint. No tick that it saw is above a running one. */
+/**
+ * A vertex has ended: what it knows now is its part of every later checkpoint, since no tick that it saw is above a running one. That of one that
+ * was cut is good for the last checkpoint only.
+ */
 export function keepFinal(core: Core, vertex: Vertex): void {
-  if (core.stopped || vertex.end !== 'ended') return
+  if (core.stopped) return
   vertex.final = takeSnapshot(core, vertex, vertex.lastTick)
   const { cut } = core
-  if (cut === undefined || cut.snapshots.has(vertex)) return
+  if (vertex.end !== 'ended' || cut === undefined || cut.snapshots.has(vertex)) return
   cut.snapshots.set(vertex, vertex.final)
   complete(core, cut)
 }
@@ -83,10 +91,20 @@ export function restoreFrom(core: Core, { timeTick, states }: Checkpoint): void 
   }
 }
 
-/** The last checkpoint of a graph whose sources have all ended; `undefined` if some were cut. */
+/**
+ * The last checkpoint of a graph that has drained. `undefined` if sources were cut at different ticks: what one of them would have brought
+ * below the newest is not known then.
+ */
 export function finalCheckpoint(core: Core): Checkpoint | undefined {
-  if (!core.vertices.every(({ end }) => end === 'ended')) return undefined
-  return merge(newestTick(core), new Map(core.vertices.map((vertex) => [vertex, vertex.final])))
+  const newest = newestTick(core)
+  const isWhole = ({ end, frontier }: Vertex): boolean => end === 'ended' || (end === 'cut' && frontier === newest)
+  if (!core.vertices.every(isWhole)) return undefined
+  return merge(newest, new Map(core.vertices.map((vertex) => [vertex, withGiven(vertex)])))
+}
+
+/** With what it gave to a checkpoint that did not become whole. */
+function withGiven({ final, given }: Vertex): NodeSnapshot | undefined {
+  return given === undefined ? final : { state: final?.state, writes: { ...given, ...final?.writes } }
 }
 
 function newestTick({ vertices }: Core): bigint {
@@ -107,7 +125,10 @@ function complete(core: Core, cut: Cut): void {
   if (core.stopped || cut.snapshots.size < core.vertices.length) return
   core.cut = undefined
   // Writes of ended nodes are given away once; a node that ended behind the barrier keeps them for the next checkpoint.
-  for (const vertex of core.vertices) if (cut.snapshots.get(vertex) === vertex.final) vertex.final = stateOnly(vertex.final)
+  for (const vertex of core.vertices) {
+    vertex.given = undefined
+    if (cut.snapshots.get(vertex) === vertex.final) vertex.final = stateOnly(vertex.final)
+  }
   cut.resolve(merge(cut.tick, cut.snapshots))
 }
 

@@ -25,6 +25,8 @@ export interface GraphDescription {
   readonly edges: readonly { readonly from: string; readonly to: string }[]
   /** A Mermaid flowchart. */
   readonly mermaid: string
+  /** For `JSON.stringify`: the same with ticks as decimal text. */
+  toJSON(): unknown
 }
 
 export interface DeclaredEdges {
@@ -47,7 +49,13 @@ export function describeGraph(
     return { name, kind, inputs, outputs, maxQueueLength, maxParallelism, maxQueueBytes, states: live.get(name) ?? idleStates }
   })
   const pairs = [...edges].flatMap(([from, { outputs }]) => outputs.map((to) => ({ from, to })))
-  return { nodes: described, edges: pairs, mermaid: toMermaid(described, pairs, counters) }
+  const mermaid = toMermaid(described, pairs, counters)
+  return { nodes: described, edges: pairs, mermaid, toJSON: () => ({ nodes: described.map(withText), edges: pairs, mermaid }) }
+}
+
+function withText(node: NodeDescription): unknown {
+  const { frontier, lastTick } = node.states
+  return { ...node, states: { ...node.states, frontier: String(frontier), lastTick: String(lastTick) } }
 }
 
 const shapes = { source: ['([', '])'], operator: ['[', ']'], sink: ['[[', ']]'] } as const

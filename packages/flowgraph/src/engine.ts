@@ -7,6 +7,7 @@ import type { FlowGraphErrorCode } from './errors.ts'
 import type { Scheduler } from './scheduler.ts'
 import { cutSource } from './source.ts'
 import { step } from './step.ts'
+import type { TracerLike } from './tracing.ts'
 import type { Vertex } from './vertex.ts'
 
 /** Bounds a slice where the clock stands still (simulations). */
@@ -20,6 +21,7 @@ export interface EngineOptions {
   readonly scheduler: Scheduler
   readonly sliceMs: number
   readonly onFrontier: ((tick: bigint) => void) | undefined
+  readonly tracer: TracerLike | undefined
   /** Everything has ended in band (`undefined`) or failed. Called once. */
   readonly onStop: (error: Error | undefined) => void
   /** Something failed after the stop: only a node's `close` can. */
@@ -31,6 +33,7 @@ export class Engine implements Core {
   readonly vertices: readonly Vertex[]
   readonly sinks: readonly Vertex[]
   readonly signal: AbortSignal
+  readonly tracer: TracerLike | undefined
   stopped = false
   running = 0
   startTick = -1n
@@ -53,6 +56,7 @@ export class Engine implements Core {
     this.vertices = vertices
     this.sinks = vertices.filter(({ outputs }) => outputs.length === 0)
     this.signal = this.#abort.signal
+    this.tracer = options.tracer
     this.#live = vertices.length
   }
 

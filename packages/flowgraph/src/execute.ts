@@ -4,7 +4,7 @@ import { keepFinal } from './cut.ts'
 import { GIVEN_UP, recover } from './recover.ts'
 import type { Msg, OperateResult } from './msg.ts'
 import { deliver, riseFrontier } from './route.ts'
-import { isTraced, tracedOperate } from './tracing.ts'
+import { callOperate } from './tracing.ts'
 import type { EdgeEnd, Task, Vertex, Edge } from './vertex.ts'
 
 /** Run `operate` at a tick, or let it pass by, and send what comes of it. */
@@ -17,7 +17,7 @@ export function execute(core: Core, vertex: Vertex, tick: bigint, inputs: readon
   let result: OperateResult | Promise<OperateResult | typeof GIVEN_UP>
   vertex.operating = true
   try {
-    result = isTraced() ? tracedOperate(core, vertex, tick, inputs) : vertex.node.operate(inputs, core.signal)
+    result = callOperate(core, vertex, tick, inputs)
     const { policy } = vertex
     if (policy !== undefined && isPromise(result)) result = result.catch((error: unknown) => recover(core, vertex, policy, tick, inputs, error))
   } catch (error) {

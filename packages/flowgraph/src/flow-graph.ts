@@ -17,6 +17,7 @@ import type { Scheduler } from './scheduler.ts'
 import { shutDown } from './shutdown.ts'
 import type { FlowGraphStates } from './states.ts'
 import { planGraph } from './topology.ts'
+import type { TracerLike } from './tracing.ts'
 import { createVertices } from './vertex.ts'
 
 /** An empty graph. See {@link TimeTickedFlowGraph} for what it promises. */
@@ -31,6 +32,7 @@ interface Settings {
   readonly closeTimeoutMs: number
   readonly onFrontier: ((tick: bigint) => void) | undefined
   readonly checkpoints: CheckpointOptions | undefined
+  readonly tracer: TracerLike | undefined
 }
 
 class FlowGraph implements TimeTickedFlowGraph {
@@ -53,6 +55,7 @@ class FlowGraph implements TimeTickedFlowGraph {
     checkObject('options', options)
     if (options.onFrontier !== undefined) checkFunction('onFrontier', options.onFrontier)
     if (options.checkpoints !== undefined) checkCheckpoints(options.checkpoints)
+    if (options.tracer !== undefined) checkFunction('tracer.startActiveSpan', Reflect.get(options.tracer, 'startActiveSpan'))
     const sliceMs = checkDuration('sliceMs', options.sliceMs ?? 5)
     if (sliceMs > 10) throw new RangeError(`expected \`sliceMs\` to be at most 10, got ${sliceMs}`)
     this.#options = {
@@ -62,6 +65,7 @@ class FlowGraph implements TimeTickedFlowGraph {
       closeTimeoutMs: checkDuration('closeTimeoutMs', options.closeTimeoutMs ?? 30_000),
       onFrontier: options.onFrontier,
       checkpoints: options.checkpoints,
+      tracer: options.tracer,
     }
     let resolveClosed: (outcome: Error | undefined) => void = () => {}
     this.closed = new Promise((resolve) => (resolveClosed = resolve))
@@ -104,12 +108,13 @@ class FlowGraph implements TimeTickedFlowGraph {
     if (from !== undefined) checkObject('from', from)
     signal?.throwIfAborted()
     const vertices = createVertices(planGraph(this.#nodes, this.#edges), this.#nodes, this.#edges)
-    const { clock, scheduler, sliceMs, onFrontier, checkpoints } = this.#options
+    const { clock, scheduler, sliceMs, onFrontier, checkpoints, tracer } = this.#options
     const engine = new Engine(vertices, {
       clock,
       scheduler,
       sliceMs,
       onFrontier,
+      tracer,
       onStop: (error) => this.#onStop(engine, error),
       onLateError: (error) => (this.#outcome ??= error),
     })
@@ -173,6 +178,7 @@ class FlowGraph implements TimeTickedFlowGraph {
         scheduler,
         sliceMs,
         onFrontier: undefined,
+        tracer: undefined,
         onStop: () => this.#onStop(engine, undefined),
         onLateError: (error) => (this.#outcome ??= error),
       })

@@ -26,6 +26,7 @@ import type { DescribeOptions, GraphDescription } from './describe.ts'
 import type { Node } from './node.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { FlowGraphStates } from './states.ts'
+import type { TracerLike } from './tracing.ts'
 
 export interface FlowGraphOptions {
   /** @default the system's */
@@ -36,8 +37,13 @@ export interface FlowGraphOptions {
   readonly sliceMs?: number | undefined
   /** How long a failed or aborted graph waits for running operators and `close` of nodes. @default 30_000 */
   readonly closeTimeoutMs?: number | undefined
-  /** Save a checkpoint now and then, and one when all sources have ended (not after `close()`: some ticks were left out). */
+  /**
+   * Save a checkpoint now and then, and one at the end: when all sources have ended, and after a `close()` that drained if all were cut at the same
+   * tick (a graph with one source always is).
+   */
   readonly checkpoints?: CheckpointOptions | undefined
+  /** A `Tracer` of OpenTelemetry: each call of `operate` is a span, active while it runs. Must not throw. */
+  readonly tracer?: TracerLike | undefined
   /** Called synchronously each time the last whole tick rises. A throw stops the graph with `FLOW_LISTENER_FAILED`. */
   readonly onFrontier?: ((tick: bigint) => void) | undefined
 }
@@ -93,7 +99,7 @@ export interface TimeTickedFlowGraph extends AsyncDisposable {
   /**
    * A consistent cut of the running graph at the newest tick that a source has brought, saved if the graph has a store. Barriers travel
    * to all nodes while the graph runs on; a source that is behind that tick must pass it or end first. Calls at the same time share one.
-   * Rejects when the graph ends before it is whole.
+   * Rejects when the graph ends before it is whole, and while it drains.
    */
   checkpoint(): Promise<Checkpoint>
   /** The graph as data and as Mermaid text; with `counters`, the text has each node's numbers of this moment. */

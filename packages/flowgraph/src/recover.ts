@@ -2,6 +2,7 @@
 import type { Core } from './core.ts'
 import type { ErrorPolicy } from './error-policy.ts'
 import type { Msg, OperateResult } from './msg.ts'
+import { callOperate } from './tracing.ts'
 import type { Vertex } from './vertex.ts'
 
 /** Instead of a result: the tick was given up, a skip marker goes on. */
@@ -24,7 +25,7 @@ export async function recover(
     if (core.stopped) throw error
     vertex.retried++
     try {
-      return await vertex.node.operate(inputs, core.signal)
+      return await callOperate(core, vertex, tick, inputs)
     } catch (next) {
       error = next
     }

@@ -78,6 +78,8 @@ export interface Vertex {
   readonly seesSkips: boolean
   /** The snapshot of a node that has ended. */
   final: NodeSnapshot | undefined
+  /** Its writes in the checkpoint that is being taken. */
+  given: NodeSnapshot['writes']
   /** Its inputs have ended (or were cut) and all has left it. */
   end: EdgeEnd
   closeCalled: boolean
@@ -150,6 +152,7 @@ function createVertex(index: number, node: Node): Vertex {
     policy: node.onError,
     seesSkips: node.seesSkips === true,
     final: undefined,
+    given: undefined,
     end: 'open',
     closeCalled: false,
     closing: undefined,

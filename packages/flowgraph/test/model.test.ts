@@ -1,13 +1,14 @@
 import { expect, test } from 'vitest'
 import { isFlowGraphError } from '../src/index.ts'
-import { buildSample, mix, modelTrace, randomGraph, VirtualTime } from '../src/testing.ts'
+import type { FlowGraphStates } from '../src/index.ts'
+import { buildSample, failuresAt, mix, modelTrace, randomGraph, VirtualTime } from '../src/testing.ts'
 import type { SampleGraph, Trace } from '../src/testing.ts'
 
 const RING = process.env['TIMETICK_RING']
 const GRAPHS = RING === 'ci' ? 10_000 : RING === 'soak' ? 500_000 : 600
 const LONG = { timeout: 30_000 + GRAPHS * 100 }
 /** Every eighth graph is large. */
-const sampleOf = (seed: number): SampleGraph => randomGraph(seed, seed % 8 === 0 ? { maxNodes: 30, maxMessages: 25 } : {})
+const sampleOf = (seed: number): SampleGraph => randomGraph(seed, { failing: true, ...(seed % 8 === 0 ? { maxNodes: 30, maxMessages: 25 } : {}) })
 
 function ticksOf(lines: readonly string[]): bigint[] {
   return lines.map((line) => BigInt(line.slice(0, line.indexOf(':'))))
@@ -21,6 +22,21 @@ function lastTick(graph: SampleGraph): bigint {
   return graph.nodes.reduce(
     (last, { messages }) => ((messages.at(-1)?.timeTick ?? -1n) > last ? (messages.at(-1)?.timeTick ?? -1n) : last),
     -1n,
+  )
+}
+
+/** By node: calls again, and ticks that were given up. */
+function failuresOf({ nodes }: FlowGraphStates): Map<string, readonly [retried: number, failed: number]> {
+  return new Map([...nodes].map(([name, { retried, failed }]) => [name, [retried, failed]]))
+}
+
+function expectedFailures(graph: SampleGraph, trace: Trace): Map<string, readonly [retried: number, failed: number]> {
+  return new Map(
+    graph.nodes.map((node) => {
+      const failures = ticksOf(trace.get(node.name) ?? []).map((tick) => failuresAt(graph, node, tick))
+      const retried = failures.reduce((sum, times) => sum + Math.min(times, node.retries), 0)
+      return [node.name, [retried, failures.filter((times) => times > node.retries).length]]
+    }),
   )
 }
 
@@ -44,6 +60,7 @@ test(`${GRAPHS} random graphs do what the model does, within their queues, and e
     run.graph.start()
     expect(await time.run(run.graph.closed)).toBe(undefined)
     expect(run.trace).toEqual(modelTrace(sample))
+    expect(failuresOf(run.graph.states)).toEqual(expectedFailures(sample, run.trace))
     expect(run.overflow()).toBeLessThanOrEqual(0)
     expect(run.graph.states).toMatchObject({ inFlight: 0, frontier: lastTick(sample) })
     expect(run.closedNodes.toSorted()).toEqual(

@@ -171,6 +171,10 @@ test('metrics in the text format, a description with numbers, and lag', async ()
   expect(text).toContain('timetick_flowgraph_queue_bytes{graph="g\\n",node="slow \\"1\\""} 10\n')
   for (const line of text.trimEnd().split('\n')) expect(line).toMatch(/^(# (HELP|TYPE) \w+ .+|\w+\{graph="g\\n",node=".+"\} -?\d+(\.\d+)?)$/)
   expect(graph.describe({ counters: true }).mermaid).toContain('in<br/>3 done, 0 skipped<br/>0 waiting, tick')
+  expect(JSON.parse(JSON.stringify(graph.describe()))).toMatchObject({
+    nodes: [{ name: 'in', kind: 'source', states: { completed: 3, lastTick: String(2000n << 18n) } }, { kind: 'sink', states: { active: 1, lastTick: String(1500n << 18n) } }],
+    edges: [{ from: 'in', to: 'slow "1"' }],
+  })
   expect(graph.describe().nodes[1]?.states).toMatchObject({ completed: 1, active: 1, queueDepth: 1, queueBytes: 10 })
   for (let i = 1; i < 3; i++) {
     await until(() => opens.length > i)

@@ -1,9 +1,9 @@
 /** What a graph must do, tick by tick, without queues, time or concurrency. */
 import type { Msg, OperateResult } from '../msg.ts'
-import { answer, valueOf } from './random-dag.ts'
+import { answer, failuresAt, valueOf } from './random-dag.ts'
 import type { SampleGraph, SampleNode } from './random-dag.ts'
 
-/** By node name, in the order of ticks: `tick:value,value` for each call of `operate`, `-` for an input that skips. */
+/** By node name, in the order of ticks: `tick:value,value` for each first call of `operate`, `-` for an input that skips. */
 export type Trace = ReadonlyMap<string, readonly string[]>
 
 /** Every call of `operate` in every node, if all sources are read to their ends. */
@@ -24,7 +24,8 @@ function modelTick(graph: SampleGraph, tick: bigint, trace: Map<string, string[]
     if (inputs.length === 0) continue
     const skips = inputs.every((msg) => msg.skipThisTick === true)
     if (!skips) trace.get(node.name)?.push(line(inputs))
-    const result = skips ? undefined : node.inputs.length === 0 ? inputs[0] : answer(graph, node, inputs)
+    const isGivenUp = failuresAt(graph, node, tick) > node.retries
+    const result = skips || isGivenUp ? undefined : node.inputs.length === 0 ? inputs[0] : answer(graph, node, inputs)
     for (const [i, to] of node.outputs.entries()) sent.set(`${node.name} ${to}`, partFor(i, result))
   }
 }

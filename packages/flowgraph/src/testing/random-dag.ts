@@ -20,6 +20,9 @@ export interface SampleNode {
   readonly silentPercent: number
   /** Of 100 ticks: sent to some downstreams only. */
   readonly routedPercent: number
+  /** Of 100 ticks: `operate` fails at first, and maybe at each of `retries` more tries; then the tick is given up. */
+  readonly failPercent: number
+  readonly retries: number
 }
 
 export interface SampleGraph {
@@ -33,11 +36,13 @@ export interface RandomGraphOptions {
   readonly maxNodes?: number | undefined
   /** Most messages of a source. @default 40 */
   readonly maxMessages?: number | undefined
+  /** Some operators fail now and then, and have a policy for it. @default false */
+  readonly failing?: boolean | undefined
 }
 
 /** One to three sources, joins, fan-outs, jumps in time, skips, tiny queues. */
 export function randomGraph(seed: number, options: RandomGraphOptions = {}): SampleGraph {
-  const { maxNodes = 8, maxMessages = 40 } = options
+  const { maxNodes = 8, maxMessages = 40, failing = false } = options
   const random = seeded(seed)
   const pick = (from: number, to: number): number => from + Math.floor(random() * (to - from + 1))
   const sources = pick(1, 3)
@@ -54,6 +59,8 @@ export function randomGraph(seed: number, options: RandomGraphOptions = {}): Sam
     asyncPercent: pick(0, 2) === 0 ? pick(1, 100) : 0,
     silentPercent: pick(0, 1) === 0 ? pick(0, 60) : 0,
     routedPercent: pick(0, 1) === 0 ? pick(0, 80) : 0,
+    failPercent: failing && index >= sources && pick(0, 2) === 0 ? pick(1, 60) : 0,
+    retries: pick(0, 2),
   }))
   return { seed, nodes }
 }
@@ -96,6 +103,12 @@ export function answer(graph: SampleGraph, node: SampleNode, inputs: readonly Ms
   const index = chance('index') % node.outputs.length
   if (chance('form') % 2 === 0) return sample(timeTick, value, index)
   return node.outputs.slice(0, index + 1).map((_, i) => (chance(`hole ${i}`) % 3 === 0 ? undefined : sample(timeTick, value + i)))
+}
+
+/** So many calls of `operate` fail at this tick; more than `retries`: the tick is given up. */
+export function failuresAt(graph: SampleGraph, node: SampleNode, timeTick: bigint): number {
+  const chance = (what: string): number => mix(graph.seed, node.name, timeTick, what)
+  return chance('fails') % 100 < node.failPercent ? 1 + (chance('times') % (node.retries + 1)) : 0
 }
 
 export function valueOf(msg: Msg): string {

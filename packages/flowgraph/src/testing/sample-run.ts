@@ -2,12 +2,13 @@
 import { createTimeTickedFlowGraph } from '../flow-graph.ts'
 import type { CheckpointOptions, TimeTickedFlowGraph } from '../graph.ts'
 import { InputNode } from '../input-node.ts'
-import type { Msg } from '../msg.ts'
+import type { ErrorPolicy } from '../error-policy.ts'
+import type { Msg, OperateResult } from '../msg.ts'
 import type { Node } from '../node.ts'
 import { createNode } from '../operator-node.ts'
 import { line } from './model.ts'
 import type { Trace } from './model.ts'
-import { answer } from './random-dag.ts'
+import { answer, failuresAt } from './random-dag.ts'
 import type { SampleGraph, SampleNode } from './random-dag.ts'
 import { mix } from './seeded.ts'
 import type { VirtualTime } from './virtual-time.ts'
@@ -83,14 +84,25 @@ function sampleOperator(
   step: (inputs: readonly Msg[]) => void,
   closedNodes: string[],
 ): Node {
+  const calls = new Map<bigint, number>()
   const operate: Parameters<typeof createNode>[1] = (inputs) => {
-    step(inputs)
-    const result = answer(sample, node, inputs)
-    const chance = mix(sample.seed, node.name, inputs[0]?.timeTick ?? 0n, 'async')
-    if (chance % 100 >= node.asyncPercent) return result
-    return time.sleep(chance % 17).then(() => result)
+    const timeTick = inputs[0]?.timeTick ?? 0n
+    const call = (calls.get(timeTick) ?? 0) + 1
+    calls.set(timeTick, call)
+    if (call === 1) step(inputs)
+    const isFailing = call <= failuresAt(sample, node, timeTick)
+    const result = (): OperateResult => {
+      if (isFailing) throw new Error('failing now and then')
+      calls.delete(timeTick)
+      return answer(sample, node, inputs)
+    }
+    const chance = mix(sample.seed, node.name, timeTick, 'async')
+    return chance % 100 >= node.asyncPercent ? result() : time.sleep(chance % 17).then(result)
   }
+  const action = node.retries % 2 === 0 ? 'skip' : 'dead-letter'
+  const policy: ErrorPolicy = { retries: node.retries, backoffMs: 3, action, deadLetter: ({ timeTick }) => time.sleep(Number(timeTick % 5n)) }
   return createNode(node.name, operate, {
+    onError: node.failPercent > 0 ? policy : undefined,
     maxQueueLength: node.maxQueueLength,
     maxParallelism: node.maxParallelism,
     close: () => void closedNodes.push(node.name),
