@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" />
 /**
- * The contract of a watchdog (appendix A.1), with what the appendix leaves open decided:
+ * The contract of a watchdog (appendix A.1), with the twelve points decided that the appendix leaves open. Tests name the rule that they hold:
  *
  *  1. An id Must be registered once; a second time is `WATCHDOG_DUPLICATE_ID`.
  *  2. `putHeartbeat` Must never block and never throw, whatever it is given. Beats of unknown ids are counted and dumped.
@@ -17,6 +17,8 @@
  *     `stableMs` of health forget earlier restarts.
  * 10. Close Must stop checks first, then abort recoveries, then end the dumps; nothing is restarted afterwards.
  * 11. A dump Must give one line for each beat in the order of arrival; a slow reader loses the oldest lines, counted, and holds nobody up.
+ * 12. Who is recovered together with a component Must be said by a strategy, in the order of dependencies: see `createSupervisor`. A watchdog
+ *     by itself recovers one for one.
  *
  * Time until a fault is acted upon, at most: `timeoutMs` + `checkIntervalMs` from the last beat to the recovery, while the
  * watchdog runs in time.

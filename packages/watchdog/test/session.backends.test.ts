@@ -18,15 +18,24 @@ const TTL_MS = 1_000
 
 const hold = (term: LeaderTerm): Promise<void> => new Promise((resolve) => term.over.addEventListener('abort', () => resolve(), { once: true }))
 
+async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  const end = performance.now() + 15_000
+  while (!(await holds())) {
+    if (performance.now() > end) throw new Error(`${what}: not within 15 s`)
+    await sleep(10)
+  }
+}
+
 async function run(kv: KVBase): Promise<void> {
   const ids = await Promise.all(Array.from({ length: 10 }, () => nextServerId(kv)))
   expect(new Set(ids).size).toBe(10)
-  const session = await openSession({ kv, ttlMs: TTL_MS, name: 'query' })
+  const session = await openSession({ kv, ttlMs: TTL_MS, callTimeoutMs: 3_000, name: 'query' })
   await sleep(TTL_MS * 2.5)
-  expect(session.isLive).toBe(true)
+  await until('live, long after the first lease', () => session.isLive)
   expect((await listSessions(kv)).sessions.has(session.key)).toBe(true)
   await session.close()
-  expect((await listSessions(kv)).sessions.size).toBe(0)
+  // On a busy disk the taking back may be given up; then the lease ends by time.
+  await until('gone', async () => (await listSessions(kv)).sessions.size === 0)
 
   const stores = [cuttable(kv), cuttable(kv), cuttable(kv)]
   const tokens: bigint[] = []

@@ -101,11 +101,12 @@ describe('a tree of ten child processes', () => {
 })
 
 describe('a worker thread', () => {
-  it('that blocks is terminated and replaced', { timeout: 30_000 }, async () => {
+  it('that blocks is terminated and replaced', { timeout: 60_000 }, async () => {
     const component = createWorkerComponent({ id: 'w', modulePath: new URL('./fixtures/thread.mjs', import.meta.url), workerData: { blockAfterMs: 200 }, killGraceMs: 50 })
     const dog = createSupervisor({ id: 'g', strategy: 'one-for-one', components: [component], checkIntervalMs: 50, timeoutMs: 800, startupGraceMs: 10_000 })
     await component.start()
-    await until('restarted', 15_000, () => dog.watchdog.states.components.get('w')?.restarts === 1 && dog.watchdog.states.components.get('w')?.phase === 'up')
+    const state = (): ComponentStates | undefined => dog.watchdog.states.components.get('w')
+    await until('restarted once', 30_000, () => state()?.restarts === 1 && state()?.phase === 'up')
     await dog.close({ clean: true })
   })
 })
@@ -127,7 +128,7 @@ describe('startLoopWatch', () => {
     await watch.close()
   })
 
-  it('names the function that blocks the main thread', { timeout: 30_000 }, async () => {
+  it('names the function that blocks the main thread', { timeout: 60_000 }, async () => {
     const run = promisify(execFile)
     const { stdout } = await run(process.execPath, [fileURLToPath(new URL('./fixtures/blocked.mjs', import.meta.url))])
     const { blockedMs, stack } = JSON.parse(stdout) as LoopStall
