@@ -6,7 +6,6 @@ import { PermissionError } from './auth-errors.ts'
 import type { Authenticator } from './authenticator.ts'
 import type { CallContext, Gate, Principal, RpcName } from './handlers.ts'
 import { rpcRules } from './rpc-rules.ts'
-import type { Named } from './rpc-targets.ts'
 
 export interface GateOptions {
   readonly authenticator: Authenticator
@@ -31,7 +30,7 @@ export function createGate({ authenticator, permissions, meta }: GateOptions): G
       if (rule === undefined || user === undefined) throw denied(rpc, user, call)
       if (rule === 'signed-in' || isOwn(rpc, request, user, permissions)) return
       const { privilege, targets } = rule
-      for (const target of targets(request as Named, call.dbName, meta))
+      for (const target of targets(request, call.dbName, meta))
         if (!permissions.permits(user, privilege, target)) throw denied(privilege, user, call, target)
     },
   }

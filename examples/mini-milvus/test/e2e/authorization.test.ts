@@ -28,7 +28,7 @@ afterAll(async () => {
 })
 
 const unary = methods.filter(({ requestStream, responseStream }) => !requestStream && !responseStream)
-const { UNAUTHENTICATED, PERMISSION_DENIED, OK, UNIMPLEMENTED } = grpc.status
+const { UNAUTHENTICATED, PERMISSION_DENIED, OK, UNIMPLEMENTED }: Readonly<Record<'UNAUTHENTICATED' | 'PERMISSION_DENIED' | 'OK' | 'UNIMPLEMENTED', number>> = grpc.status
 
 describe('the gate', () => {
   it('S1: lets nobody in who does not say who they are, whatever they call', async () => {

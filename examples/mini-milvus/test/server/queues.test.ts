@@ -96,15 +96,15 @@ describe('the queues of the proxy', () => {
     const path = methods.find(({ name }) => name === 'DropCollection')?.path ?? ''
     const send = (name: string, options: grpc.CallOptions, done: (error: grpc.ServiceError | null) => void) =>
       client.makeUnaryRequest(path, (value: Buffer) => value, (value: Buffer) => value, Buffer.from(encodeMessage('milvus.DropCollectionRequest', { collection_name: name })), new grpc.Metadata(), options, done)
-    const codes: (number | undefined)[] = []
-    const cancelled = send('cancelled', {}, (error) => codes.push(error?.code))
-    send('late', { deadline: Date.now() + 400 }, (error) => codes.push(error?.code))
+    const codes: number[] = []
+    const cancelled = send('cancelled', {}, (error) => codes.push(error?.code ?? 0))
+    send('late', { deadline: Date.now() + 400 }, (error) => codes.push(error?.code ?? 0))
     await vi.waitFor(() => expect(queues.ddl.state.waiting).toBe(2))
     cancelled.cancel()
     await vi.waitFor(() => expect(queues.ddl.state).toMatchObject({ waiting: 0, abandoned: 2 }), { timeout: 10_000 })
     release.splice(0).forEach((let_) => let_())
     await Promise.all(slow)
-    await vi.waitFor(() => expect([...codes].sort()).toEqual([grpc.status.CANCELLED, grpc.status.DEADLINE_EXCEEDED]))
+    await vi.waitFor(() => expect([...codes].sort((a, b) => a - b)).toEqual([grpc.status.CANCELLED, grpc.status.DEADLINE_EXCEEDED]))
     expect(ran).toEqual(['a', 'b'])
     expect(queues.ddl.state.running).toBe(0)
   })

@@ -81,7 +81,7 @@ describe('signing in', () => {
     }
     const authenticator = new Authenticator({ findUser: (name) => (name === 'ann' ? ann : undefined), passwords: new Counted(), clock: { monotonic: () => now } })
     const token = base64('ann:her password')
-    const many = await Promise.all(Array.from({ length: 50 }, () => authenticator.userOf(token, '127.0.0.1:5000')))
+    const many = await Promise.all(Array.from({ length: 50 }, async () => authenticator.userOf(token, '127.0.0.1:5000')))
     expect([new Set(many).size, hashes]).toEqual([1, 1])
     expect(authenticator.userOf(token, '10.0.0.9:1')).toBe('ann')
     now = 60_001
