@@ -1,4 +1,5 @@
 import { Writable } from 'node:stream'
+import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
 import { createHeartbeat, pumpDump, startWatchdog } from '../src/index.ts'
 import { Intervals, MAX_PHI, readPhi } from '../src/phi.ts'
@@ -49,6 +50,26 @@ describe('pumpDump', () => {
     }
     expect(await pumping).toBe(3)
     expect(chunks.map((line) => (JSON.parse(line) as { seq: number }).seq)).toEqual([0, 4, 5])
+  })
+
+  it('is a log: into a logger of pino as objects, into its destination as lines', async () => {
+    const dog = startWatchdog()
+    const chunks: string[] = []
+    const destination = { write: (chunk: string) => void chunks.push(chunk) }
+    const logger = pino({ base: null, timestamp: false }, destination)
+    const pumping = [
+      pumpDump(dog.dumpHeartbeat(), { write: (line) => logger.info(JSON.parse(line) as object, 'beat') }),
+      pumpDump(dog.dumpHeartbeat(), destination),
+    ]
+    await settle()
+    dog.putHeartbeat(createHeartbeat('a', 'healthy', { seq: 1 }))
+    await settle()
+    await dog.close()
+    expect(await Promise.all(pumping)).toEqual([1, 1])
+    expect(chunks.map((line) => JSON.parse(line) as unknown)).toEqual([
+      { level: 30, id: 'a', status: 'healthy', seq: 1, msg: 'beat' },
+      { id: 'a', status: 'healthy', seq: 1 },
+    ])
   })
 
   it('ends at its signal, and fails as its sink does', async () => {
