@@ -66,8 +66,26 @@ export class KafkaBackend implements RemoteBackend<Topic, number> {
     const key = this.#key(channel)
     if ((await this.#topics()).includes(key.topic)) return key
     const topic = { topic: key.topic, numPartitions: 1, ...(replicationFactor === undefined ? {} : { replicationFactor }) }
-    await this.#within(admin.createTopics({ topics: [topic], waitForLeaders: true, timeout: timeoutMs }), `create ${key.topic}`, true)
+    try {
+      await this.#within(admin.createTopics({ topics: [topic], waitForLeaders: true, timeout: timeoutMs }), `create ${key.topic}`, true)
+    } catch (error) {
+      // Brokers hear of a new topic one after the other: one that was asked too early said that there is none.
+      if (!(error instanceof MsgStreamError) || !error.retryable || !(await this.#appears(key.topic))) throw error
+    }
     return key
+  }
+
+  /** True once the topic has a leader. */
+  async #appears(topic: string): Promise<boolean> {
+    const { clock, admin } = this.#options
+    for (let attempt = 0; attempt < 20; attempt++) {
+      const hasLeader = await this.#within(admin.fetchTopicOffsets(topic), `offsets of ${topic}`).then((it) => it.length > 0, () => false)
+      if (hasLeader) return true
+      await new Promise<void>((resolve) => {
+        clock.setTimer(resolve, 100)
+      })
+    }
+    return false
   }
 
   async find(channel: string): Promise<Topic> {
