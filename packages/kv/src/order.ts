@@ -24,3 +24,14 @@ export function compareKeys(a: string, b: string): number {
   }
   return a.length - b.length
 }
+
+/** The smallest text behind all that begin with `prefix`, in byte order; `undefined` where nothing is behind them. */
+export function endOfPrefix(prefix: string): string | undefined {
+  const points = Array.from(prefix, (character) => character.codePointAt(0) ?? 0)
+  for (let last = points.pop(); last !== undefined; last = points.pop()) {
+    if (last === 0x10ffff) continue
+    // Behind the last unit below the surrogates comes the first above them.
+    return String.fromCodePoint(...points, last === 0xd7ff ? 0xe000 : last + 1)
+  }
+  return undefined
+}

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { isKVError, KVError, withPrefix } from '../src/index.ts'
 import { createMemoryKV } from '../src/memory.ts'
-import { compareKeys, isWide } from '../src/order.ts'
+import { compareKeys, endOfPrefix, isWide } from '../src/order.ts'
 import { ManualClock } from './manual-clock.ts'
 
 describe('compareKeys', () => {
@@ -12,6 +12,15 @@ describe('compareKeys', () => {
     fc.assert(fc.property(texts, texts, (a, b) => {
       expect(Math.sign(compareKeys(a, b))).toBe(Math.sign(Buffer.compare(Buffer.from(a), Buffer.from(b))))
     }))
+  })
+
+  it('ends a prefix behind all that begin with it, and before all else', () => {
+    fc.assert(fc.property(texts, texts, (prefix, text) => {
+      const end = endOfPrefix(prefix)
+      const isBefore = end === undefined || compareKeys(text, end) < 0
+      expect(compareKeys(text, prefix) >= 0 && isBefore).toBe(text.startsWith(prefix))
+    }))
+    expect([endOfPrefix(''), endOfPrefix('\u{10ffff}\u{10ffff}'), endOfPrefix('a\u{10ffff}'), endOfPrefix('\ud7ff')]).toEqual([undefined, undefined, 'b', '\ue000'])
   })
 
   it('agrees with < where no text is wide', () => {

@@ -10,7 +10,7 @@ export interface Table<K, V> {
   /** Inside a commit only. */
   put(key: K, value: V | Bytes): unknown
   remove(key: K): unknown
-  getRange(options: { start: K; limit?: number; reverse?: boolean }): Iterable<{ key: K; value: V }>
+  getRange(options: { start: K; end?: K; exclusiveStart?: boolean; limit?: number; reverse?: boolean }): Iterable<{ key: K; value: V }>
   getKeys(options: { start: K }): Iterable<K>
 }
 

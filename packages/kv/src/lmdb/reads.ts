@@ -2,6 +2,7 @@
 import { Columns } from '../columns.ts'
 import type { EnginePage, StoredEntry } from '../engine.ts'
 import type { Revision } from '../kv.ts'
+import { compareKeys, endOfPrefix } from '../order.ts'
 import type { Database } from './driver.ts'
 import { decodeCounters, STATE_KEY } from './format.ts'
 
@@ -19,13 +20,17 @@ export function readEntry(db: ReadDatabase, key: string): StoredEntry | undefine
 
 export function readRange(db: ReadDatabase, prefix: string, startAfter: string | undefined, limit: number): EnginePage {
   const pairs = new Columns()
+  const { keys, values, revisions } = pairs
   const revision = readRevision(db)
-  const start = startAfter !== undefined && Buffer.compare(Buffer.from(startAfter), Buffer.from(prefix)) > 0 ? startAfter : prefix
-  for (const { key, value } of db.data.getRange({ start: start === '' ? '\0' : start })) {
-    if (key === startAfter) continue
-    if (!key.startsWith(prefix)) break
-    if (pairs.size >= limit) return { pairs, revision, more: true }
-    pairs.add(key, value.value, value.revision)
+  const isAfter = startAfter !== undefined && compareKeys(startAfter, prefix) >= 0
+  const start = isAfter ? startAfter : prefix
+  const end = endOfPrefix(prefix)
+  // The bounds are the driver's to check: row by row it is cheaper there.
+  for (const { key, value } of db.data.getRange({ start: start === '' ? '\0' : start, exclusiveStart: isAfter, ...(end === undefined ? {} : { end }) })) {
+    if (keys.length >= limit) return { pairs, revision, more: true }
+    keys.push(key)
+    values.push(value.value)
+    revisions.push(value.revision)
   }
   return { pairs, revision, more: false }
 }

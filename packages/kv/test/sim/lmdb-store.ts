@@ -73,7 +73,8 @@ class Disk {
         getBinaryFast: find,
         put: (key, value) => write(key, value as Bytes),
         remove: (key) => write(key, undefined),
-        getRange: ({ start, limit = Infinity, reverse = false }) => keys(start, reverse).slice(0, limit).map((key) => ({ key: readKey(key), value: readValue(rows.get(key) ?? new Uint8Array()) })),
+        getRange: ({ start, end, exclusiveStart = false, limit = Infinity, reverse = false }) => keys(start, reverse)
+          .filter((key) => (end === undefined || key < name(end)) && !(exclusiveStart && key === name(start))).slice(0, limit).map((key) => ({ key: readKey(key), value: readValue(rows.get(key) ?? new Uint8Array()) })),
         getKeys: ({ start }) => keys(start).map(readKey),
       }
     }
