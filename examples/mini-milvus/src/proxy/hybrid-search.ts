@@ -21,10 +21,10 @@ import { takeHits } from './search-hits.ts'
 export async function runHybridSearch(options: DqlOptions, request: HybridSearchRequest, call: CallContext): Promise<SearchResponse> {
   const collection = options.meta.collection(call.dbName, request.collection_name)
   const { schema } = collection
-  const params = hybridParams(request)
+  const params = hybridParams(schema, request)
   const output = resolveOutputFields(schema, request.output_fields)
   const group = params.groupBy === undefined ? undefined : comparableField(schema, params.groupBy.field, 'group by')
-  const extras: Extras = { group, order: [] }
+  const extras: Extras = { group, order: [], read: params.decay === undefined ? [] : [params.decay.field] }
   // All parts see the same moment.
   const guaranteeTs = await guaranteeTimestamp(request, collection, options)
   const parts = await Promise.all(
@@ -66,13 +66,21 @@ function joined(results: readonly SearchResult[], nq: number, params: HybridPara
       return { metric, identities, scores: Array.from({ length: count }, (_, hit) => all.scores[start + hit] as number) }
     })
     const ranked = [...params.ranker.score(lists)]
-      .map(([key, score]) => ({ key: key as PrimaryKey, row: rowOf.get(key as PrimaryKey) as number, score: Math.fround(score) }))
+      .map(([key, score]) => {
+        const row = rowOf.get(key as PrimaryKey) as number
+        return { key: key as PrimaryKey, row, score: Math.fround(score * decayOf(params, all, row)) }
+      })
       .sort((a, b) => (a.score !== b.score ? (ascending ? a.score - b.score : b.score - a.score) : compareKeys(a.key, b.key)))
     const kept = group === undefined ? ranked.slice(params.offset, params.offset + params.limit) : groupsOf(ranked, all, group, params, ascending)
     counts[query] = kept.length
     chosen.push(...kept)
   }
   return { ...takeHits(all, chosen.map(({ row }) => row), counts), scores: Float32Array.from(chosen, ({ score }) => score) }
+}
+
+function decayOf({ decay }: HybridParams, all: SearchResult, row: number): number {
+  const column = decay === undefined ? undefined : decay.field.isPrimary ? all.keys : all.columns.get(decay.field.id)
+  return column === undefined ? 1 : (decay?.factor(column, row) ?? 1)
 }
 
 function concatenated(results: readonly SearchResult[]): SearchResult {

@@ -5,9 +5,11 @@ import type { CollectionMeta } from '../model/meta.ts'
 import { primaryField, type FieldSchema } from '../model/schema.ts'
 import type { SearchRequest as NodeRequest, SearchResult } from '../querynode/api.ts'
 import type { CallContext } from '../server/handlers.ts'
+import { MilvusError } from '../server/status.ts'
 import { ErrorCode, type Init, type SearchRequest, type SearchResultData, type SearchResults } from '../wire/index.ts'
 import { comparableField, orderFields, rowOrder, type OrderField } from './column-values.ts'
 import { partitionIds, type DqlOptions } from './dql-context.ts'
+import { createRescoring, withoutFirst } from './function-score.ts'
 import { guaranteeTimestamp } from './guarantee.ts'
 import { resolveOutputFields, type OutputFields } from './output-fields.ts'
 import { queryVectors, vectorField } from './query-vectors.ts'
@@ -28,6 +30,7 @@ export interface SearchResponse {
 export interface Extras {
   readonly group: FieldSchema | undefined
   readonly order: readonly OrderField[]
+  readonly read?: readonly FieldSchema[] | undefined
 }
 
 export async function runSearch(options: DqlOptions, request: SearchRequest, call: CallContext): Promise<SearchResponse> {
@@ -38,6 +41,15 @@ export async function runSearch(options: DqlOptions, request: SearchRequest, cal
   const extras: Extras = {
     group: params.groupBy === undefined ? undefined : comparableField(schema, params.groupBy.field, 'group by'),
     order: params.orderBy === undefined ? [] : orderFields(schema, params.orderBy),
+  }
+  const rescoring = createRescoring(schema, request.function_score)
+  if (rescoring !== undefined) {
+    if (params.groupBy !== undefined || params.iterator !== undefined || params.orderBy !== undefined) {
+      throw new MilvusError(1100, 'function_score takes no group_by_field, no order_by_fields and no search iterator')
+    }
+    const scored = await nodeRequest(options, collection, request, { ...params, offset: 0, limit: params.limit + params.offset }, output, { ...extras, read: rescoring.fields }, call)
+    const hits = await rescoring.rescore(options.queryNode, scored, await options.queryNode.search(scored))
+    return response(collection, request, params, output, withoutFirst(hits, params.offset), scored.nq, extras)
   }
   const asked = await nodeRequest(options, collection, request, params, output, extras, call)
   const found = await find(options, asked, params, extras)
@@ -57,7 +69,7 @@ export async function nodeRequest(
   const field = vectorField(collection, params.annsField)
   const partitions = partitionIds(options.meta, collection, request.partition_names, ErrorCode.UnexpectedError)
   const { queries, queryOffsets, nq } = await queryVectors(options, collection, field, request, call)
-  const read = [...output.fields, ...extras.order.map((item) => item.field), ...(extras.group === undefined ? [] : [extras.group])]
+  const read = [...output.fields, ...extras.order.map((item) => item.field), ...(extras.group === undefined ? [] : [extras.group]), ...(extras.read ?? [])]
   return {
     collectionId: collection.id,
     partitionIds: partitions,

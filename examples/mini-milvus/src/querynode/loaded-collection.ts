@@ -12,7 +12,8 @@ export interface LoadedCollectionOptions extends Pick<LoadedShardOptions, 'meta'
 
 export class LoadedCollection {
   readonly id: bigint
-  readonly vectorFields: ReadonlyMap<number, VectorField>
+  /** Shared with all that is loaded: a field that is added here can be searched at once. */
+  readonly vectorFields: Map<number, VectorField>
   readonly shards: ReadonlyMap<string, LoadedShard>
   readonly #meta: MetaReader
   readonly #abort = new AbortController()
@@ -44,6 +45,17 @@ export class LoadedCollection {
         }),
       ]),
     )
+  }
+
+  /** Vector fields that got their first index since the collection was loaded. */
+  addVectorFields(): void {
+    const collection = this.#meta.collectionById(this.id)
+    if (collection === undefined) return
+    for (const field of vectorFieldsOf(collection.schema, this.#meta.indexes(this.id)).values()) {
+      if (this.vectorFields.has(field.fieldId)) continue
+      this.vectorFields.set(field.fieldId, field)
+      for (const shard of this.shards.values()) for (const segment of shard.sealedSegments) segment.addVectorField(field)
+    }
   }
 
   isLoadedPartition(partitionId: bigint): boolean {

@@ -222,6 +222,7 @@ export class QueryNode implements QueryNodeApi {
 
   #follow(change: MetaChange): void {
     if (change.kind === 'load') this.#followLoad(change.collectionId, change.after !== undefined)
+    else if (change.kind === 'index' && change.after !== undefined) this.#collections.get(change.after.collectionId)?.addVectorFields()
     else if (change.kind === 'collection') this.#followCollection(change.id, change.before, change.after)
     else if (change.kind === 'segment') this.#reconcile(change.after?.collectionId ?? change.before?.collectionId)
   }

@@ -74,6 +74,10 @@ export class SealedSegment implements SegmentView {
     this.#indexed.clear()
   }
 
+  addVectorField(field: VectorField): void {
+    if (!this.#sets.has(field.fieldId)) this.#register(field)
+  }
+
   #register({ fieldId, type, dim, metric }: VectorField): void {
     const column = this.#columns.get(fieldId)
     if ((column?.kind !== 'vector' && column?.kind !== 'sparse') || column.length === 0) return
