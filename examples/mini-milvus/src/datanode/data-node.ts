@@ -93,7 +93,7 @@ export class DataNode {
     this.#closed = true
     this.#unsubscribe?.()
     this.#cancelTimer?.()
-    for (const done of [...this.#pauses]) done()
+    for (const done of this.#pauses) done()
     const channels = [...this.#channels.values()]
     await Promise.all(channels.map(async (channel) => channel.graph?.close()))
     await Promise.all(channels.map((channel) => channel.tail))
@@ -119,6 +119,11 @@ export class DataNode {
   /** Resolves when these channels have been read up to `ts`. */
   async waitForTicks(pchannels: readonly string[], ts: bigint): Promise<void> {
     await Promise.all(pchannels.map((name) => this.#channel(name).read.wait(ts)))
+  }
+
+  /** How far each channel has been read. */
+  readTimes(): ReadonlyMap<string, bigint> {
+    return new Map([...this.#channels.values()].map(({ name, read }) => [name, read.ts]))
   }
 
   bufferedBytes(): number {

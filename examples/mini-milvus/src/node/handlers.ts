@@ -14,12 +14,14 @@ import type { QueryNodeApi } from '../querynode/api.ts'
 import type { HandlerTable } from '../server/handlers.ts'
 import { version } from '../version.ts'
 import { createDmlWriter } from '../writer/dml-writer.ts'
+import { NODE_ID, type Meter } from './metrics/meter.ts'
 import type { Roles } from './roles.ts'
 import type { NodeCore } from './core.ts'
 
 export interface HandlersOptions extends NodeCore {
   readonly parameters: GlobalParamsTable
   readonly clock: NodeClock
+  readonly meter?: Meter | undefined
   /** Databases were made or dropped. */
   readonly databasesChanged?: (() => Promise<void>) | undefined
 }
@@ -27,7 +29,7 @@ export interface HandlersOptions extends NodeCore {
 export function createHandlers(options: HandlersOptions): HandlerTable {
   const { catalog, roles, time, ticks, parameters, clock } = options
   const now = (): Promise<bigint> => time.timestamps.allocOne()
-  const queryNode = currentQueryNode(roles)
+  const queryNode = currentQueryNode(roles, options.meter)
   const writer = createDmlWriter(ticks)
   return {
     ...createDdlHandlers({
@@ -50,17 +52,25 @@ export function createHandlers(options: HandlersOptions): HandlerTable {
 }
 
 /** Calls go to the instance that runs now: a restarted role is another one. */
-function currentQueryNode({ queryNode }: Roles): QueryNodeApi {
+function currentQueryNode({ queryNode }: Roles, meter: Meter | undefined): QueryNodeApi {
+  const read = <T>(query_type: string, run: () => Promise<T>): Promise<T> => (meter === undefined ? run() : meter.watch(run, (status, ms) => countRead(meter, query_type, status, ms)))
   return {
     get nodeId() {
       return queryNode.current.nodeId
     },
-    search: async (request) => queryNode.current.search(request),
-    query: async (request) => queryNode.current.query(request),
+    search: (request) => read('search', async () => queryNode.current.search(request)),
+    query: (request) => read('query', async () => queryNode.current.query(request)),
     loadProgress: (collectionId) => queryNode.current.loadProgress(collectionId),
     segments: (collectionId) => queryNode.current.segments(collectionId),
     serviceTimes: () => queryNode.current.serviceTimes(),
   }
+}
+
+function countRead(meter: Meter, query_type: string, status: 'success' | 'fail', ms: number): void {
+  const base = { node_id: NODE_ID, query_type }
+  meter.count('milvus_querynode_sq_req_count', { ...base, status: 'total', scope: 'all' })
+  meter.count('milvus_querynode_sq_req_count', { ...base, status, scope: 'all' })
+  meter.observe('milvus_querynode_sq_req_latency', { ...base, scope: 'all' }, ms)
 }
 
 function health({ dataNode, queryNode }: Roles): { healthy: boolean; reasons: string[] } {

@@ -1,5 +1,5 @@
 /** The second port: health for probes, metrics for Prometheus. Loopback unless the node itself is open. */
-import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import type { Registry } from 'prom-client'
 import { startHttpServer, type HttpServer } from '../edge/http.ts'
 import type { NodeCore } from './core.ts'
 
@@ -9,8 +9,14 @@ export interface MetricsServer {
   close(): Promise<void>
 }
 
-export async function openMetricsServer(options: Pick<NodeCore, 'roles' | 'catalog' | 'watchdog'> & { readonly host: string; readonly port: number }): Promise<MetricsServer> {
-  const registry = createRegistry(options)
+export interface MetricsServerOptions extends Pick<NodeCore, 'roles'> {
+  readonly host: string
+  readonly port: number
+  readonly registry: Registry
+}
+
+export async function openMetricsServer(options: MetricsServerOptions): Promise<MetricsServer> {
+  const { registry } = options
   const server: HttpServer = await startHttpServer(options, async (path, accept) => {
     switch (path) {
       case '/livez':
@@ -34,23 +40,4 @@ function health({ roles }: Pick<NodeCore, 'roles'>, accept: string): { status: n
   const state = sick === 0 ? 'OK' : `Not all components are healthy, ${components.length - sick}/${components.length}`
   if (accept.includes('json')) return { status: sick === 0 ? 200 : 500, type: 'application/json', body: JSON.stringify({ state, detail: components }) }
   return { status: sick === 0 ? 200 : 500, type: 'text/plain', body: state }
-}
-
-function createRegistry({ roles, catalog, watchdog }: Pick<NodeCore, 'roles' | 'catalog' | 'watchdog'>): Registry {
-  const registry = new Registry()
-  collectDefaultMetrics({ register: registry })
-  const gauge = (name: string, help: string, read: () => number): void => {
-    new Gauge({
-      name,
-      help,
-      registers: [registry],
-      collect() {
-        this.set(read())
-      },
-    })
-  }
-  gauge('milvus_rootcoord_collection_num', 'Collections.', () => catalog.collections().length)
-  gauge('milvus_datanode_flush_buffer_bytes', 'Bytes that are in the log but not in segments.', () => (roles.dataNode.status() === 'healthy' ? roles.dataNode.current.bufferedBytes() : 0))
-  gauge('timetick_watchdog_components', 'Components under the watchdog.', () => watchdog.states.components.size)
-  return registry
 }

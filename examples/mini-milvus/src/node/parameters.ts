@@ -13,6 +13,7 @@ export const declarations: readonly ParamDeclaration[] = [
   { key: 'proxy.maxReceiveBytes', type: 'bytes', unit: 'b', default: '64m', min: 1024, max: 1024 ** 3, doc: 'Largest request.' },
   { key: 'metrics.port', type: 'int', default: 9091, min: 0, max: 65_535, doc: 'Port of health and metrics. 0 takes any free one.' },
   { key: 'metrics.enabled', type: 'bool', default: true, doc: 'Serve health and metrics.' },
+  { key: 'metrics.compat', type: 'enum', default: 'milvus', oneOf: ['milvus', 'none'], doc: 'milvus: the page of metrics also says what Milvus’s Grafana dashboard looks for its nodes by.' },
   { key: 'localStorage.path', type: 'string', default: './mini-milvus-data', doc: 'Folder of the data.' },
   { key: 'common.inMemory', type: 'bool', default: false, doc: 'Keep everything in memory; nothing survives the process.' },
   { key: 'common.gracefulTime', type: 'durationMs', unit: 'ms', default: 5000, min: 0, max: 3_600_000, doc: 'How stale a read with bounded consistency may be.' },

@@ -2,6 +2,7 @@
 /** A whole mini-milvus in this process. */
 import type { GlobalParamsTable } from '@timetick/paramtable'
 import type { Watchdog } from '@timetick/watchdog'
+import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { Catalog } from '../coordinator/catalog.ts'
 import { makeFolder } from '../edge/folders.ts'
 import { systemClock, type NodeClock } from '../edge/system.ts'
@@ -9,13 +10,17 @@ import { openEngine } from '../engine/index.ts'
 import type { Listener } from '../server/listen.edge.ts'
 import { createRestHandler } from '../rest/index.ts'
 import { openServer } from '../server/server.ts'
-import { openCore, type Part } from './core.ts'
+import { openCore, type NodeCore, type Part } from './core.ts'
 import { createHandlers } from './handlers.ts'
 import { silentLogger, type NodeLogger } from './logger.ts'
+import { countChanges } from './metrics/changes.ts'
+import { registerGauges } from './metrics/gauges.ts'
+import { Meter } from './metrics/meter.ts'
+import { meteredStores } from './metrics/metered-stores.ts'
 import { openMetricsServer, type MetricsServer } from './metrics-server.ts'
 import { createParameters } from './parameters.ts'
 import { limitsOf, tlsOf } from './security-parameters.ts'
-import { openSecurity } from './security.ts'
+import { openSecurity, type Security } from './security.ts'
 import { openStores } from './stores.ts'
 
 export interface MiniMilvusOptions {
@@ -78,19 +83,46 @@ export async function startNode(parameters: GlobalParamsTable, logger: NodeLogge
   }
   try {
     const dataDir = parameters.getBool('common.inMemory') ? undefined : await makeFolder(parameters.getString('localStorage.path'))
-    const stores = await keep(openStores(dataDir, clock))
+    const registry = new Registry()
+    const meter = new Meter(registry, clock)
+    const isMetered = parameters.getBool('metrics.enabled')
+    const plain = await keep(openStores(dataDir, clock))
+    const stores = isMetered ? meteredStores(plain, meter) : plain
     const threads = parameters.getInt('engine.threads')
     const engine = await keep(openEngine(threads === 0 ? {} : { threads }))
     const core = await openCore({ stores, engine, parameters, logger, clock }, keep)
     const security = await keep(openSecurity({ core, parameters, clock, logger }))
     const { gate, databasesChanged } = security
-    const handlers = security.handlers(createHandlers({ ...core, parameters, clock, databasesChanged }))
+    const served = security.handlers(createHandlers({ ...core, parameters, clock, databasesChanged, ...(isMetered ? { meter } : {}) }))
+    const handlers = isMetered ? meter.handlers(served) : served
     const host = parameters.getString('proxy.host')
     const server = await keep(openServer({ port: parameters.getInt('proxy.port'), host, handlers, authorize: gate, http: createRestHandler({ handlers, authorize: gate, logger }), clock, logger, limits: limitsOf(parameters), tls: tlsOf(parameters) }))
-    const metrics = parameters.getBool('metrics.enabled') ? await keep(openMetricsServer({ host, port: parameters.getInt('metrics.port'), ...core })) : undefined
+    const metrics = isMetered ? await keep(openMetrics({ core, security, parameters, clock, registry, meter }, host)) : undefined
     return running({ server, metrics, dataDir, parameters, watchdog: core.watchdog, catalog: core.catalog, closeParts })
   } catch (error) {
     await closeParts()
+    throw error
+  }
+}
+
+interface MetricsParts {
+  readonly core: NodeCore
+  readonly security: Security
+  readonly parameters: GlobalParamsTable
+  readonly clock: NodeClock
+  readonly registry: Registry
+  readonly meter: Meter
+}
+
+async function openMetrics({ core, security, parameters, clock, registry, meter }: MetricsParts, host: string): Promise<MetricsServer> {
+  collectDefaultMetrics({ register: registry })
+  registerGauges(registry, { ...core, clock, queues: security.queues, compat: parameters.getString('metrics.compat') === 'milvus' })
+  const stop = countChanges(core.catalog, meter)
+  try {
+    const server = await openMetricsServer({ host, port: parameters.getInt('metrics.port'), roles: core.roles, registry })
+    return { address: server.address, close: () => (stop(), server.close()) }
+  } catch (error) {
+    stop()
     throw error
   }
 }

@@ -183,7 +183,7 @@ export class FaultyDisk {
       return
     }
     this.#change(to, (names) => {
-      for (const [name, moved] of [...names]) {
+      for (const [name, moved] of new Map(names)) {
         if (name !== from && !name.startsWith(`${from}/`)) continue
         names.delete(name)
         names.set(to + name.slice(from.length), moved)
