@@ -4,11 +4,10 @@
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { type NodeClock, systemClock } from '../edge/system.ts'
-import { type CallInfo, dispatchObject, type DispatchOptions, type Logger } from '../server/dispatch.ts'
+import type { DispatchOptions, Logger } from '../server/dispatch.ts'
 import { allowAll, type Gate, type HandlerTable } from '../server/handlers.ts'
-import { defaultLimits } from '../server/limits.ts'
+import { defaultLimits, type ServerLimits } from '../server/limits.ts'
 import { asMilvusError, Code, MilvusError } from '../server/status.ts'
-import { type MethodInfo, methods } from '../wire/index.ts'
 import { Body } from './body.ts'
 import { missing, TimeoutError } from './errors.ts'
 import { type Answer, families } from './families.ts'
@@ -16,7 +15,8 @@ import { createRouteFinder, type Found } from './find-route.ts'
 import { callInfo, readBody, refuse, askedTimeoutMs, sendJson, sendText } from './http.ts'
 import { defaultJsonLimits, parseJsonBody } from './json.ts'
 import { openApiText } from './openapi.ts'
-import type { Route, Session } from './route.ts'
+import type { Route } from './route.ts'
+import { createSession } from './session.ts'
 import { routes } from './table.ts'
 
 export { routes } from './table.ts'
@@ -25,29 +25,23 @@ export interface RestOptions {
   readonly handlers: HandlerTable
   readonly authorize?: Gate | undefined
   readonly logger?: Logger | undefined
-  /** @default 64 MB */
-  readonly maxBodyBytes?: number | undefined
-  /** Bodies of all requests that are being handled. @default 256 MB */
-  readonly maxInFlightBytes?: number | undefined
-  /** @default 64 */
-  readonly maxJsonDepth?: number | undefined
-  /** `Request-Timeout` may only ask for less. @default 300 000 */
-  readonly callTimeoutMs?: number | undefined
+  /** Those of the port that gRPC keeps too: bytes of a request and of all in flight, JSON depth, time of a call. */
+  readonly limits?: Partial<ServerLimits> | undefined
   readonly clock?: Pick<NodeClock, 'now' | 'setTimer'> | undefined
 }
 
-const methodsByName: ReadonlyMap<string, MethodInfo> = new Map(methods.map((method) => [method.name, method]))
 const find = createRouteFinder(routes)
 
 export function createRestHandler(options: RestOptions): RequestListener {
-  const { handlers, authorize = allowAll, logger, maxBodyBytes = defaultLimits.maxReceiveBytes } = options
+  const { handlers, authorize = allowAll, logger, clock = systemClock } = options
+  const limits = { ...defaultLimits, ...options.limits }
   const context: Context = {
     dispatch: { handlers, authorize, logger },
-    maxBodyBytes,
-    gate: { bytes: 0, limit: options.maxInFlightBytes ?? defaultLimits.maxInFlightBytes },
-    jsonLimits: { ...defaultJsonLimits, maxDepth: options.maxJsonDepth ?? defaultJsonLimits.maxDepth },
-    callTimeoutMs: options.callTimeoutMs ?? defaultLimits.callTimeoutMs,
-    clock: options.clock ?? systemClock,
+    maxBodyBytes: limits.maxReceiveBytes,
+    gate: { bytes: 0, limit: limits.maxInFlightBytes },
+    jsonLimits: { ...defaultJsonLimits, maxDepth: limits.maxJsonDepth },
+    callTimeoutMs: limits.callTimeoutMs,
+    clock,
   }
   return (request, response) => {
     answer(context, request, response).catch((error: unknown) => {
@@ -156,7 +150,7 @@ async function runRoute(
   try {
     const body = bodyOf(context, route, values, query, bytes)
     const info = callInfo(request, abort.signal, asked === undefined ? undefined : context.clock.now() + timeoutMs)
-    const running = route.run(body, sessionOf(context, info, request, family.int64AsNumber))
+    const running = route.run(body, createSession(context.dispatch, info, request, family.int64AsNumber))
     // A handler that does not listen to the signal must not keep the client.
     return { status: 200, body: family.done(await Promise.race([running, timedOut])) }
   } catch (error) {
@@ -194,43 +188,10 @@ function logUnexpected(context: Context, route: Route, error: unknown): void {
   context.dispatch.logger?.error({ path: route.path, error: text }, 'a REST call failed unexpectedly')
 }
 
-function sessionOf({ dispatch }: Context, info: CallInfo, request: IncomingMessage, int64AsNumber: boolean): Session {
-  const asked = request.headers['accept-type-allow-int64']
-  const callAny: Session['callAny'] = (rpc, message) => dispatchObject(dispatch, methodOf(rpc), message, info)
-  return {
-    allowInt64: asked === undefined ? int64AsNumber : asked === 'true',
-    callAny,
-    refuse: async (rpc, what) => {
-      await dispatchObject({ ...dispatch, handlers: {} }, methodOf(rpc), {}, info).catch((error: unknown) => {
-        const isGate = asMilvusError(error)?.code !== Code.Unimplemented
-        throw isGate ? error : new MilvusError(Code.Unimplemented, `${what} is not served by mini-milvus`)
-      })
-      throw new MilvusError(Code.Unimplemented, `${what} is not served by mini-milvus`)
-    },
-    call: async (rpc, message) => {
-      const response: unknown = await callAny(rpc, message)
-      const { status: named, alter_status: altered } = response as { status?: unknown; alter_status?: unknown }
-      const status = (isBareStatus(methodOf(rpc)) ? response : (named ?? altered)) as { code: number; reason: string } | null | undefined
-      if (status !== null && status !== undefined && status.code !== 0) throw new MilvusError(status.code, status.reason)
-      return response as never
-    },
-  }
-}
-
-function isBareStatus(method: MethodInfo): boolean {
-  return method.response.name === 'Status'
-}
-
-function methodOf(rpc: string): MethodInfo {
-  const method = methodsByName.get(rpc)
-  if (method === undefined) throw new MilvusError(Code.Unimplemented, `${rpc} is unknown`)
-  return method
-}
-
 /** As Milvus: `OK`, or the states as JSON for clients that name that type. */
 async function health(context: Context, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const info = callInfo(request, new AbortController().signal, undefined)
-  const { isHealthy, reasons } = await sessionOf(context, info, request, false)
+  const { isHealthy, reasons } = await createSession(context.dispatch, info, request, false)
     .call('CheckHealth', {})
     .catch((error: unknown) => ({ isHealthy: false, reasons: [error instanceof Error ? error.message : 'unknown'] }))
   const status = isHealthy ? 200 : 500

@@ -47,7 +47,7 @@ describe('bad requests over REST', () => {
   })
 
   it('refuses a body beyond its limit, announced or not', async () => {
-    const { listener, address } = await serve({}, {}, createRestHandler({ handlers: {}, maxBodyBytes: 1000 }))
+    const { listener, address } = await serve({}, {}, createRestHandler({ handlers: {}, limits: { maxReceiveBytes: 1000 } }))
     const url = `http://${address}/v2/vectordb/collections/list`
     expect((await fetch(url, { method: 'POST', body: `{"a":"${'x'.repeat(2000)}"}` })).status).toBe(413)
     const stream = new ReadableStream<Uint8Array>({

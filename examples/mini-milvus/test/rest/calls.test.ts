@@ -48,7 +48,7 @@ describe('time', () => {
 
   it('may not ask for more than the port allows; what is no time is not heard', async () => {
     const never = names(() => new Promise(() => {}))
-    const url = await start(never, { callTimeoutMs: 30 })
+    const url = await start(never, { limits: { callTimeoutMs: 30 } })
     for (const asked of ['600', 'soon', '-1', '0', '1e3', '99999999999'])
       expect([asked, (await post(url + LIST, '{}', { 'Request-Timeout': asked })).status]).toEqual([asked, 408])
     const flat = await fetch(`${url}/api/v1/collections`)
@@ -88,7 +88,7 @@ describe('bodies', () => {
   it('in flight have a bound, beyond which they may try again', async () => {
     let release = (): void => {}
     const held = new Promise<void>((resolve) => (release = resolve))
-    const url = await start(names(() => held.then(() => [])), { maxInFlightBytes: 100 })
+    const url = await start(names(() => held.then(() => [])), { limits: { maxInFlightBytes: 100 } })
     const first = post(url + LIST, `{"x":"${'y'.repeat(70)}"}`)
     await expect.poll(async () => (await post(url + LIST, `{"x":"${'y'.repeat(95)}"}`)).body).toMatchObject({ code: 8, message: expect.stringContaining('retry') as unknown })
     release()
