@@ -85,6 +85,8 @@ describe('REST', () => {
     source.sink?.upsert('node', 'n1', { name: 'a' })
     const { body } = await get('/clusters/dev/events?since=0')
     expect((body as unknown as { events: InsightEvent[] }).events.map(({ type }) => type)).toContain('node.joined')
+    expect((await get('/clusters/dev/events?last=1')).body).toMatchObject({ events: [{ type: 'node.joined' }] })
+    expect((await get('/clusters/dev/events?last=5000')).status).toBe(200)
     const abort = new AbortController()
     const answer = await fetch(`${url}/clusters/dev/events?types=node`, { headers: { accept: 'text/event-stream', 'last-event-id': `${String((body as unknown as { epoch: string }).epoch)}-1` }, signal: abort.signal })
     expect(answer.headers.get('content-type')).toBe('text/event-stream')

@@ -55,6 +55,7 @@ export function clusterRoutes({ clusters, open, clock }: { readonly clusters: Cl
       parameters: [
         clusterParameter,
         { name: 'since', in: 'query', description: 'Number of the last event that is known.', schema: { type: 'integer', minimum: 0 } },
+        { name: 'last', in: 'query', description: 'Instead of `since`: so many of the newest.', schema: { type: 'integer', minimum: 1, maximum: 5000 } },
         { name: 'epoch', in: 'query', description: 'Epoch that the number belongs to.', schema: { type: 'string' } },
         { name: 'types', in: 'query', description: 'Topics by commas: `collection.*,load`.', schema: { type: 'string' } },
         { name: 'limit', in: 'query', description: 'At most so many.', schema: { type: 'integer', minimum: 1, maximum: 5000 } },
@@ -114,7 +115,9 @@ function events({ layer }: { readonly layer: Layer }, request: RestRequest): Rep
   const interest = new Interest(text(query, 'types')?.split(',') ?? ['*'], undefined, principal)
   const resumed = /^(.+)-(\d+)$/.exec(header('last-event-id') ?? '')
   const epoch = resumed?.[1] ?? text(query, 'epoch') ?? layer.epoch
-  const since = resumed === null ? (integer(query, 'since', 0, Number.MAX_SAFE_INTEGER) ?? layer.seq) : Number(resumed[2])
+  const last = integer(query, 'last', 1, 5000)
+  const start = last === undefined ? layer.seq : layer.seq - Math.min(last, layer.ringDepth)
+  const since = resumed === null ? (integer(query, 'since', 0, Number.MAX_SAFE_INTEGER) ?? start) : Number(resumed[2])
   if (header('accept')?.includes('text/event-stream') === true) return { events: { start: (write) => stream(layer, interest, epoch, since, write) } }
   const found = layer.since(epoch, since, integer(query, 'limit', 1, 5000) ?? 1000)
   if (typeof found === 'string') throw new RestError(410, 'outdated', `these events are not kept (${found}): read the lists again, and go on from epoch ${layer.epoch}, seq ${layer.seq}`)
