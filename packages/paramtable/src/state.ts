@@ -124,12 +124,14 @@ export class TableState {
       for (const [name, entry] of layer.entries) checkEntry(name, entry, this.declarations, this.strict, problems)
     }
     const updates = new Map<string, Resolved | undefined>()
+    const ids = new Set<string>()
     for (const name of names) {
       const id = this.declarations.idOf(name)
-      // A name that became an earlier name of another parameter: its own values are that one's now.
+      ids.add(id)
+      // A name that became an earlier name of another parameter: its own value goes, before it shows the other's.
       if (id !== name && this.snapshot.get(name)?.id === name) updates.set(name, undefined)
-      if (!updates.has(id)) updates.set(id, this.#resolve(stack, id))
     }
+    for (const id of ids) updates.set(id, this.#resolve(stack, id))
     const changes = []
     for (const [key, resolved] of updates) {
       const [value, oldValue] = [resolved?.value, this.snapshot.load(key)]

@@ -61,6 +61,15 @@ describe('a deprecated name', () => {
     expect(batches.map(({ changes }) => changes)).toEqual([[{ key: 'http.port', value: '81', oldValue: '80' }], [{ key: 'http.port', value: '81', oldValue: '80' }]])
   })
 
+  test('that is declared later shows the parameter, whichever of its names was used', () => {
+    for (const name of ['port', 'server.port']) {
+      const params = createGlobalParamsTable()
+      params.setLayer({ kind: 'kv', name: 'p', entries: [[name, '81']] })
+      params.declare(port)
+      expect([params.load('port'), params.load('server.Port'), params.load('HTTP.port')]).toEqual(['81', '81', '81'])
+    }
+  })
+
   test('that is declared later takes over what is there', () => {
     const params = createGlobalParamsTable()
     params.loadYamlText('port: 81\nserver: { port: 82 }', 'a.yaml')
