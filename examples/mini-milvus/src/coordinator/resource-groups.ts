@@ -1,6 +1,6 @@
 /** Resource groups: stored, and which query nodes are in which. */
 import type { KVBase } from '@timetick/kv'
-import { DEFAULT_RESOURCE_GROUP, type ResourceGroupConfig, type ResourceGroupMeta } from '../model/resource-group.ts'
+import { DEFAULT_RESOURCE_GROUP, NODES_NOT_ENOUGH, type ResourceGroupConfig, type ResourceGroupMeta } from '../model/resource-group.ts'
 import { invalid, MilvusError } from '../server/status.ts'
 import { openRecordStore, type RecordStore } from './record-store.ts'
 
@@ -15,7 +15,6 @@ export interface ResourceGroupsOptions {
 const NOT_FOUND = 300
 const EXISTS = 301
 const ILLEGAL_CONFIG = 303
-const NODES_NOT_ENOUGH = 304
 const MAX_GROUPS = 1024
 
 /** Of the group that is always there; as Milvus says it. */

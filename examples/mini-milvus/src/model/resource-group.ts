@@ -18,3 +18,6 @@ export interface ResourceGroupMeta {
 
 /** Has every node that no other group has. */
 export const DEFAULT_RESOURCE_GROUP = '__default_resource_group'
+
+/** merr's number of a group that has too few nodes for what is asked. */
+export const NODES_NOT_ENOUGH = 304

@@ -6,7 +6,8 @@ import { ResourceGroups } from '../coordinator/resource-groups.ts'
 import type { NodeClock } from '../edge/system.ts'
 import { DEFAULT_ROOT_PASSWORD, ROOT_USER } from '../model/rbac.ts'
 import { createRbacHandlers } from '../proxy/rbac.ts'
-import { createResourceGroupHandlers } from '../proxy/resource-groups.ts'
+import { createIndexedSegmentHandlers } from '../proxy/indexed-segments.ts'
+import { checkLoads, createResourceGroupHandlers } from '../proxy/resource-groups.ts'
 import { Authenticator } from '../server/authenticator.ts'
 import { createGate } from '../server/gate.ts'
 import { allowAll, type Gate, type HandlerTable } from '../server/handlers.ts'
@@ -51,13 +52,14 @@ export async function openSecurity({ core, parameters, clock, logger }: Security
     const queues = queuesOf(parameters, clock)
     const own: HandlerTable = {
       ...createRbacHandlers({ rbac, passwords, ...rbacLimits(parameters) }),
+      ...createIndexedSegmentHandlers({ meta: catalog }),
       ...createResourceGroupHandlers({ groups, meta: catalog, address: () => `${parameters.getString('proxy.host')}:${parameters.getInt('proxy.port')}` }),
     }
     return {
       gate: isEnabled ? createGate({ authenticator, permissions: new Permissions(rbac), meta: catalog }) : allowAll,
       queues,
       databasesChanged: () => rbac.settle(),
-      handlers: (others) => withQueues({ ...others, ...own }, queues),
+      handlers: (others) => withQueues(checkLoads({ ...others, ...own }, groups), queues),
       async close() {
         await rbac.close()
         await groups.close()

@@ -1,8 +1,8 @@
 /** Resource groups as RPC handlers: configurations are kept, and what is said of nodes and replicas is what is. */
 import type { MetaReader } from '../coordinator/api.ts'
 import type { ResourceGroups } from '../coordinator/resource-groups.ts'
-import { DEFAULT_RESOURCE_GROUP, type ResourceGroupConfig } from '../model/resource-group.ts'
-import type { WireHandlers } from '../server/handlers.ts'
+import { DEFAULT_RESOURCE_GROUP, NODES_NOT_ENOUGH, type ResourceGroupConfig } from '../model/resource-group.ts'
+import type { AnyHandler, HandlerTable, WireHandlers } from '../server/handlers.ts'
 import { Code, invalid, MilvusError, success } from '../server/status.ts'
 import type { Init, ResourceGroup, ResourceGroupConfig as WireConfig } from '../wire/index.ts'
 import { ddl } from './ddl-context.ts'
@@ -54,6 +54,19 @@ export function createResourceGroupHandlers(options: ResourceGroupHandlersOption
       throw new MilvusError(Code.Unexpected, `resource group ${target} cannot take a replica: this node serves all collections from ${DEFAULT_RESOURCE_GROUP}`)
     }),
   }
+}
+
+/** Collections are loaded into the default group alone; another one has no node to serve them. */
+export function checkLoads(handlers: HandlerTable, groups: Pick<ResourceGroups, 'get'>): HandlerTable {
+  const check = ({ resource_groups: names }: { readonly resource_groups: readonly string[] }): void => {
+    for (const name of names) {
+      groups.get(name)
+      if (name !== DEFAULT_RESOURCE_GROUP) throw new MilvusError(NODES_NOT_ENOUGH, `resource group node not enough[rg=${name}]: this node serves all collections from ${DEFAULT_RESOURCE_GROUP}`)
+    }
+    if (groups.get(DEFAULT_RESOURCE_GROUP).nodeIds.length === 0) throw new MilvusError(NODES_NOT_ENOUGH, `resource group node not enough[rg=${DEFAULT_RESOURCE_GROUP}][currentNode=0][expectedNode=1]`)
+  }
+  const checked = (handler: AnyHandler | undefined): AnyHandler | undefined => (handler === undefined ? undefined : { ...handler, check })
+  return { ...handlers, LoadCollection: checked(handlers.LoadCollection), LoadPartitions: checked(handlers.LoadPartitions) }
 }
 
 function described({ groups, meta, address }: ResourceGroupHandlersOptions, name: string): Init<ResourceGroup> {
