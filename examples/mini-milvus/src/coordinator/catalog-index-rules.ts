@@ -2,8 +2,8 @@
 import { DataType, dataTypeName, type FieldSchema, isVectorType } from '../model/schema.ts'
 import { Code, MilvusError } from '../server/status.ts'
 
-/** What serves an index: exact scan, a graph, or nothing of its own (scalar filters scan columns). */
-export type ServedBy = 'FLAT' | 'HNSW' | 'SCAN'
+/** What serves an index: exact scan (all of binary vectors), a graph, postings of sparse vectors (exact too), or nothing of its own (scalar filters scan columns). */
+export type ServedBy = 'FLAT' | 'BIN_FLAT' | 'HNSW' | 'SPARSE_INVERTED_INDEX' | 'SCAN'
 
 const FLOAT_TYPES = [
   'FLAT',
@@ -39,7 +39,9 @@ const texts: readonly number[] = [DataType.VarChar, DataType.String, DataType.Te
 
 export function servedBy({ indexType, metricType }: { readonly indexType: string; readonly metricType: string }): ServedBy {
   if (metricType === '') return 'SCAN'
-  return indexType === 'FLAT' || indexType === 'BIN_FLAT' ? 'FLAT' : 'HNSW'
+  if (BINARY_METRICS.includes(metricType)) return 'BIN_FLAT'
+  if (indexType !== 'AUTOINDEX' && SPARSE_TYPES.includes(indexType)) return 'SPARSE_INVERTED_INDEX'
+  return indexType === 'FLAT' ? 'FLAT' : 'HNSW'
 }
 
 /** Milvus's default metric of a vector type. */

@@ -115,28 +115,29 @@ async function runDelete(options: DmlOptions, request: DeleteRequest, call: Call
   const templates = filterTemplates(request.expr_template_values)
   const filter = compileFilter(request.expr, collection.schema, templates)
   const { type } = primaryField(collection.schema)
-  const keys = filter.primaryKeys === undefined ? await matchingKeys(options, collection, partitionId, request, call) : primaryKeyColumn(type, [...new Set<PrimaryKey>(filter.primaryKeys)])
-  if (keys.length === 0) return { ...mutation(undefined, await options.now()), delete_cnt: 0n }
-  const timestamp = await writer.write({ collection, deletes: [{ partitionId, keys }], inserts: [], signal: call.signal })
-  return { ...mutation(undefined, timestamp), delete_cnt: BigInt(keys.length) }
+  const pieces = filter.primaryKeys === undefined ? await matchingKeys(options, collection, partitionId, request, call) : [primaryKeyColumn(type, [...new Set<PrimaryKey>(filter.primaryKeys)])]
+  let timestamp = await options.now()
+  let count = 0
+  // Piece by piece: neither the log nor those who read it hold their thread for long, however much is deleted.
+  for (const keys of pieces) {
+    if (keys.length === 0) continue
+    timestamp = await writer.write({ collection, deletes: [{ partitionId, keys }], inserts: [], signal: call.signal })
+    count += keys.length
+  }
+  return { ...mutation(undefined, timestamp), delete_cnt: BigInt(count) }
 }
 
 /** Keys of the rows that a predicate names now: a delete by predicate is a query and a delete by key, as in Milvus. */
-async function matchingKeys({ queryNode, now }: DmlOptions, collection: CollectionMeta, partitionId: bigint, request: DeleteRequest, call: CallContext): Promise<PrimaryKeys> {
-  const { keys } = await queryNode.query({
+async function matchingKeys({ queryNode, now }: DmlOptions, collection: CollectionMeta, partitionId: bigint, request: DeleteRequest, call: CallContext): Promise<readonly PrimaryKeys[]> {
+  return queryNode.matchingKeys({
     collectionId: collection.id,
     partitionIds: partitionId === 0n ? undefined : [partitionId],
     filter: request.expr,
     templates: filterTemplates(request.expr_template_values),
     guaranteeTs: await now(),
     ignoreGrowing: false,
-    outputFields: [],
     signal: call.signal,
-    limit: undefined,
-    offset: 0,
-    count: false,
   })
-  return keys
 }
 
 function prepare({ meta }: DmlOptions, request: InsertMessage, call: CallContext, kind: 'insert' | 'upsert' | 'partial upsert'): PreparedRows {

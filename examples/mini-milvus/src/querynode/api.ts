@@ -3,7 +3,7 @@ import type { Column } from '../model/column.ts'
 import type { PrimaryKey, PrimaryKeys } from '../model/primary-keys.ts'
 import type { TemplateValue } from '../filter/index.ts'
 
-interface ReadRequest {
+export interface ReadRequest {
   readonly collectionId: bigint
   /** Undefined: all loaded partitions. */
   readonly partitionIds: readonly bigint[] | undefined
@@ -86,6 +86,8 @@ export interface QueryNodeApi {
   readonly nodeId: bigint
   search(request: SearchRequest): Promise<SearchResult>
   query(request: QueryRequest): Promise<QueryResult>
+  /** Keys of all rows that match, in pieces of bounded length and in no order; a key that has several rows may come as often. */
+  matchingKeys(request: Omit<ReadRequest, 'outputFields'>): Promise<readonly PrimaryKeys[]>
   loadProgress(collectionId: bigint): LoadProgress | undefined
   segments(collectionId: bigint): readonly LoadedSegmentInfo[]
   /** How far each channel has been applied. */

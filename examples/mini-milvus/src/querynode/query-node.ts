@@ -13,13 +13,15 @@ import { EngineError, type Engine } from '../engine/index.ts'
 import { expiryRule } from '../model/expiry.ts'
 import type { CompiledFilter } from '../filter/index.ts'
 import type { CollectionMeta } from '../model/meta.ts'
+import type { PrimaryKeys } from '../model/primary-keys.ts'
 import { MilvusError } from '../server/status.ts'
-import type { LoadedSegmentInfo, LoadProgress, QueryNodeApi, QueryRequest, QueryResult, SearchRequest, SearchResult } from './api.ts'
+import type { LoadedSegmentInfo, LoadProgress, QueryNodeApi, QueryRequest, QueryResult, ReadRequest, SearchRequest, SearchResult } from './api.ts'
 import { expireRows } from './expire.ts'
 import { FilterCache } from './filter-cache.ts'
 import { ApplyNode, FilterNode, ServiceTimeNode } from './graph-nodes.ts'
 import { LoadedCollection } from './loaded-collection.ts'
 import type { LoadedShard, LoadedShardOptions } from './loaded-shard.ts'
+import { matchingKeys } from './matching-keys.ts'
 import { queryViews } from './query.ts'
 import { searchViews } from './search.ts'
 import type { SegmentLoader } from './segment-loader.ts'
@@ -126,6 +128,11 @@ export class QueryNode implements QueryNodeApi {
     return { ...result, serviceTs }
   }
 
+  async matchingKeys(request: Omit<ReadRequest, 'outputFields'>): Promise<readonly PrimaryKeys[]> {
+    const { loaded, filter } = await this.#prepare(request)
+    return matchingKeys(this.#options.clock, this.#views(loaded, request), filter, request.signal)
+  }
+
   loadProgress(collectionId: bigint): LoadProgress | undefined {
     const loaded = this.#collections.get(collectionId)
     return loaded === undefined ? undefined : { percent: loaded.progress, failure: loaded.failure?.message }
@@ -150,7 +157,7 @@ export class QueryNode implements QueryNodeApi {
     return new Map([...this.#serviceTimes].map(([channel, serviceTime]) => [channel, serviceTime.ts]))
   }
 
-  async #prepare(request: SearchRequest | QueryRequest): Promise<PreparedRead> {
+  async #prepare(request: Omit<ReadRequest, 'outputFields'>): Promise<PreparedRead> {
     const { meta } = this.#options
     const collection = meta.collectionById(request.collectionId)
     if (collection === undefined) throw new MilvusError(100, `collection not found[collection=${request.collectionId}]`)
@@ -193,7 +200,7 @@ export class QueryNode implements QueryNodeApi {
     }
   }
 
-  #views(loaded: LoadedCollection, request: SearchRequest | QueryRequest): SegmentView[] {
+  #views(loaded: LoadedCollection, request: Pick<ReadRequest, 'partitionIds' | 'ignoreGrowing'>): SegmentView[] {
     const partitions = request.partitionIds === undefined ? undefined : new Set(request.partitionIds)
     const views = [...loaded.shards.values()].flatMap((shard) => shard.views(partitions, request.ignoreGrowing))
     const collection = this.#options.meta.collectionById(loaded.id)
