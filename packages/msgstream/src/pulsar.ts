@@ -14,16 +14,24 @@ import type { Clock } from './clock.ts'
 import { systemClock } from './edge.ts'
 import type { Mq } from './mq.ts'
 import { PulsarBackend } from './pulsar/backend.ts'
+import { loadNativeClient, NativeTransport } from './pulsar/native.ts'
+import type { PulsarNativeModule } from './pulsar/native-client.ts'
+import { PulsarRest } from './pulsar/rest.edge.ts'
 import type { PulsarTransport } from './pulsar/transport.ts'
 import { openWebTransport } from './pulsar/web.edge.ts'
 import { RemoteMq } from './remote/base.ts'
 
+export type * from './pulsar/native-client.ts'
 export type * from './pulsar/transport.ts'
 
 export interface PulsarMqOptions {
   /** The web service, `http:` or `https:`; it must serve WebSockets. Either this or `transport`. */
   readonly url?: string | undefined
-  /** Another way to Pulsar, for a native client. */
+  /** `pulsar:` or `pulsar+ssl:`, beside `url`: messages go through pulsar-client, which must be installed, and not by WebSocket. */
+  readonly serviceUrl?: string | undefined
+  /** A pulsar-client of your own for `serviceUrl`. */
+  readonly nativeClient?: PulsarNativeModule | undefined
+  /** Another way to Pulsar. */
   readonly transport?: PulsarTransport | undefined
   /** @default 'public' */
   readonly tenant?: string | undefined
@@ -60,8 +68,17 @@ export async function openPulsarMq(options: PulsarMqOptions): Promise<Mq> {
   const maxMessageBytes = intOption(options.maxMessageBytes, 'maxMessageBytes', 700 << 10, 128 << 10, 100 << 20)
   const maxPendingBytes = intOption(options.maxPendingBytes, 'maxPendingBytes', 64 << 20, 1, Number.MAX_SAFE_INTEGER)
   const maxBufferedBytes = intOption(options.maxBufferedBytes, 'maxBufferedBytes', 4 << 20, 1, 2 ** 31)
-  const transport = options.transport ?? (await openWebTransport({ url: (url ?? '').replace(/\/+$/, ''), tenant, namespace, token, timeoutMs }))
-  await transport.topics()
+  const { serviceUrl, nativeClient } = options
+  if (serviceUrl !== undefined && (typeof serviceUrl !== 'string' || !/^pulsar(\+ssl)?:\/\//.test(serviceUrl))) throw new TypeError(`expected \`serviceUrl\` to begin with pulsar:// or pulsar+ssl://, got ${show(serviceUrl)}`)
+  if (nativeClient !== undefined && typeof (nativeClient as { Client?: unknown } | null)?.Client !== 'function') throw new TypeError(`expected \`nativeClient\` to be the module pulsar-client, got ${show(nativeClient)}`)
+  const web = { url: (url ?? '').replace(/\/+$/, ''), tenant, namespace, token, timeoutMs }
+  const transport = options.transport ?? (serviceUrl === undefined ? await openWebTransport(web) : new NativeTransport({ module: nativeClient ?? (await loadNativeClient()), serviceUrl, admin: new PulsarRest(web), tenant, namespace, token, timeoutMs }))
+  try {
+    await transport.topics()
+  } catch (error) {
+    await transport.close?.()
+    throw error
+  }
   const features = Object.freeze({
     backend: 'pulsar',
     // Bookies sync their journals before they acknowledge, unless told otherwise.

@@ -51,7 +51,7 @@ async function writeOn(producer: MqProducer, isOver: () => boolean, written: Wri
       },
       (error: unknown) => {
         failed = true
-        expect(isMsgStreamError(error), String(error)).toBe(true)
+        expect(isMsgStreamError(error), `a typed error: ${String(error)}`).toBe(true)
         if (!isMsgStreamError(error) || error.outcome !== 'not-applied') for (const name of names) written.unknown.add(name)
       },
     ).finally(() => pending.delete(sending))

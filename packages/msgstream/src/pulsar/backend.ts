@@ -131,5 +131,7 @@ export class PulsarBackend implements RemoteBackend<PulsarTopic, EntryCursor> {
     entryIdOf(id, backend, name)
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    await this.#options.transport.close?.()
+  }
 }

@@ -46,4 +46,6 @@ export interface PulsarTransport {
   openSender(topic: string): Promise<PulsarSender>
   /** Delivers what comes behind the entry, `window` messages before the first grant. */
   openReceiver(topic: string, after: PulsarEntry | 'earliest', window: number, listener: PulsarListener): Promise<PulsarReceiver>
+  /** Ends what it shares between senders and receivers. */
+  close?(): Promise<void>
 }
