@@ -13,7 +13,7 @@ export interface Variable {
 }
 
 /** Letters and digits alone: `ETCD_ROOT_PATH` and `etcd.rootPath` are the same then. */
-export function squash(key: string): string {
+function squash(key: string): string {
   return key.toLowerCase().replace(/[._/-]/g, '')
 }
 
