@@ -50,7 +50,7 @@ export async function openDatabase(options: DatabaseOptions): Promise<{ db: Data
     ...(options.mapSizeBytes === undefined ? {} : { mapSize: options.mapSizeBytes }),
   }))
   try {
-    const storeId = await opening(async () => checkFormat(root.get(FORMAT_KEY), root.getKeysCount()))
+    const storeId = await opening(async () => checkFormat(root.get(FORMAT_KEY), root.getKeys()))
     const owner = await opening(async () => root.openDB<string, string>({ name: 'owner', encoding: 'string', useVersions: true }))
     const version = Number.parseInt(options.token.slice(0, 8), 16) + 1
     const db = await opening(async (): Promise<Database> => ({
@@ -91,7 +91,7 @@ export async function openReadDatabase(folder: string): Promise<ReadDatabase> {
   try {
     return await opening(async () => {
       // The record is written last: with it everything else is there.
-      if (checkFormat(root.get(FORMAT_KEY), root.getKeysCount()) === undefined) throw noStoreYet(folder)
+      if (checkFormat(root.get(FORMAT_KEY), root.getKeys()) === undefined) throw noStoreYet(folder)
       return { root, ...readTables(root) }
     })
   } catch (error) {
@@ -100,10 +100,15 @@ export async function openReadDatabase(folder: string): Promise<ReadDatabase> {
   }
 }
 
-/** The id of the store, `undefined` for an empty environment. Refuses before a byte is written. */
-function checkFormat(record: string | undefined, names: number): string | undefined {
+const TABLES = new Set(['owner', 'data', 'log', 'leases', 'meta'])
+
+/**
+ * The id of the store, `undefined` for an empty environment, or one whose creation was interrupted: the tables come one by one, the
+ * record with the last step. Refuses before a byte is written.
+ */
+function checkFormat(record: string | undefined, names: Iterable<string>): string | undefined {
   if (record === undefined) {
-    if (names > 0) throw corrupt('this LMDB environment was made by something else')
+    for (const name of names) if (!TABLES.has(name)) throw corrupt('this LMDB environment was made by something else')
     return undefined
   }
   const { format, storeId } = JSON.parse(record) as { format?: unknown; storeId?: unknown }

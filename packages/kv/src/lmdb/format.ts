@@ -91,6 +91,7 @@ export function decodeHead(bytes: Bytes): RowHead {
   if (bytes.length < ROW_HEAD) throw corrupt('a row is too short')
   const fields = viewOf(bytes)
   const leased = (fields.getUint8(0) & LEASED) !== 0
+  if (leased && bytes.length < ROW_HEAD + 8) throw corrupt('a row is too short')
   return { revision: fields.getBigUint64(1), lease: leased ? fields.getBigUint64(ROW_HEAD) : undefined }
 }
 
@@ -123,7 +124,9 @@ export function decodeRow(bytes: Bytes): Row {
   const size = bytes.length
   if (size < ROW_HEAD) throw corrupt('a row is too short')
   const flags = bytes[0] ?? 0
-  return { value: readValue(bytes, (flags & LEASED) === 0 ? ROW_HEAD : ROW_HEAD + 8, size, flags), revision: readRevision(bytes) }
+  const start = (flags & LEASED) === 0 ? ROW_HEAD : ROW_HEAD + 8
+  if (start > size) throw corrupt('a row is too short')
+  return { value: readValue(bytes, start, size, flags), revision: readRevision(bytes) }
 }
 
 function readValue(bytes: Bytes, start: number, end: number, flags: number): Stored {
@@ -174,7 +177,7 @@ export function decodeChanges(bytes: Bytes): Change[] {
     const end = keyEnd + fields.getUint32(at + 11)
     if (end > bytes.length) throw corrupt('a change of the log is cut')
     changes.push({
-      key: strict.decode(bytes.subarray(keyStart, keyEnd)),
+      key: keyText(bytes.subarray(keyStart, keyEnd)),
       value: (flags & PUT) === 0 ? undefined : readValue(bytes, keyEnd, end, flags),
       revision: fields.getBigUint64(at + 1),
       created: (flags & CREATED) !== 0,
@@ -182,6 +185,14 @@ export function decodeChanges(bytes: Bytes): Change[] {
     at = end
   }
   return changes
+}
+
+function keyText(bytes: Bytes): string {
+  try {
+    return strict.decode(bytes)
+  } catch (cause) {
+    throw corrupt('a key of the log is not UTF-8', cause)
+  }
 }
 
 /** Number of changes and last revision of a group, without decoding its keys and values. */
