@@ -29,7 +29,9 @@ class StandIn implements PulsarNativeClient {
   async createReader({ topic, startMessageId, receiverQueueSize }: { topic: string; startMessageId: PulsarNativeId; receiverQueueSize: number }) {
     const waiting: { resolve(message: { getData(): Buffer; getMessageId(): PulsarNativeId }): void; reject(error: Error): void }[] = []
     const come: { id: PulsarEntry; data: Buffer }[] = []
-    const after = startMessageId === earliest ? 'earliest' : decodeMessageId(startMessageId.serialize().toString('base64'))
+    const given = decodeMessageId(startMessageId.serialize().toString('base64'))
+    // In front of a ledger's first entry is -1, unsigned.
+    const after = startMessageId === earliest ? 'earliest' : { ledger: given.ledger, entry: given.entry > 2 ** 53 ? -1 : given.entry }
     const next = (): void => {
       while (waiting.length > 0 && come.length > 0) {
         const { id, data } = come.shift() as (typeof come)[number]
