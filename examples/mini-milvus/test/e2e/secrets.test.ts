@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:f
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import * as grpc from '@grpc/grpc-js'
+import type * as grpc from '@grpc/grpc-js'
 import { MilvusClient } from '@zilliz/milvus2-sdk-node'
 import { afterEach, describe, expect, it } from 'vitest'
 import { readyFacts, readyText } from '../../src/cli/ready.ts'

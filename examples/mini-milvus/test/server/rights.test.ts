@@ -1,7 +1,7 @@
 /** What grants give and do not give, and what becomes of them when collections and databases come and go. */
 import { beforeEach, describe, expect, it } from 'vitest'
 import { Permissions } from '../../src/coordinator/permissions.ts'
-import { openRbac, type Rbac } from '../../src/coordinator/rbac.ts'
+import { openRbac, type Rbac, type RbacOptions } from '../../src/coordinator/rbac.ts'
 import { createUser, addUserToRole } from '../../src/coordinator/rbac-users.ts'
 import { createRole } from '../../src/coordinator/rbac-roles.ts'
 import { createDdlHandlers } from '../../src/proxy/ddl.ts'
@@ -18,11 +18,11 @@ let rbac: Rbac
 let gate: Gate
 let handlers: HandlerTable
 
-const open = (publicPrivilege = false): Promise<Rbac> =>
-  openRbac({ kv: fixture.kv, meta: fixture.catalog, rootPassword: undefined, publicPrivilege, onError: (error) => expect(error).toBeUndefined() })
+const open = (kv: RbacOptions['kv']): Promise<Rbac> =>
+  openRbac({ kv, meta: fixture.catalog, rootPassword: undefined, publicPrivilege: false, onError: (error) => expect(error).toBeUndefined() })
 
-async function start(): Promise<void> {
-  rbac = await open()
+async function start(kv: RbacOptions['kv'] = fixture.kv): Promise<void> {
+  rbac = await open(kv)
   const authenticator = { userOf: (user: string) => user } as unknown as Authenticator
   gate = createGate({ authenticator, permissions: new Permissions(rbac), meta: fixture.catalog })
   const ddl = createDdlHandlers({
@@ -267,6 +267,54 @@ describe('users and roles', () => {
       expect(await call('root', 'RestoreRBAC', { RBAC_meta: { ...RBAC_meta, users } })).toMatchObject({ code: 1100 })
     expect(await call('root', 'RestoreRBAC', { RBAC_meta })).toMatchObject({ code: 0 })
     expect([await may('bob', 'Search', books), await may('bob', 'Query', books)]).toEqual([true, false])
+  })
+})
+
+describe('when the store is slow', () => {
+  /** Writes of users and rights wait from now on, until they are let go. */
+  async function hold(): Promise<() => void> {
+    await rbac.settle()
+    await rbac.close()
+    let release = (): void => {}
+    let held: Promise<void> = Promise.resolve()
+    const { kv } = fixture
+    const slow = {
+      loadWithPrefix: kv.loadWithPrefix.bind(kv),
+      multiLoad: kv.multiLoad.bind(kv),
+      multiSaveAndRemove: async (...args: Parameters<typeof kv.multiSaveAndRemove>) => {
+        await held
+        return kv.multiSaveAndRemove(...args)
+      },
+    }
+    await start(slow)
+    held = new Promise((resolve) => (release = resolve))
+    return release
+  }
+
+  it('S2: a grant does not pass to the next collection of the name for a moment', async () => {
+    await grant('Search', 'Collection', 'books')
+    const release = await hold()
+    expect(await may('ann', 'Search', books)).toBe(true)
+    await fixture.catalog.dropCollection('default', 'books')
+    await createCollection(fixture.catalog, 'books')
+    expect(await may('ann', 'Search', books)).toBe(false)
+    release()
+    await rbac.settle()
+    expect(await may('ann', 'Search', books)).toBe(false)
+  })
+
+  it('S2: a grant for a name that comes and goes meanwhile is gone, too', async () => {
+    await grant('Search', 'Collection', 'films')
+    const release = await hold()
+    const before = createRole(rbac, 'first', '', 9)
+    await createCollection(fixture.catalog, 'films')
+    await fixture.catalog.dropCollection('default', 'films')
+    await createCollection(fixture.catalog, 'films')
+    release()
+    await before
+    await rbac.settle()
+    expect(rbac.get('role', 'reader')?.grants).toEqual([])
+    expect(await may('ann', 'Search', { collection_name: 'films' })).toBe(false)
   })
 })
 
