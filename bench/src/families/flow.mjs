@@ -161,6 +161,12 @@ const peers = {
     },
   },
   go: { name: 'Go channels, a goroutine for each node', open: () => goChain() },
+  milvus: {
+    name: "Milvus's flow graph in Go",
+    open() {
+      throw new Skip('Milvus keeps its flow graph below internal/, which Go lets no other module import')
+    },
+  },
 }
 
 async function timed(packs, size, work) {

@@ -5,6 +5,7 @@ import type { Cut } from './cut.ts'
 import { FlowGraphError } from './errors.ts'
 import type { FlowGraphErrorCode } from './errors.ts'
 import type { Scheduler } from './scheduler.ts'
+import { runLane } from './lane.ts'
 import { cutSource } from './source.ts'
 import { step } from './step.ts'
 import type { TracerLike } from './tracing.ts'
@@ -201,8 +202,15 @@ export class Engine implements Core {
   #burst(vertex: Vertex, before: number): number {
     const limit = vertex.burst
     vertex.ready = false
+    const lane = vertex.source === undefined && vertex.inputs.length === 1 ? vertex.inputs[0] : undefined
     let steps = 0
-    while (steps < limit && !this.stopped && step(this, vertex)) steps++
+    while (steps < limit && !this.stopped) {
+      const taken = lane === undefined ? 0 : runLane(this, vertex, lane, limit - steps)
+      steps += taken
+      if (taken > 0) continue
+      if (!step(this, vertex)) break
+      steps++
+    }
     if (steps === limit && !this.stopped) this.mark(vertex)
     const now = this.clock.monotonic()
     const elapsedMs = now - before

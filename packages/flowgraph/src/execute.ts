@@ -14,22 +14,32 @@ export function execute(core: Core, vertex: Vertex, tick: bigint, inputs: readon
     vertex.skipped++
     return complete(core, vertex, tick, inputs, undefined)
   }
-  let result: OperateResult | Promise<OperateResult | typeof GIVEN_UP>
+  let result: OperateResult | Promise<OperateResult>
   vertex.operating = true
   try {
     result = callOperate(core, vertex, tick, inputs)
-    const { policy } = vertex
-    if (policy !== undefined && isPromise(result)) result = result.catch((error: unknown) => recover(core, vertex, policy, tick, inputs, error))
   } catch (error) {
-    if (vertex.policy === undefined || core.stopped) return operatorFailed(core, vertex, tick, error)
-    result = recover(core, vertex, vertex.policy, tick, inputs, error)
-  } finally {
     vertex.operating = false
+    return threw(core, vertex, tick, inputs, error)
   }
-  if (isPromise(result)) return startTask(core, vertex, tick, inputs, result)
+  vertex.operating = false
+  answered(core, vertex, tick, inputs, result)
+}
+
+/** What `operate` gave, in whatever form. */
+export function answered(core: Core, vertex: Vertex, tick: bigint, inputs: readonly Msg[], result: OperateResult | Promise<OperateResult>): void {
+  if (isPromise(result)) {
+    const { policy } = vertex
+    return startTask(core, vertex, tick, inputs, policy === undefined ? result : result.catch((error: unknown) => recover(core, vertex, policy, tick, inputs, error)))
+  }
   vertex.completed++
   // The operator may have closed the graph.
   if (!core.stopped) complete(core, vertex, tick, inputs, result)
+}
+
+export function threw(core: Core, vertex: Vertex, tick: bigint, inputs: readonly Msg[], error: unknown): void {
+  if (vertex.policy === undefined || core.stopped) return operatorFailed(core, vertex, tick, error)
+  startTask(core, vertex, tick, inputs, recover(core, vertex, vertex.policy, tick, inputs, error))
 }
 
 /** Nothing more comes to this vertex: close its node, then tell its downstreams. */
@@ -120,6 +130,6 @@ function operatorFailed(core: Core, vertex: Vertex, tick: bigint, cause: unknown
   core.fail('FLOW_OPERATOR_FAILED', `"${vertex.node.name}" failed at tick ${tick}: ${reason}`, vertex, tick, cause)
 }
 
-function isPromise(result: OperateResult | Promise<OperateResult | typeof GIVEN_UP>): result is Promise<OperateResult | typeof GIVEN_UP> {
+function isPromise(result: OperateResult | Promise<OperateResult>): result is Promise<OperateResult> {
   return typeof result === 'object' && result !== null && 'then' in result && typeof result.then === 'function'
 }

@@ -4,8 +4,12 @@ import type { Core } from './core.ts'
 import { passBarrier } from './cut.ts'
 import type { Msg } from './msg.ts'
 import type { SourceResult } from './node.ts'
+import { deliver } from './route.ts'
+import { isWatched } from './tracing.ts'
 import { execute, finish } from './execute.ts'
 import type { SourceState, Vertex } from './vertex.ts'
+
+const NONE: readonly Msg[] = []
 
 export function stepSource(core: Core, vertex: Vertex, source: SourceState): boolean {
   const { barrier } = source
@@ -22,8 +26,9 @@ export function stepSource(core: Core, vertex: Vertex, source: SourceState): boo
     finish(core, vertex, source.end)
     return false
   }
-  if (source.waiting) return false
-  return pull(core, vertex, source)
+  if (source.waiting || !pull(core, vertex, source)) return false
+  const given = source.barrier === undefined && !core.stopped ? takeHeld(source) : undefined
+  return given === undefined || pass(core, vertex, source, given)
 }
 
 function isBarrierDue(vertex: Vertex, source: SourceState, barrier: bigint): boolean {
@@ -94,26 +99,37 @@ function accept(core: Core, vertex: Vertex, source: SourceState, result: SourceR
 
 function pass(core: Core, vertex: Vertex, source: SourceState, msg: Msg): boolean {
   const tick = msg.timeTick
-  if (tick <= source.above) return true
-  if (tick <= vertex.lastTick) {
-    core.fail('FLOW_TICK_NOT_RISING', `source "${vertex.node.name}" gave tick ${tick} after ${vertex.lastTick}`, vertex, tick)
-    return false
+  if (tick <= vertex.lastTick) return passOld(core, vertex, source, tick)
+  if (!source.begun) {
+    source.begun = true
+    if (core.startTick < 0n) core.startTick = tick
   }
-  if (core.startTick < 0n) core.startTick = tick
-  execute(core, vertex, tick, [msg], msg.skipThisTick === true)
+  if (!source.passesOn || msg.skipThisTick === true || isWatched(core)) execute(core, vertex, tick, [msg], msg.skipThisTick === true)
+  else {
+    // What an InputNode's own `operate` would lead to.
+    vertex.lastTick = tick
+    vertex.completed++
+    deliver(core, vertex, tick, NONE, msg)
+  }
   return true
 }
 
+/** What the checkpoint holds is dropped; anything else must not be. */
+function passOld(core: Core, vertex: Vertex, source: SourceState, tick: bigint): boolean {
+  if (tick < 0n) return notAMessage(core, vertex, `one with timeTick ${describeValue(tick)}`)
+  if (tick <= source.above) return true
+  core.fail('FLOW_TICK_NOT_RISING', `source "${vertex.node.name}" gave tick ${tick} after ${vertex.lastTick}`, vertex, tick)
+  return false
+}
+
+/** Whether it is not negative shows when it passes. */
 function isMsg(core: Core, vertex: Vertex, msg: unknown): boolean {
-  if (typeof msg === 'object' && msg !== null && 'timeTick' in msg && typeof msg.timeTick === 'bigint' && msg.timeTick >= 0n) return true
-  const got =
-    typeof msg === 'object' && msg !== null && 'timeTick' in msg ? `one with timeTick ${describeValue(msg.timeTick)}` : describeValue(msg)
-  core.fail(
-    'FLOW_SOURCE_FAILED',
-    `expected source "${vertex.node.name}" to give messages with a timeTick >= 0n, got ${got}`,
-    vertex,
-    undefined,
-  )
+  if (typeof msg === 'object' && msg !== null && typeof (msg as Partial<Msg>).timeTick === 'bigint') return true
+  return notAMessage(core, vertex, typeof msg === 'object' && msg !== null && 'timeTick' in msg ? `one with timeTick ${describeValue(msg.timeTick)}` : describeValue(msg))
+}
+
+function notAMessage(core: Core, vertex: Vertex, got: string): false {
+  core.fail('FLOW_SOURCE_FAILED', `expected source "${vertex.node.name}" to give messages with a timeTick >= 0n, got ${got}`, vertex, undefined)
   return false
 }
 

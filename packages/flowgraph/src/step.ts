@@ -6,6 +6,7 @@ import { SkipTickMsg } from './msg.ts'
 import type { Msg } from './msg.ts'
 import { stepSource } from './source.ts'
 import type { Edge, Vertex } from './vertex.ts'
+import { wakeSender } from './wake.ts'
 
 /** Do one thing at this vertex; false: there is nothing to do until something else happens. */
 export function step(core: Core, vertex: Vertex): boolean {
@@ -82,11 +83,7 @@ function stepBarrier(core: Core, vertex: Vertex): boolean {
 
 function take(core: Core, edge: Edge): Msg | undefined {
   const msg = edge.queue.shift()
-  // Woken at half: a sender that is woken for each slot would trade bursts for single steps.
   if (edge.limitBytes !== Infinity) edge.bytes -= msg?.byteLength ?? 0
-  if (edge.wanted && edge.queue.length <= edge.limit >> 1 && edge.bytes <= edge.limitBytes / 2) {
-    edge.wanted = false
-    core.mark(edge.from)
-  }
+  wakeSender(core, edge)
   return msg
 }

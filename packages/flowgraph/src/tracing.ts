@@ -36,6 +36,11 @@ const { start } = channel
 /** `SpanStatusCode.ERROR` */
 const ERROR = 2
 
+/** Whether calls of `operate` must go through {@link callOperate}. */
+export function isWatched(core: Core): boolean {
+  return core.tracer !== undefined || start.hasSubscribers
+}
+
 /** Calls `operate`, seen by who wants to see it. */
 export function callOperate(core: Core, vertex: Vertex, timeTick: bigint, inputs: readonly Msg[]): Answer {
   const { tracer } = core

@@ -1,4 +1,5 @@
 /** The running form of nodes and edges: plain state that `step.ts` moves. */
+import { InputNode } from './input-node.ts'
 import { isSourceNode } from './node.ts'
 import type { Node, SourceNode } from './node.ts'
 import type { DeclaredEdges } from './describe.ts'
@@ -48,6 +49,10 @@ export interface SourceState {
   end: EdgeEnd
   /** A checkpoint wants a barrier behind this tick. */
   barrier: bigint | undefined
+  /** `operate` is {@link InputNode}'s: it gives back what it gets, at once. */
+  readonly passesOn: boolean
+  /** It has brought a tick. */
+  begun: boolean
   /** Messages up to this tick are in the checkpoint that the graph began from. */
   above: bigint
 }
@@ -127,7 +132,7 @@ export function createVertices(
 
 function createVertex(index: number, node: Node): Vertex {
   const source: SourceState | undefined = isSourceNode(node)
-    ? { node, held: undefined, batch: undefined, at: 0, waiting: false, end: 'open', barrier: undefined, above: -1n }
+    ? { node, held: undefined, batch: undefined, at: 0, waiting: false, end: 'open', barrier: undefined, passesOn: node.operate === InputNode.prototype.operate, begun: false, above: -1n }
     : undefined
   return {
     index,
