@@ -1,17 +1,22 @@
 #!/usr/bin/env node
 /** The program `mini-milvus`. */
-import { CommanderError } from 'commander'
+import { type Command, CommanderError } from 'commander'
 import { systemClock } from './edge/system.ts'
+import { checkFolder, checkText } from './cli/check.ts'
+import { completionScript, type Shell } from './cli/completion.ts'
+import { doctorText, examine } from './cli/doctor.edge.ts'
+import { exportRows } from './cli/export.ts'
+import { openOutput, postJson } from './cli/output.edge.ts'
 import { ExitCode, failureOf } from './cli/exit.ts'
 import { createLogger } from './cli/logging.ts'
-import { createProgram, type StartFlags } from './cli/program.ts'
+import { createProgram, type ExportFlags, type JsonFlag, type StartFlags } from './cli/program.ts'
 import { readyFacts, readyText } from './cli/ready.ts'
 import { explainText, listText, readSettings, SettingsError } from './cli/settings.ts'
 import { isLoopback } from './node/open-address.ts'
 import { startNode } from './node/start.ts'
 import { version } from './version.ts'
 
-const program = createProgram(`mini-milvus ${version}, Node ${process.version}, ${process.platform} ${process.arch}`, { start, config })
+const program = createProgram(`mini-milvus ${version}, Node ${process.version}, ${process.platform} ${process.arch}`, { start, config, doctor, check, export: exportCollection, completion })
 
 program.parseAsync().catch((error: unknown) => {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? ExitCode.ok : ExitCode.usage
@@ -36,6 +41,45 @@ async function start(flags: StartFlags): Promise<void> {
 async function config(key: string | undefined, flags: StartFlags): Promise<void> {
   const parameters = await readSettings(flags, process.env)
   process.stdout.write(`${key === undefined ? listText(parameters) : explainText(parameters, key)}\n`)
+}
+
+async function doctor(flags: StartFlags & JsonFlag): Promise<void> {
+  const findings = await examine(await readSettings(flags, process.env))
+  process.stdout.write(`${flags.json === true ? JSON.stringify(findings) : doctorText(findings)}\n`)
+  if (findings.some(({ state }) => state === 'fail')) process.exitCode = ExitCode.usage
+}
+
+async function check(folder: string, flags: StartFlags & JsonFlag): Promise<void> {
+  const report = await checkFolder(folder, progress('segments', flags))
+  process.stdout.write(`${flags.json === true ? JSON.stringify(report) : checkText(report)}\n`)
+  if (report.damage.length > 0) process.exitCode = ExitCode.data
+}
+
+async function exportCollection(collection: string, flags: StartFlags & ExportFlags): Promise<void> {
+  const parameters = await readSettings(flags, process.env)
+  const address = flags.address ?? `${parameters.getString('proxy.host')}:${parameters.getInt('proxy.port')}`
+  const output = await openOutput(flags.output)
+  const onProgress = progress('rows', flags)
+  try {
+    await exportRows({ address, dbName: flags.database ?? 'default', collection, pageRows: 1000, post: postJson, write: (lines) => output.write(lines), onProgress: (rows) => onProgress(rows) })
+  } finally {
+    await output.close()
+  }
+}
+
+function completion(shell: Shell, described: Command): void {
+  process.stdout.write(`${completionScript(described, shell)}\n`)
+}
+
+/** On a terminal a line that is written over; elsewhere a line every ten seconds. */
+function progress(what: string, { quiet }: StartFlags): (done: number, all?: number) => void {
+  let toldAt = systemClock.monotonic()
+  return (done, all) => {
+    const now = systemClock.monotonic()
+    if (quiet === true || now - toldAt < (process.stderr.isTTY ? 200 : 10_000)) return
+    toldAt = now
+    process.stderr.write(`${process.stderr.isTTY ? '\r' : ''}${done}${all === undefined ? '' : ` of ${all}`} ${what}${process.stderr.isTTY ? '' : '\n'}`)
+  }
 }
 
 function refuseOpenAddress(host: string, allowed: boolean): void {

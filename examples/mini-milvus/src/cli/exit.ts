@@ -14,10 +14,11 @@ const codes: ReadonlyMap<string, number> = new Map([
   ['SettingsError', ExitCode.usage],
   ['OpenAddressError', ExitCode.usage],
   ['TlsFileError', ExitCode.usage],
+  ['ExportError', ExitCode.data],
 ])
 
-const LOCKED = new Set(['KV_LOCKED', 'MSG_LOCKED'])
-const UNREADABLE = new Set(['KV_CORRUPT', 'MSG_CORRUPT', 'MSG_VERSION', 'TSO_CORRUPT', 'STORAGE_CORRUPT'])
+const LOCKED = new Set(['KV_LOCKED', 'MSG_LOCKED', 'DATA_LOCKED'])
+const UNREADABLE = new Set(['DATA_NEWER', 'DATA_MISSING', 'KV_CORRUPT', 'MSG_CORRUPT', 'MSG_VERSION', 'TSO_CORRUPT', 'STORAGE_CORRUPT'])
 
 export function failureOf(error: unknown): Failure {
   if (!(error instanceof Error)) return { code: ExitCode.bug, message: String(error), stack: undefined }

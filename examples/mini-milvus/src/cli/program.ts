@@ -1,5 +1,6 @@
 /** The command line: flags, what they set, and the commands. */
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Argument, Command, InvalidArgumentError, Option } from 'commander'
+import { SHELLS, type Shell } from './completion.ts'
 import { declarations, ENV_PREFIX } from '../node/parameters.ts'
 
 export interface StartFlags {
@@ -18,6 +19,20 @@ export interface StartFlags {
 export interface Actions {
   readonly start: (flags: StartFlags) => Promise<void>
   readonly config: (key: string | undefined, flags: StartFlags) => Promise<void>
+  readonly doctor: (flags: StartFlags & JsonFlag) => Promise<void>
+  readonly check: (folder: string, flags: StartFlags & JsonFlag) => Promise<void>
+  readonly export: (collection: string, flags: StartFlags & ExportFlags) => Promise<void>
+  readonly completion: (shell: Shell, program: Command) => void
+}
+
+export interface JsonFlag {
+  readonly json?: boolean | undefined
+}
+
+export interface ExportFlags {
+  readonly output?: string | undefined
+  readonly database?: string | undefined
+  readonly address?: string | undefined
 }
 
 const EXAMPLES = `
@@ -50,6 +65,30 @@ export function createProgram(version: string, actions: Actions): Command {
     .description('list parameters, or explain one, and exit')
     .argument('[key]', 'a parameter, such as proxy.port')
     .action((key: string | undefined) => actions.config(key, program.opts<StartFlags>()))
+  program
+    .command('doctor')
+    .description('look whether this machine can run it, and exit')
+    .option('--json', 'as one line of JSON')
+    .action((own: JsonFlag) => actions.doctor({ ...program.opts<StartFlags>(), ...own }))
+  program
+    .command('check')
+    .description('read all of a data folder that nothing uses, and name what is damaged')
+    .argument('<folder>', 'a data folder')
+    .option('--json', 'as one line of JSON')
+    .action((folder: string, own: JsonFlag) => actions.check(folder, { ...program.opts<StartFlags>(), ...own }))
+  program
+    .command('export')
+    .description('write all rows of a loaded collection of a running node as JSON lines')
+    .argument('<collection>', 'its name')
+    .option('-o, --output <file>', 'a new file; standard output unless given')
+    .option('--database <name>', 'of the collection', 'default')
+    .option('--address <host:port>', 'of the node; as --host and --port say unless given')
+    .action((collection: string, own: ExportFlags) => actions.export(collection, { ...program.opts<StartFlags>(), ...own }))
+  program
+    .command('completion')
+    .description('print a script that completes this command line')
+    .addArgument(new Argument('<shell>').choices(SHELLS))
+    .action((shell: Shell) => actions.completion(shell, program))
   return program
 }
 

@@ -4,13 +4,15 @@ import type { GlobalParamsTable } from '@timetick/paramtable'
 import type { Watchdog } from '@timetick/watchdog'
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import type { Catalog } from '../coordinator/catalog.ts'
-import { makeFolder } from '../edge/folders.ts'
 import { systemClock, type NodeClock } from '../edge/system.ts'
 import { openEngine } from '../engine/index.ts'
+import type { HandlerTable } from '../server/handlers.ts'
 import type { Listener } from '../server/listen.edge.ts'
+import { mountInsight } from '../insight/mount.ts'
 import { createRestHandler } from '../rest/index.ts'
 import { openServer } from '../server/server.ts'
 import { openCore, type NodeCore, type Part } from './core.ts'
+import { enterDataFolder, prepareDataFolder, tellHolder } from './data-folder.edge.ts'
 import { createHandlers } from './handlers.ts'
 import { silentLogger, type NodeLogger } from './logger.ts'
 import { countChanges } from './metrics/changes.ts'
@@ -82,11 +84,14 @@ export async function startNode(parameters: GlobalParamsTable, logger: NodeLogge
     return part
   }
   try {
-    const dataDir = parameters.getBool('common.inMemory') ? undefined : await makeFolder(parameters.getString('localStorage.path'))
+    const dataDir = parameters.getBool('common.inMemory') ? undefined : await prepareDataFolder(parameters.getString('localStorage.path'))
     const registry = new Registry()
     const meter = new Meter(registry, clock)
     const isMetered = parameters.getBool('metrics.enabled')
-    const plain = await keep(openStores(dataDir, clock))
+    const plain = await keep(openStores(dataDir, clock).catch(async (error: unknown) => {
+      throw dataDir === undefined ? error : await tellHolder(dataDir, error)
+    }))
+    if (dataDir !== undefined) await keep(enter(dataDir, clock, logger))
     const stores = isMetered ? meteredStores(plain, meter) : plain
     const threads = parameters.getInt('engine.threads')
     const engine = await keep(openEngine(threads === 0 ? {} : { threads }))
@@ -97,7 +102,7 @@ export async function startNode(parameters: GlobalParamsTable, logger: NodeLogge
     const handlers = isMetered ? meter.handlers(served) : served
     const host = parameters.getString('proxy.host')
     const server = await keep(openServer({ port: parameters.getInt('proxy.port'), host, handlers, authorize: gate, http: createRestHandler({ handlers, authorize: gate, logger }), clock, logger, limits: limitsOf(parameters), tls: tlsOf(parameters) }))
-    const metrics = isMetered ? await keep(openMetrics({ core, security, parameters, clock, registry, meter }, host)) : undefined
+    const metrics = isMetered ? await keep(openMetrics({ core, security, handlers, parameters, logger, clock, registry, meter, address: `${server.host}:${server.port}` }, host)) : undefined
     return running({ server, metrics, dataDir, parameters, watchdog: core.watchdog, catalog: core.catalog, closeParts })
   } catch (error) {
     await closeParts()
@@ -105,24 +110,42 @@ export async function startNode(parameters: GlobalParamsTable, logger: NodeLogge
   }
 }
 
+/** The stores are locked: the folder is this node's. */
+async function enter(folder: string, clock: NodeClock, logger: NodeLogger): Promise<Part> {
+  const entered = await enterDataFolder(folder, clock.now())
+  const { left } = entered
+  if (left !== undefined) logger.warn({ left }, `took over ${folder}: process ${left.pid} on ${left.host} had it since ${left.since} and ended without stopping`)
+  return entered
+}
+
 interface MetricsParts {
   readonly core: NodeCore
   readonly security: Security
+  readonly handlers: HandlerTable
   readonly parameters: GlobalParamsTable
+  readonly logger: NodeLogger
   readonly clock: NodeClock
   readonly registry: Registry
   readonly meter: Meter
+  /** `host:port` of gRPC and REST. */
+  readonly address: string
 }
 
-async function openMetrics({ core, security, parameters, clock, registry, meter }: MetricsParts, host: string): Promise<MetricsServer> {
+async function openMetrics(parts: MetricsParts, host: string): Promise<MetricsServer> {
+  const { core, security, handlers, parameters, logger, clock, registry, meter, address } = parts
   collectDefaultMetrics({ register: registry })
   registerGauges(registry, { ...core, clock, queues: security.queues, compat: parameters.getString('metrics.compat') === 'milvus' })
   const stop = countChanges(core.catalog, meter)
-  try {
-    const server = await openMetricsServer({ host, port: parameters.getInt('metrics.port'), roles: core.roles, registry })
-    return { address: server.address, close: () => (stop(), server.close()) }
-  } catch (error) {
+  const insight = parameters.getBool('insight.enabled') ? await mountInsight({ core, handlers, gate: security.gate, parameters, clock, logger, address }) : undefined
+  const close = async (): Promise<void> => {
     stop()
+    await insight?.close()
+  }
+  try {
+    const server = await openMetricsServer({ host, port: parameters.getInt('metrics.port'), roles: core.roles, registry, guest: insight?.front })
+    return { address: server.address, close: () => close().then(() => server.close()) }
+  } catch (error) {
+    await close()
     throw error
   }
 }

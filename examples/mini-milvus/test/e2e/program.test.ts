@@ -1,5 +1,6 @@
 /** The program as its users meet it: start, refusals with their exit codes, shutdown, and no word to the outside. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -11,6 +12,13 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'timetick-program-'))
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
+
+async function contentsOf(path: string): Promise<string[]> {
+  const names = (await readdir(path, { recursive: true })).sort()
+  return Promise.all(
+    names.map(async (name) => ((await stat(join(path, name))).isFile() ? `${name} ${createHash('sha1').update(await readFile(join(path, name))).digest('hex')}` : name)),
+  )
+}
 
 describe('the program', () => {
   it('says where it serves, and stops in order at the first signal', async () => {
@@ -30,15 +38,20 @@ describe('the program', () => {
     const data = join(folder, 'busy')
     const node = await startProgram(['--data-dir', data])
     const second = await runProgram(['--data-dir', data, '--port', '0', '--metrics-port', '0'])
-    expect(second.code).toBe(4)
-    expect(second.stderr).toMatch(new RegExp(`in process ${node.child.pid}\\n$`))
+    expect(second.code, second.stderr).toBe(4)
+    expect(second.stderr).toMatch(new RegExp(`^mini-milvus: ${data} is in use by process ${node.child.pid} on \\S+, since \\d{4}-[^ ]+Z\\n$`))
     const port = node.address.split(':')[1] ?? ''
     const third = await runProgram(['--in-memory', '--port', port, '--metrics-port', '0'])
     expect(third.code).toBe(3)
     expect(third.stderr).toContain(`${port} is in use; try --port ${Number(port) + 1} or --port 0`)
     await node.stop('SIGKILL')
-    // The kernel freed the lock with the process: the first try works.
-    expect(await (await startProgram(['--data-dir', data])).stop()).toBe(0)
+    // The kernel freed the lock with the process: the first try works, and says whose folder it was.
+    const after = await startProgram(['--data-dir', data])
+    expect(await after.stop()).toBe(0)
+    expect(after.errors()).toContain(`took over ${data}: process ${node.child.pid} on`)
+    const last = await startProgram(['--data-dir', data])
+    expect(await last.stop()).toBe(0)
+    expect(last.errors()).not.toContain('took over')
   })
 
   it('refuses a newer data format before it touches anything', async () => {
@@ -48,6 +61,76 @@ describe('the program', () => {
     await writeFile(manifest, JSON.stringify({ format: 999, version: 999 }))
     const refused = await runProgram(['--data-dir', data, '--port', '0', '--metrics-port', '0'])
     expect(refused.code).toBe(5)
+  })
+
+  it('refuses a folder of a newer release without changing a byte of it', async () => {
+    const data = join(folder, 'future')
+    await (await startProgram(['--data-dir', data])).stop()
+    await writeFile(join(data, 'format.json'), '{"format":2,"by":"9.0.0"}')
+    const before = await contentsOf(data)
+    const refused = await runProgram(['--data-dir', data, '--port', '0', '--metrics-port', '0'])
+    expect(refused.code).toBe(5)
+    expect(refused.stderr).toMatch(/data format 2, written by mini-milvus 9\.0\.0; this release .* knows formats up to 1\. Nothing was changed/)
+    expect(await contentsOf(data)).toEqual(before)
+    expect((await runProgram(['check', data])).code).toBe(5)
+  })
+
+  it('doctor tells what is in the way', async () => {
+    const node = await startProgram(['--data-dir', join(folder, 'doctor')])
+    const port = node.address.split(':')[1] ?? ''
+    const sick = await runProgram(['doctor', '--json', '--port', port, '--metrics-port', '0', '--data-dir', join(folder, 'doctor')])
+    const findings = JSON.parse(sick.stdout) as { name: string; state: string; detail: string }[]
+    expect(findings.find(({ name }) => name === 'port of gRPC and REST')).toMatchObject({ state: 'fail', detail: `${port} is in use` })
+    expect(findings.find(({ name }) => name === 'last run')?.detail).toContain(`process ${node.child.pid}`)
+    expect(findings.find(({ name }) => name === 'lmdb')?.state).toBe('ok')
+    expect(sick.code).toBe(2)
+    await node.stop()
+    const well = await runProgram(['doctor', '--port', '0', '--metrics-port', '0', '--data-dir', join(folder, 'doctor')])
+    expect(well.stdout).toMatch(/^(ok|warn) +Node/)
+    expect(well.code).toBe(0)
+  })
+
+  it('export writes every row once, with whole numbers as they are; check reads the folder and names damage', async () => {
+    const data = join(folder, 'exported')
+    const node = await startProgram(['--data-dir', data])
+    const post = async (path: string, body: object): Promise<unknown> => (await fetch(`http://${node.address}/v2/vectordb/${path}`, { method: 'POST', body: JSON.stringify(body) })).json()
+    await post('collections/create', { collectionName: 'points', dimension: 2, metricType: 'L2' })
+    const rows = Array.from({ length: 1203 }, (_, index) => ({ id: String(9_007_199_254_740_993n + BigInt(index)), vector: [index, 0.5], note: `row ${index}` }))
+    expect(await post('entities/insert', { collectionName: 'points', data: rows })).toMatchObject({ code: 0 })
+    const file = join(folder, 'points.jsonl')
+    const exported = await runProgram(['export', 'points', '--address', node.address, '--output', file])
+    expect(exported).toMatchObject({ code: 0, stdout: '' })
+    const lines = (await readFile(file, 'utf8')).trimEnd().split('\n')
+    expect(lines).toHaveLength(1203)
+    expect(lines[0]).toContain('9007199254740993')
+    expect(new Set(lines).size).toBe(1203)
+    expect(JSON.parse(lines[1202] ?? '')).toMatchObject({ vector: [1202, 0.5], note: 'row 1202' })
+    expect((await runProgram(['export', 'missing', '--address', node.address])).code).toBe(5)
+    expect((await runProgram(['check', data])).code).toBe(4)
+    expect(await post('collections/flush', { collectionName: 'points' })).toMatchObject({ code: 0 })
+    await node.stop()
+    const whole = await runProgram(['check', data, '--json'])
+    expect(JSON.parse(whole.stdout)).toMatchObject({ collections: 1, rows: 1203, damage: [] })
+    expect(whole.code).toBe(0)
+    const [name = ''] = (await readdir(join(data, 'objects'), { recursive: true })).filter((path) => path.endsWith('rows.arrow'))
+    const bytes = await readFile(join(data, 'objects', name))
+    bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 1
+    await writeFile(join(data, 'objects', name), bytes)
+    const damaged = await runProgram(['check', data])
+    expect(damaged.stdout).toContain(name)
+    expect(damaged.code).toBe(5)
+    expect((await runProgram(['check', join(folder, 'nothing')])).code).toBe(5)
+  })
+
+  it.each(['bash', 'zsh', 'fish'])('completes in %s', async (shell) => {
+    const { code, stdout } = await runProgram(['completion', shell])
+    expect(code).toBe(0)
+    for (const word of ['doctor', 'check', 'export', 'data-dir']) expect(stdout).toContain(word)
+  })
+
+  it('suggests what may have been meant', async () => {
+    expect(await runProgram(['--prot', '1'])).toMatchObject({ code: 2, stderr: expect.stringContaining('--port') as string })
+    expect((await runProgram(['completion', 'tcsh'])).code).toBe(2)
   })
 
   it.each([

@@ -19,6 +19,8 @@ export interface RunningProgram {
   readonly child: ChildProcess
   readonly ready: Ready
   readonly address: string
+  /** What it wrote to standard error so far. */
+  errors(): string
   /** Sends the signal and gives the exit code (null when the signal ended it). */
   stop(signal?: NodeJS.Signals): Promise<number | null>
 }
@@ -44,6 +46,7 @@ export async function startProgram(flags: readonly string[], options: { readonly
     child,
     ready,
     address: ready.address,
+    errors: () => errors,
     stop(signal = 'SIGTERM') {
       child.kill(signal)
       return ended

@@ -1,0 +1,38 @@
+/** Where an export goes, and how it asks. */
+import { open } from 'node:fs/promises'
+import { request } from 'node:http'
+
+export interface Output {
+  write(text: string): Promise<void>
+  close(): Promise<void>
+}
+
+/** A file that must be new, or standard output. */
+export async function openOutput(path: string | undefined): Promise<Output> {
+  if (path === undefined) {
+    return { write: (text) => new Promise((done, fail) => void process.stdout.write(text, (error) => (error ? fail(error) : done()))), close: async () => undefined }
+  }
+  const file = await open(path, 'wx')
+  return {
+    write: async (text) => {
+      await file.appendFile(text)
+    },
+    async close() {
+      await file.datasync()
+      await file.close()
+    },
+  }
+}
+
+export function postJson(url: string, body: string): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    const asked = request(url, { method: 'POST', headers: { 'Content-Type': 'application/json' } }, (response) => {
+      const chunks: Buffer[] = []
+      response.on('data', (chunk: Buffer) => chunks.push(chunk))
+      response.once('end', () => resolve(Buffer.concat(chunks)))
+      response.once('error', reject)
+    })
+    asked.once('error', reject)
+    asked.end(body)
+  })
+}
