@@ -10,6 +10,9 @@ const texts = [
   { id: 'tomatoes', topic: 'garden', year: 2024, text: 'water the tomatoes in the morning' },
 ]
 
+/** For conditions on a busy machine. */
+const slow = { timeout: 20_000 }
+
 /** Words as directions: the same text always gives the same vector. */
 function embed(text: string, dim: number): number[] {
   const vector = Array.from({ length: dim }, () => 0)
@@ -48,7 +51,7 @@ describe.skipIf(!hasApplications())('applications from npm', () => {
   let test: TestNode
   beforeAll(async () => {
     test = await startTestNode()
-  })
+  }, 60_000)
   afterAll(() => test.close())
 
   describe('the Milvus store of LangChain.js', () => {
@@ -64,7 +67,7 @@ describe.skipIf(!hasApplications())('applications from npm', () => {
       store = new Milvus(embeddings, { collectionName: 'langchain', clientConfig: { address: test.node.address, logLevel: 'error' }, autoId: false, primaryField: 'doc_id' })
       const documents = texts.map(({ id, topic, year, text }) => ({ pageContent: text, metadata: { doc_id: id, topic, year } }))
       await store.addDocuments(documents)
-    })
+    }, 60_000)
     afterAll(() => store.client.closeConnection())
 
     it('finds the nearest texts, with their distances', async () => {
@@ -115,13 +118,13 @@ describe.skipIf(!hasApplications())('applications from npm', () => {
       const params = { configOrAddress: { address: test.node.address, logLevel: 'error' } }
       store = new MilvusVectorStore({ collection: 'llama', embeddingModel: {}, params })
       expect(await store.add(texts.map(nodeOf))).toEqual(texts.map(({ id }) => id))
-    })
+    }, 60_000)
     afterAll(() => store.client().closeConnection())
 
     const query = (question: string, more: object = {}) => store.query({ queryEmbedding: embed(question, DIM), similarityTopK: 4, mode: 'default', ...more })
 
     it('finds the nearest texts', async () => {
-      await expect.poll(async () => (await query('bake bread in the oven')).ids).toHaveLength(4)
+      await expect.poll(async () => (await query('bake bread in the oven')).ids, slow).toHaveLength(4)
       const found = await query('bake bread in the oven')
       const truth = nearest('bake bread in the oven', DIM)
       expect(found.ids).toEqual(truth.map(({ id }) => id))
@@ -141,7 +144,7 @@ describe.skipIf(!hasApplications())('applications from npm', () => {
 
     it('deletes', async () => {
       await store.delete('bread')
-      await expect.poll(async () => [...(await query('bread')).ids].sort()).toEqual(['roses', 'soup', 'tomatoes'])
+      await expect.poll(async () => [...(await query('bread')).ids].sort(), slow).toEqual(['roses', 'soup', 'tomatoes'])
     })
   })
 })

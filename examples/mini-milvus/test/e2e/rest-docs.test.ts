@@ -19,7 +19,7 @@ describe('docs/rest.md', () => {
     expect(examples.length).toBeGreaterThan(25)
   })
 
-  it('says what the node does', async () => {
+  it('says what the node does', { timeout: 120_000 }, async () => {
     const node = await startMiniMilvus({ inMemory: true, port: 0 })
     try {
       for (const { command, expected } of examples) {

@@ -18,7 +18,7 @@ interface Answer {
 let test: TestNode
 beforeAll(async () => {
   test = await startTestNode()
-})
+}, 60_000)
 afterAll(() => test.close())
 
 /** @param body JSON text may hold what JavaScript's numbers cannot */
@@ -128,7 +128,7 @@ describe('collections as resources', () => {
     expect(flushed.body).toMatchObject({ status: { code: 0 }, coll_segIDs: { things: { data: expect.any(Array) as unknown } } })
     expect((await call('POST /api/v1/flush', { collection_names: ['things'] })).body).toMatchObject({ status: { code: 0 } })
     const persistent = async () => ((await call('GET /api/v1/collections/things/segments/persistent')).body as { infos: unknown[] }).infos.length
-    await expect.poll(persistent).toBeGreaterThan(0)
+    await expect.poll(persistent, { timeout: 20_000 }).toBeGreaterThan(0)
     expect((await call('GET /api/v1/collections/things/segments/query')).body).toMatchObject({ status: { code: 0 } })
     const { collectionID } = (await call('GET /api/v1/collections/things/schema')).body
     const { compactionID } = (await call('POST /api/v1/compactions', { collectionID })).body as { compactionID: string }

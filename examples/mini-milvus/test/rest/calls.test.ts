@@ -90,7 +90,7 @@ describe('bodies', () => {
     const held = new Promise<void>((resolve) => (release = resolve))
     const url = await start(names(() => held.then(() => [])), { limits: { maxInFlightBytes: 100 } })
     const first = post(url + LIST, `{"x":"${'y'.repeat(70)}"}`)
-    await expect.poll(async () => (await post(url + LIST, `{"x":"${'y'.repeat(95)}"}`)).body).toMatchObject({ code: 8, message: expect.stringContaining('retry') as unknown })
+    await expect.poll(async () => (await post(url + LIST, `{"x":"${'y'.repeat(95)}"}`)).body, { timeout: 20_000 }).toMatchObject({ code: 8, message: expect.stringContaining('retry') as unknown })
     release()
     expect((await first).body).toMatchObject({ code: 0 })
     expect((await post(url + LIST, `{"x":"${'y'.repeat(70)}"}`)).body).toMatchObject({ code: 0 })

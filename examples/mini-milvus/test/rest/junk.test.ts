@@ -23,7 +23,7 @@ beforeAll(async () => {
   node = await openTestNode()
   const rows = { collectionName: 'rows', dimension: 2, properties: {} }
   await fetch(`http://${node.address}/v2/vectordb/collections/create`, { method: 'POST', body: JSON.stringify(rows) })
-})
+}, 60_000)
 afterAll(() => node.close())
 
 async function send({ method, path }: Route, values: readonly (readonly [Param, string])[]): Promise<{ status: number; text: string }> {
