@@ -112,8 +112,8 @@ export function searchSparse(set: VectorSet, query: SearchQuery): SearchResult {
   const found = { keys: new Float32Array(nq * limit), rows: new Uint32Array(nq * limit), size: 0 }
   const pairs = pairsOf(set.vectors)
   const offer = (row: number, score: number): void => {
-    if (score === 0 || (mask !== undefined && mask[row] !== 1)) return
     const key = Math.fround(-score)
+    if (key > top.worst || (mask !== undefined && mask[row] !== 1)) return
     if (isInRange(-key, query)) top.offer(key, row)
   }
   for (let i = 0; i < nq && limit > 0; i++) {
@@ -146,7 +146,10 @@ function scorePostings(postings: Postings, probe: Pairs, all: number, rows: numb
       scores[row] = (scores[row] as number) + weight * (values[at] as number)
     }
   }
-  for (let row = 0; row < rows; row++) offer(row, scores[row] as number)
+  for (let row = 0; row < rows; row++) {
+    const score = scores[row] as number
+    if (score !== 0) offer(row, score)
+  }
   scores.fill(0, 0, all)
 }
 
@@ -163,6 +166,10 @@ function find(sorted: Uint32Array, wanted: number): number {
   return -1
 }
 
+/** Whether a dimension with these low bits is in the query: what keeps most of a row's dimensions from being looked up. */
+const wanted = new Uint8Array(65_536)
+const LOW_BITS = 0xffff
+
 /** A table of the query's dimensions, half empty or more, with open addresses. */
 function scoreRows({ offsets }: VectorSet, { dims, values }: Pairs, probe: Pairs, rows: number, mask: Uint8Array | undefined, offer: Offer): void {
   if (offsets === undefined || probe.dims.length === 0) return
@@ -178,17 +185,21 @@ function scoreRows({ offsets }: VectorSet, { dims, values }: Pairs, probe: Pairs
     while (keys[at] !== 0) at = (at + 1) & last
     keys[at] = key
     weights[at] = probe.values[q + 1] as number
+    wanted[(probe.dims[q] as number) & LOW_BITS] = 1
   }
   for (let row = 0; row < rows; row++) {
     if (mask !== undefined && mask[row] !== 1) continue
     const end = (offsets[row + 1] as number) >>> 2
     let score = 0
     for (let word = (offsets[row] as number) >>> 2; word < end; word += 2) {
-      const key = (dims[word] as number) + 1
+      const dim = dims[word] as number
+      if (wanted[dim & LOW_BITS] === 0) continue
+      const key = dim + 1
       let at = Math.imul(key, 0x9e3779b1) >>> shift
       while (keys[at] !== 0 && keys[at] !== key) at = (at + 1) & last
       if (keys[at] === key) score += (weights[at] as number) * (values[word + 1] as number)
     }
-    offer(row, score)
+    if (score !== 0) offer(row, score)
   }
+  for (let q = 0; q < probe.dims.length; q += 2) wanted[(probe.dims[q] as number) & LOW_BITS] = 0
 }
