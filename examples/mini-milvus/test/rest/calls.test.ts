@@ -87,10 +87,18 @@ describe('bodies', () => {
 
   it('in flight have a bound, beyond which they may try again', async () => {
     let release = (): void => {}
+    let entered = (): void => {}
     const held = new Promise<void>((resolve) => (release = resolve))
-    const url = await start(names(() => held.then(() => [])), { limits: { maxInFlightBytes: 100 } })
+    const isRunning = new Promise<void>((resolve) => (entered = resolve))
+    const handlers = names(async () => {
+      entered()
+      await held
+      return []
+    })
+    const url = await start(handlers, { limits: { maxInFlightBytes: 100 } })
     const first = post(url + LIST, `{"x":"${'y'.repeat(70)}"}`)
-    await expect.poll(async () => (await post(url + LIST, `{"x":"${'y'.repeat(95)}"}`)).body, { timeout: 20_000 }).toMatchObject({ code: 8, message: expect.stringContaining('retry') as unknown })
+    await isRunning
+    expect((await post(url + LIST, `{"x":"${'y'.repeat(40)}"}`)).body).toMatchObject({ code: 8, message: expect.stringContaining('retry') as unknown })
     release()
     expect((await first).body).toMatchObject({ code: 0 })
     expect((await post(url + LIST, `{"x":"${'y'.repeat(70)}"}`)).body).toMatchObject({ code: 0 })
