@@ -8,6 +8,7 @@ import { openLmdbKV } from '../src/lmdb.ts'
 import { testKV } from '../src/testing.ts'
 import { freshFolders } from './folders.edge.ts'
 import { ManualClock } from './manual-clock.ts'
+import { ring } from './services.edge.ts'
 
 const fresh = freshFolders()
 const READS = new Set(['load', 'loadEntry', 'multiLoad', 'loadWithPrefix', 'has', 'watch', 'watchWithPrefix'])
@@ -31,7 +32,7 @@ async function openBoth(limits: { maxHistory?: number; maxWatchLagBytes?: number
   return split(writer, await openLmdbKV({ path, readOnly: true, pollMs: 1, ...limits }))
 }
 
-testKV('lmdb, read by a reader', {
+if (ring !== 'default') testKV('lmdb, read by a reader', {
   runner: { describe, it },
   create: openBoth,
   createBounded: () => openBoth({ maxHistory: 10, maxWatchLagBytes: 4096 }),
