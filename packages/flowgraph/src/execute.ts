@@ -4,7 +4,7 @@ import { keepFinal } from './cut.ts'
 import { GIVEN_UP, recover } from './recover.ts'
 import type { Msg, OperateResult } from './msg.ts'
 import { deliver, riseFrontier } from './route.ts'
-import { callOperate } from './tracing.ts'
+import { callOperate, isWatched } from './tracing.ts'
 import type { EdgeEnd, Task, Vertex, Edge } from './vertex.ts'
 
 /** Run `operate` at a tick, or let it pass by, and send what comes of it. */
@@ -17,7 +17,7 @@ export function execute(core: Core, vertex: Vertex, tick: bigint, inputs: readon
   let result: OperateResult | Promise<OperateResult>
   vertex.operating = true
   try {
-    result = callOperate(core, vertex, tick, inputs)
+    result = isWatched(core) ? callOperate(core, vertex, tick, inputs) : vertex.node.operate(inputs, core.signal)
   } catch (error) {
     vertex.operating = false
     return threw(core, vertex, tick, inputs, error)
@@ -30,7 +30,8 @@ export function execute(core: Core, vertex: Vertex, tick: bigint, inputs: readon
 export function answered(core: Core, vertex: Vertex, tick: bigint, inputs: readonly Msg[], result: OperateResult | Promise<OperateResult>): void {
   if (isPromise(result)) {
     const { policy } = vertex
-    return startTask(core, vertex, tick, inputs, policy === undefined ? result : result.catch((error: unknown) => recover(core, vertex, policy, tick, inputs, error)))
+    const again = (error: unknown): ReturnType<typeof recover> => recover(core, vertex, policy ?? {}, tick, inputs, error)
+    return startTask(core, vertex, tick, inputs, policy === undefined ? result : result.catch(again))
   }
   vertex.completed++
   // The operator may have closed the graph.

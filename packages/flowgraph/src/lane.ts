@@ -1,7 +1,7 @@
 /**
- * Many plain steps of a node with one input in one loop: what most nodes of most graphs do nearly always. It does what `step` would do, without asking
- * before every message what cannot change between two of them; whatever is not plain (a promise, a routed result, a byte limit, a barrier, a full
- * edge, an end) is left to the general way.
+ * Many plain steps of a node with one input in one loop: what most nodes of most graphs do nearly always. It does what `step` would do,
+ * without asking before every message what cannot change between two of them; whatever is not plain (a promise, a routed result, a byte
+ * limit, a barrier, a full edge, an end) is left to the general way.
  */
 import type { Core } from './core.ts'
 import { answered, threw } from './execute.ts'
@@ -14,7 +14,8 @@ import { wakeSender } from './wake.ts'
 
 /** Gives how many messages were taken, 0 to `limit`; fewer: what comes next is not plain. */
 export function runLane(core: Core, vertex: Vertex, input: Edge, limit: number): number {
-  if (core.stopped || vertex.end !== 'open' || vertex.tasks.length > 0 || input.barriers > 0 || input.limitBytes !== Infinity || isWatched(core)) return 0
+  if (core.stopped || vertex.end !== 'open' || vertex.tasks.length > 0) return 0
+  if (input.barriers > 0 || input.limitBytes !== Infinity || isWatched(core)) return 0
   const { node, outputs, seesSkips } = vertex
   const { queue } = input
   const most = Math.min(limit, queue.length, roomOf(outputs))

@@ -2,8 +2,8 @@ import type { Clock } from './clock.ts'
 import type { Engine } from './engine.ts'
 
 /**
- * After the stop: wait for running operators and for the last checkpoint to be `saved`, then close the nodes that are still open, from the sources down. False if it took longer than
- * `timeoutMs`: then every node has been asked to close, and nobody is waited for any more.
+ * After the stop: wait for running operators and for the last checkpoint to be `saved`, then close the nodes that are still open, from the
+ * sources down. False if it took longer than `timeoutMs`: then every node has been asked to close, and nobody is waited for any more.
  */
 export async function shutDown(engine: Engine, clock: Clock, timeoutMs: number, saved: Promise<void>): Promise<boolean> {
   let cancel = (): void => {}

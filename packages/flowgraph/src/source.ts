@@ -125,7 +125,8 @@ function passOld(core: Core, vertex: Vertex, source: SourceState, tick: bigint):
 /** Whether it is not negative shows when it passes. */
 function isMsg(core: Core, vertex: Vertex, msg: unknown): boolean {
   if (typeof msg === 'object' && msg !== null && typeof (msg as Partial<Msg>).timeTick === 'bigint') return true
-  return notAMessage(core, vertex, typeof msg === 'object' && msg !== null && 'timeTick' in msg ? `one with timeTick ${describeValue(msg.timeTick)}` : describeValue(msg))
+  const hasTick = typeof msg === 'object' && msg !== null && 'timeTick' in msg
+  return notAMessage(core, vertex, hasTick ? `one with timeTick ${describeValue(msg.timeTick)}` : describeValue(msg))
 }
 
 function notAMessage(core: Core, vertex: Vertex, got: string): false {

@@ -1,7 +1,7 @@
 /**
  * Calls of `operate`, for whoever watches: spans of OpenTelemetry, and `timetick:flowgraph:operate`, a tracing channel of
- * `node:diagnostics_channel` (`start` and `end` around each call, `asyncStart` and `asyncEnd` when its promise settles, `error`). When nobody does, it
- * costs one look.
+ * `node:diagnostics_channel` (`start` and `end` around each call, `asyncStart` and `asyncEnd` when its promise settles, `error`). When nobody
+ * does, it costs one look.
  */
 import { tracingChannel } from 'node:diagnostics_channel'
 import type { Core } from './core.ts'
@@ -44,10 +44,10 @@ export function isWatched(core: Core): boolean {
 /** Calls `operate`, seen by who wants to see it. */
 export function callOperate(core: Core, vertex: Vertex, timeTick: bigint, inputs: readonly Msg[]): Answer {
   const { tracer } = core
-  if (tracer === undefined) return start.hasSubscribers ? publish(core, vertex, timeTick, inputs) : vertex.node.operate(inputs, core.signal)
+  const call = (): Answer => (start.hasSubscribers ? publish(core, vertex, timeTick, inputs) : vertex.node.operate(inputs, core.signal))
+  if (tracer === undefined) return call()
   const attributes = { 'timetick.node': vertex.node.name, 'timetick.tick': String(timeTick) }
-  const run = (span: SpanLike): Answer => inSpan(span, () => (start.hasSubscribers ? publish(core, vertex, timeTick, inputs) : vertex.node.operate(inputs, core.signal)))
-  return tracer.startActiveSpan('flowgraph.operate', { attributes }, run) as Answer
+  return tracer.startActiveSpan('flowgraph.operate', { attributes }, (span) => inSpan(span, call)) as Answer
 }
 
 /** The span is active in `operate`, so that spans that it makes are below; it ends when the promise settles. */

@@ -131,9 +131,7 @@ export function createVertices(
 }
 
 function createVertex(index: number, node: Node): Vertex {
-  const source: SourceState | undefined = isSourceNode(node)
-    ? { node, held: undefined, batch: undefined, at: 0, waiting: false, end: 'open', barrier: undefined, passesOn: node.operate === InputNode.prototype.operate, begun: false, above: -1n }
-    : undefined
+  const source = isSourceNode(node) ? createSourceState(node) : undefined
   return {
     index,
     node,
@@ -161,5 +159,20 @@ function createVertex(index: number, node: Node): Vertex {
     end: 'open',
     closeCalled: false,
     closing: undefined,
+  }
+}
+
+function createSourceState(node: SourceNode): SourceState {
+  return {
+    node,
+    held: undefined,
+    batch: undefined,
+    at: 0,
+    waiting: false,
+    end: 'open',
+    barrier: undefined,
+    passesOn: node.operate === InputNode.prototype.operate,
+    begun: false,
+    above: -1n,
   }
 }

@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { expect, test } from 'vitest'
 import { isFlowGraphError } from '../src/index.ts'
 import type { FlowGraphStates } from '../src/index.ts'
@@ -70,6 +71,26 @@ test(`${GRAPHS} random graphs do what the model does, within their queues, and e
         .toSorted(),
     )
     expect(time.timers).toBe(0)
+  })
+})
+
+test('a graph that is watched goes the general way, and does the same', LONG, async () => {
+  const outcome = async (seed: number): Promise<unknown> => {
+    const time = new VirtualTime()
+    const { graph, trace } = buildSample(sampleOf(seed), { time })
+    graph.start()
+    const error = await time.run(graph.closed)
+    return { error, trace, frontier: graph.states.frontier, nodes: [...graph.states.nodes].map(([name, states]) => [name, { ...states, busyMs: 0 }]) }
+  }
+  await eachSeed(Math.min(GRAPHS, 1_000) / 4, async (seed) => {
+    const alone = await outcome(seed)
+    const watch = (): void => undefined
+    subscribe('tracing:timetick:flowgraph:operate:start', watch)
+    try {
+      expect(await outcome(seed)).toEqual(alone)
+    } finally {
+      unsubscribe('tracing:timetick:flowgraph:operate:start', watch)
+    }
   })
 })
 

@@ -41,18 +41,22 @@ export interface OpenHybridLogicalClockOptions extends HybridLogicalClockOptions
  */
 export async function openHybridLogicalClock(options: OpenHybridLogicalClockOptions): Promise<PersistedHybridLogicalClock> {
   if (typeof options !== 'object' || options === null) throw new TypeError(`expected the options to be an object, got ${show(options)}`)
-  const { kv, clock = systemClock, maxOffsetMs = 500, saveIntervalMs = 1_000, saveTimeoutMs = 5_000, maxClockWaitMs = 10_000, signal, onSaveFailed } = options
+  const { kv, clock = systemClock, maxOffsetMs = 500, saveIntervalMs = 1_000, saveTimeoutMs = 5_000 } = options
+  const { maxClockWaitMs = 10_000, signal, onSaveFailed } = options
   checkMethods('kv', kv, ['loadEntry', 'compareAndSave'])
   checkMethods('clock', clock, ['now', 'monotonic', 'setTimer'])
   checkInteger('saveIntervalMs', saveIntervalMs, 10, 3_600_000)
   checkInteger('saveTimeoutMs', saveTimeoutMs, 1, 2 ** 31 - 1)
   checkMs('maxClockWaitMs', maxClockWaitMs, 0)
-  if (onSaveFailed !== undefined && typeof onSaveFailed !== 'function') throw new TypeError(`expected \`onSaveFailed\` to be a function, got ${show(onSaveFailed)}`)
+  if (onSaveFailed !== undefined && typeof onSaveFailed !== 'function') {
+    throw new TypeError(`expected \`onSaveFailed\` to be a function, got ${show(onSaveFailed)}`)
+  }
   const key = keyBelow(options.rootPath ?? 'tso', 'hlc')
   // Its own options, before anything is saved.
   createHybridLogicalClock(options)
   signal?.throwIfAborted()
-  const bound = new HlcBound({ kv, key, owner: randomName(), clock, saveIntervalMs, maxOffsetMs: Math.min(maxOffsetMs, MAX_ROOM_MS), saveTimeoutMs, onSaveFailed })
+  const roomMs = Math.min(maxOffsetMs, MAX_ROOM_MS)
+  const bound = new HlcBound({ kv, key, owner: randomName(), clock, saveIntervalMs, maxOffsetMs: roomMs, saveTimeoutMs, onSaveFailed })
   try {
     await abortable(bound.open((endMs) => reach(clock, endMs, maxClockWaitMs, signal)), signal)
     return new PersistedHybridLogicalClock({ ...options, clock }, bound)
