@@ -7,7 +7,7 @@ import { listPackages, listWorkspaces } from './lib/repo.mjs'
 
 try {
   ensureInstalled()
-  const own = listWorkspaces(['examples/insight'])
+  const own = listWorkspaces(['examples/insight']).toReversed()
   ensureBuilt('insight', [...listPackages(), ...own])
   const server = own.find(({ name }) => name === 'timetick-insight')
   await import(pathToFileURL(path.join(server.dir, server.manifest.bin['timetick-insight'])).href)

@@ -47,9 +47,11 @@ async function main() {
   const { ensureBuilt } = await import('./lib/build.mjs')
   const { listPackages, listWorkspaces } = await import('./lib/repo.mjs')
   const node = listWorkspaces(['examples']).find((w) => w.name === 'mini-milvus')
+  // The page comes before the server that serves it.
+  const page = listWorkspaces(['examples/insight']).toReversed()
   try {
     ensureInstalled()
-    ensureBuilt('start', [...listPackages(), node])
+    ensureBuilt('start', [...listPackages(), ...page, node])
   } catch (error) {
     console.error(error.message)
     process.exit(1)

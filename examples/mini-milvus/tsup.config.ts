@@ -8,5 +8,7 @@ export default defineConfig({
   dts: { entry: { index: 'src/index.ts' } },
   sourcemap: true,
   clean: true,
+  // Private to this repository, so it is part of the program.
+  noExternal: ['timetick-insight'],
   splitting: true,
 })

@@ -27,7 +27,7 @@ function sourceHash(workspaces) {
   }
   add(path.join(repoRoot, 'tsconfig.base.json'))
   for (const { dir } of workspaces) {
-    for (const name of ['package.json', 'tsup.config.ts', 'tsconfig.json']) if (existsSync(path.join(dir, name))) add(path.join(dir, name))
+    for (const name of ['package.json', 'tsup.config.ts', 'vite.config.ts', 'index.html', 'tsconfig.json']) if (existsSync(path.join(dir, name))) add(path.join(dir, name))
     for (const name of ['src', 'scripts']) if (existsSync(path.join(dir, name))) for (const file of filesBelow(path.join(dir, name))) add(file)
   }
   return hash.digest('hex')

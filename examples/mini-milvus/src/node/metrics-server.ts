@@ -1,6 +1,6 @@
 /** The second port: health for probes, metrics for Prometheus. Loopback unless the node itself is open. */
 import type { Registry } from 'prom-client'
-import { startHttpServer, type HttpServer } from '../edge/http.ts'
+import { startHttpServer, type HttpGuest, type HttpServer } from '../edge/http.ts'
 import type { NodeCore } from './core.ts'
 
 export interface MetricsServer {
@@ -13,6 +13,8 @@ export interface MetricsServerOptions extends Pick<NodeCore, 'roles'> {
   readonly host: string
   readonly port: number
   readonly registry: Registry
+  /** The page of insight, where it is on. */
+  readonly guest?: HttpGuest | undefined
 }
 
 export async function openMetricsServer(options: MetricsServerOptions): Promise<MetricsServer> {
@@ -29,7 +31,7 @@ export async function openMetricsServer(options: MetricsServerOptions): Promise<
       default:
         return { status: 404, type: 'text/plain', body: 'not found' }
     }
-  })
+  }, options.guest)
   return { address: `${server.host}:${server.port}`, close: () => server.close() }
 }
 

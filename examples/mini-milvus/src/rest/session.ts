@@ -8,7 +8,7 @@ import type { Session } from './route.ts'
 const methodsByName: ReadonlyMap<string, MethodInfo> = new Map(methods.map((method) => [method.name, method]))
 
 /** @param int64AsNumber where `Accept-Type-Allow-Int64` does not say */
-export function createSession(dispatch: DispatchOptions, info: CallInfo, request: IncomingMessage, int64AsNumber: boolean): Session {
+export function createSession(dispatch: DispatchOptions, info: CallInfo, request: Pick<IncomingMessage, 'headers'>, int64AsNumber: boolean): Session {
   const asked = request.headers['accept-type-allow-int64']
   const callAny: Session['callAny'] = (rpc, message) => dispatchObject(dispatch, methodOf(rpc), message, info)
   return {

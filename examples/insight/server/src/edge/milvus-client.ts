@@ -19,7 +19,7 @@ export function createMilvusApi({ address, token, ssl, timeoutMs = 10_000 }: Mil
   return {
     async connect() {
       await client?.closeConnection()
-      client = new MilvusClient({ address, timeout: timeoutMs, maxRetries: 0, ...(token === undefined ? {} : { token }), ...(ssl === undefined ? {} : { ssl }), channelOptions: { 'grpc.max_receive_message_length': -1 } })
+      client = new MilvusClient({ address, logLevel: 'error', timeout: timeoutMs, maxRetries: 0, ...(token === undefined ? {} : { token }), ...(ssl === undefined ? {} : { ssl }), channelOptions: { 'grpc.max_receive_message_length': -1 } })
       await client.connectPromise
       const answer = await client.getVersion()
       if (answer.version === undefined || answer.version === '') throw new Error('the server does not say its version')

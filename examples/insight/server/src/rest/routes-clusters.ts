@@ -88,7 +88,11 @@ export function clusterRoutes({ clusters, open, clock }: { readonly clusters: Cl
       path: '/clusters/:c/vector-search',
       summary: 'Nearest rows of a collection to a vector.',
       parameters: [clusterParameter],
-      run: async (request, { c }) => vectorSearch(await open(request, c), bodyOf(request)),
+      run: async (request, { c }) => {
+        // Seeing a collection is not the right to read its rows.
+        if (request.principal?.mayAct !== true) throw new RestError(403, 'forbidden', 'you may not search here')
+        return vectorSearch(await open(request, c), bodyOf(request))
+      },
     },
   ]
 }
