@@ -7,6 +7,8 @@ export interface ReadyFacts {
   readonly elapsedMs: number
   readonly address: string
   readonly metricsAddress: string | undefined
+  /** The page of insight, where it is served. */
+  readonly page: string | undefined
   readonly dataDir: string | undefined
   readonly collections: number
   readonly settings: readonly { readonly key: string; readonly value: string; readonly source: string }[]
@@ -18,6 +20,7 @@ export function readyFacts(node: MiniMilvus, version: string, elapsedMs: number)
     elapsedMs: Math.round(elapsedMs),
     address: node.address,
     metricsAddress: node.metricsAddress,
+    page: node.metricsAddress !== undefined && node.parameters.getBool('insight.enabled') ? `http://${node.metricsAddress}/webui/` : undefined,
     dataDir: node.dataDir,
     collections: node.catalog.collections().length,
     settings: changedSettings(node),
@@ -32,6 +35,7 @@ export function readyText(facts: ReadyFacts, color: boolean): string {
     `${bold('mini-milvus')} ${facts.version} ready in ${facts.elapsedMs} ms`,
     `  gRPC, REST  ${bold(`http://${facts.address}`)}`,
     facts.metricsAddress === undefined ? undefined : `  health      http://${facts.metricsAddress}/healthz`,
+    facts.page === undefined ? undefined : `  page        ${facts.page}`,
     `  data        ${facts.dataDir ?? 'in memory, gone when the process ends'}${facts.dataDir === undefined ? '' : ` (${count})`}`,
     changed === '' ? undefined : `  settings    ${changed}`,
     `  try         curl -X POST http://${facts.address}/v2/vectordb/collections/list -d '{}'`,
