@@ -1,5 +1,12 @@
 /// <reference lib="esnext.disposable" />
-/** Many virtual channels on one physical channel, read by one consumer (Milvus: msgdispatcher). */
+/**
+ * `@timetick/msgstream/dispatcher`: many virtual channels on one physical channel, read by one consumer (Milvus: msgdispatcher).
+ *
+ *     const dispatcher = createMsgDispatcher({ mq, channel: 'dml-0' })
+ *     for await (const pack of await dispatcher.register({ vchannel: 'dml-0_7v0', position })) apply(pack)
+ *
+ * @module
+ */
 import { checkChannel, checkFunction, checkObject, intOption, show } from './check.ts'
 import type { Clock } from './clock.ts'
 import { systemClock } from './edge.ts'

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { createMsgDispatcher, createTimeTick, createTsMsg, encodeEnvelope, END_OF_STREAM, type Mq, type MqProducer, type MsgDispatcher, type MsgPack, type VirtualChannel } from '../src/index.ts'
+import { createMsgDispatcher, type MsgDispatcher, type VirtualChannel } from '../src/dispatcher.ts'
+import { createTimeTick, createTsMsg, encodeEnvelope, END_OF_STREAM, type Mq, type MqProducer, type MsgPack } from '../src/index.ts'
 import { createMemoryMq } from '../src/memory.ts'
 import { seeded } from './faulty-fs.ts'
 import { flush, ManualClock } from './helpers.ts'

@@ -1,6 +1,6 @@
 /** What a reader may ask for, over every queue: committed positions, pauses, ends. */
 import { deepStrictEqual, ok, rejects } from 'node:assert/strict'
-import { createChannelPositionStore } from '../channel-position-store.ts'
+import { createChannelPositionStore } from '../positions.ts'
 import { encodeEnvelope } from '../envelope.ts'
 import { END_OF_STREAM, MsgType, type MsgPack, type TsMsg } from '../message.ts'
 import type { Mq } from '../mq.ts'

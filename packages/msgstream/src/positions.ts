@@ -1,4 +1,11 @@
-/** Positions kept in the queue itself: one channel per subscription, whose last frame counts. */
+/**
+ * `@timetick/msgstream/positions`: positions kept in the queue itself, one channel per subscription, whose last frame counts.
+ *
+ *     const store = createChannelPositionStore({ mq })
+ *     await stream.asConsumer(channels, { subscription: 'billing', store, ack: 'auto' })
+ *
+ * @module
+ */
 import { checkChannel, checkObject, show } from './check.ts'
 import { isMsgStreamError, MsgStreamError } from './errors.ts'
 import type { MsgPosition } from './message.ts'
