@@ -2,11 +2,12 @@
  * Rewrites segments in the background, one job at a time: small ones are merged, deleted rows are left out, deltas that
  * everybody knows are dropped. A job ends in one change of the metadata; until then nothing refers to what it wrote.
  */
-import { concatColumns } from '../codec/gather.ts'
 import { fillColumn } from '../codec/fill.ts'
 import { expiredSegment, withoutExpired } from './expired-rows.ts'
 import { latestDeletes, withoutDead, writeRowSegment, type StampedDelete, type StampedRows } from '../datanode/stamped-rows.ts'
+import { joinColumns, type Pause } from '../datanode/sliced.ts'
 import type { NodeClock } from '../edge/system.ts'
+import type { Column } from '../model/column.ts'
 import type { CollectionMeta, SegmentMeta } from '../model/meta.ts'
 import type { SegmentLoader } from '../querynode/segment-loader.ts'
 import type { ObjectStorage } from '../storage/index.ts'
@@ -21,7 +22,7 @@ export interface CompactorOptions extends CompactionPolicy {
   readonly loader: SegmentLoader
   readonly allocateId: () => Promise<bigint>
   /** What has expired is left out. */
-  readonly clock: Pick<NodeClock, 'now' | 'setTimer'>
+  readonly clock: Pick<NodeClock, 'now' | 'setTimer' | 'yieldToLoop'>
   readonly onWarning: (message: string, error: unknown) => void
 }
 
@@ -155,16 +156,17 @@ export class Compactor {
     const last = job.segments.at(-1)
     if (first === undefined || last === undefined) return []
     const { schema } = collection
-    const latest = latestDeletes(await this.#deletes(collection, job.deltas), first.partitionId)
-    const alive = withoutExpired(withoutDead(await this.#rows(collection, job.segments), latest, schema), collection, this.#options.clock.now())
+    const pause = (): Promise<void> => this.#options.clock.yieldToLoop()
+    const latest = await latestDeletes(await this.#deletes(collection, job.deltas), first.partitionId, pause)
+    const alive = await withoutExpired(await withoutDead(await this.#rows(collection, job.segments, pause), latest, schema, pause), collection, this.#options.clock.now(), pause)
     if (alive.length === 0) return []
     const { collectionId, partitionId, vchannel, startTs } = first
     const endTs = job.segments.reduce((greatest, segment) => (segment.endTs > greatest ? segment.endTs : greatest), last.endTs)
     const segment = { id: await allocateId(), collectionId, partitionId, vchannel, startTs, endTs, deletesTs: job.deletesTs }
-    return [await writeRowSegment(storage, schema, segment, alive)]
+    return [await writeRowSegment(storage, schema, segment, alive, pause)]
   }
 
-  async #rows({ schema }: CollectionMeta, segments: readonly SegmentMeta[]): Promise<StampedRows> {
+  async #rows({ schema }: CollectionMeta, segments: readonly SegmentMeta[], pause: Pause): Promise<StampedRows> {
     const parts: StampedRows[] = []
     for (const segment of segments) parts.push(await this.#options.loader.rows(segment, schema))
     const length = parts.reduce((sum, part) => sum + part.length, 0)
@@ -174,8 +176,11 @@ export class Compactor {
       timestamps.set(part.timestamps.subarray(0, part.length), at)
       at += part.length
     }
-    const columns = schema.fields.map((field) => [field.id, concatColumns(parts.map((part) => part.columns.get(field.id) ?? fillColumn(field, part.length)))] as const)
-    return { length, columns: new Map(columns), timestamps }
+    const columns = new Map<number, Column>()
+    for (const field of schema.fields) {
+      columns.set(field.id, await joinColumns(parts.map((part) => part.columns.get(field.id) ?? fillColumn(field, part.length)), pause))
+    }
+    return { length, columns, timestamps }
   }
 
   async #deletes({ schema }: CollectionMeta, deltas: readonly SegmentMeta[]): Promise<StampedDelete[]> {

@@ -1,18 +1,19 @@
 /** What a rewrite leaves out because its time is over. */
-import { gatherColumn } from '../codec/gather.ts'
-import type { StampedRows } from '../datanode/stamped-rows.ts'
+import { STEP_ROWS, type Pause } from '../datanode/sliced.ts'
+import { pickRows, type StampedRows } from '../datanode/stamped-rows.ts'
 import { expiryRule, TTL_SECONDS } from '../model/expiry.ts'
 import type { CollectionMeta, SegmentMeta } from '../model/meta.ts'
 
-export function withoutExpired(rows: StampedRows, collection: CollectionMeta, now: number): StampedRows {
+export async function withoutExpired(rows: StampedRows, collection: CollectionMeta, now: number, pause: Pause): Promise<StampedRows> {
   const rule = expiryRule(collection)
   if (rule === undefined) return rows
   const expiryOf = rule.expiryOf(rows.timestamps, (fieldId) => rows.columns.get(fieldId))
   const alive: number[] = []
-  for (let row = 0; row < rows.length; row++) if (expiryOf(row) > now) alive.push(row)
-  if (alive.length === rows.length) return rows
-  const columns = new Map([...rows.columns].map(([fieldId, column]) => [fieldId, gatherColumn(column, alive)]))
-  return { length: alive.length, columns, timestamps: BigUint64Array.from(alive, (row) => rows.timestamps[row] as bigint) }
+  for (let row = 0; row < rows.length; row++) {
+    if (expiryOf(row) > now) alive.push(row)
+    if ((row + 1) % STEP_ROWS === 0) await pause()
+  }
+  return alive.length === rows.length ? rows : pickRows(rows, Uint32Array.from(alive), pause)
 }
 
 /** A segment whose youngest row has outlived the collection's time: its file can go without being read again. */

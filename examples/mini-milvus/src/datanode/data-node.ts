@@ -190,7 +190,7 @@ export class DataNode {
     const collection = meta.collectionById(collectionId)
     if (collection !== undefined) {
       const startTs = meta.flushedTs(collectionId, vchannel)
-      const written = await flushBuffer(sealed, { storage, collection, startTs, allocateId })
+      const written = await flushBuffer(sealed, { storage, collection, startTs, allocateId, pause: () => this.#options.clock.yieldToLoop() })
       await segments.saveFlush({ collectionId, vchannel, flushedTs: sealed.endTs, segments: written })
       // Dropped meanwhile, or an earlier attempt was saved although nobody answered: nothing refers to these files.
       for (const { id, path } of written) if (meta.segment(id) === undefined) await storage.delete(path)

@@ -1,13 +1,13 @@
 /** From a sealed buffer to segment files: dead rows left out, rows sorted by key, one file per partition, one per delete scope. */
 import { concatColumns } from '../codec/gather.ts'
 import { fillColumn } from '../codec/fill.ts'
-import type { Column, VectorColumn } from '../model/column.ts'
+import type { Column } from '../model/column.ts'
 import type { CollectionMeta, SegmentMeta } from '../model/meta.ts'
 import type { PrimaryKeys } from '../model/primary-keys.ts'
 import type { CollectionSchema, FieldSchema } from '../model/schema.ts'
-import { yieldToLoop } from '../segment/edge.ts'
 import { writeDeltaFile } from '../segment/index.ts'
 import type { ObjectStorage } from '../storage/index.ts'
+import { joinColumns, type Pause } from './sliced.ts'
 import type { BufferedDelete, BufferedRows, SealedBuffer } from './shard-buffer.ts'
 import { latestDeletes, segmentFolder, withoutDead, writeRowSegment, type NewSegment, type StampedRows } from './stamped-rows.ts'
 
@@ -17,23 +17,22 @@ export interface FlushContext {
   /** The shard was flushed up to here before. */
   readonly startTs: bigint
   readonly allocateId: () => Promise<bigint>
+  readonly pause: Pause
 }
-
-/** Copied between two turns of the event loop. */
-const STEP_BYTES = 4 * 1024 * 1024
 
 /** Writes the files; each is durable when this resolves. Empty buffers give no segment. */
 export async function flushBuffer(buffer: SealedBuffer, context: FlushContext): Promise<SegmentMeta[]> {
-  const { collection } = context
+  const { collection, pause } = context
   const segments: SegmentMeta[] = []
   for (const [partitionId, buffered] of buffer.partitions) {
     if (!collection.partitions.some((partition) => partition.id === partitionId)) continue
     const parts = buffered.filter(({ ts }) => ts > collection.truncatedTs)
     if (parts.length === 0) continue
-    const alive = withoutDead(await joinRows(parts, collection.schema), latestDeletes(buffer.deletes, partitionId), collection.schema)
+    const joined = await joinRows(parts, collection.schema, pause)
+    const alive = await withoutDead(joined, await latestDeletes(buffer.deletes, partitionId, pause), collection.schema, pause)
     if (alive.length === 0) continue
     const segment = { ...scopeOf(buffer, context), id: await context.allocateId(), partitionId }
-    segments.push(await writeRowSegment(context.storage, collection.schema, segment, alive))
+    segments.push(await writeRowSegment(context.storage, collection.schema, segment, alive, pause))
   }
   for (const [partitionId, deletes] of groupByPartition(buffer.deletes)) {
     segments.push(await writeDeletes(buffer, partitionId, deletes, context))
@@ -41,7 +40,7 @@ export async function flushBuffer(buffer: SealedBuffer, context: FlushContext): 
   return segments
 }
 
-async function joinRows(parts: readonly BufferedRows[], schema: CollectionSchema): Promise<StampedRows> {
+async function joinRows(parts: readonly BufferedRows[], schema: CollectionSchema, pause: Pause): Promise<StampedRows> {
   const length = parts.reduce((sum, { rows }) => sum + rows.length, 0)
   const timestamps = new BigUint64Array(length)
   let at = 0
@@ -50,39 +49,13 @@ async function joinRows(parts: readonly BufferedRows[], schema: CollectionSchema
     at += rows.length
   }
   const columns = new Map<number, Column>()
-  for (const field of schema.fields) columns.set(field.id, await joinColumn(parts, field))
+  for (const field of schema.fields) columns.set(field.id, await joinColumn(parts, field, pause))
   return { length, columns, timestamps }
 }
 
-async function joinColumn(parts: readonly BufferedRows[], field: FieldSchema): Promise<Column> {
+async function joinColumn(parts: readonly BufferedRows[], field: FieldSchema, pause: Pause): Promise<Column> {
   const columns = parts.map(({ rows }) => rows.columns.get(field.id) ?? fillColumn(field, rows.length))
-  const [only] = columns
-  if (columns.length === 1 && only !== undefined) return only
-  await yieldToLoop()
-  const vectors = columns.filter((column) => column.kind === 'vector')
-  return vectors.length === columns.length ? joinVectors(vectors) : concatColumns(columns)
-}
-
-/** Some megabytes at a time, between which the event loop has its turn. */
-async function joinVectors(parts: readonly VectorColumn[]): Promise<VectorColumn> {
-  const first = parts[0] as VectorColumn
-  const { bytesPerRow } = first
-  const length = parts.reduce((sum, part) => sum + part.length, 0)
-  const data = new Uint8Array(length * bytesPerRow)
-  const valid = parts.some((part) => part.valid !== undefined) ? new Uint8Array(length).fill(1) : undefined
-  let row = 0
-  let copied = 0
-  for (const part of parts) {
-    const bytes = part.length * bytesPerRow
-    data.set(part.data.subarray(0, bytes), row * bytesPerRow)
-    if (part.valid !== undefined) valid?.set(part.valid.subarray(0, part.length), row)
-    row += part.length
-    copied += bytes
-    if (copied < STEP_BYTES) continue
-    copied = 0
-    await yieldToLoop()
-  }
-  return { ...first, length, valid, data }
+  return joinColumns(columns, pause)
 }
 
 async function writeDeletes(buffer: SealedBuffer, partitionId: bigint, deletes: readonly BufferedDelete[], context: FlushContext): Promise<SegmentMeta> {
@@ -105,6 +78,7 @@ async function writeDeletes(buffer: SealedBuffer, partitionId: bigint, deletes: 
     endTs: buffer.endTs,
     primaryKeys: keys,
     timestamps,
+    pause: context.pause,
   })
   await storage.put(path, file.chunks)
   return { ...scopeOf(buffer, context), id, partitionId, level: 'L0', rows: keys.length, bytes: file.bytes, path, crc32: file.crc32, indexes: [] }

@@ -12,7 +12,7 @@ const GROUP = 25
 const RARE = [
   'crash', 'graceful restart', 'clock jump', 'start failed', 'drop', 'truncate', 'flush', 'load', 'release', 'compaction', 'count', 'search',
   'strong query', 'session query', 'bounded query', 'eventual query', 'no answer', 'a key in doubt was read', 'buggify small reads',
-  'kv refused', 'kv answer lost', 'log refused', 'power lost', 'read on a full disk', 'insert refused with 9', 'storage refused', 'storage answer lost', 'insert answered', 'upsert answered', 'delete answered',
+  'kv refused', 'kv answer lost', 'log refused', 'power lost', 'insert refused with 9', 'storage refused', 'storage answer lost', 'insert answered', 'upsert answered', 'delete answered',
 ]
 const counts = new Map<string, number>()
 let simulatedMs = 0
