@@ -7,6 +7,8 @@ interface Node {
   readonly depth: number
   /** Written inside parentheses of its own: such a comparison is no part of a range. */
   readonly parenthesized?: true | undefined
+  /** The name before it, where it is an argument that has one: `slop=2`. */
+  readonly argument?: string | undefined
 }
 
 export const MAX_DEPTH = 200

@@ -72,6 +72,10 @@ export class Builder {
     return inner.parenthesized ? inner : { ...inner, parenthesized: true }
   }
 
+  argument(name: string, value: Expr): Expr {
+    return { ...value, argument: name }
+  }
+
   list(items: readonly Expr[], offset: number): Expr {
     let depth = 0
     for (const item of items) if (item.depth > depth) depth = item.depth

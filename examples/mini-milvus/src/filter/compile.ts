@@ -19,9 +19,10 @@ import { int64SetPlan } from './plan-int64.ts'
 import { numberRangeOf, numberRangePlan, numberSetPlan } from './plan-number.ts'
 import { stringLikePlan, stringSetPlan } from './plan-string.ts'
 import { prepareField } from './readers.ts'
+import { phraseMatchPlan, textMatchPlan } from './text-plans.ts'
 
 const UNSUPPORTED = new Set([
-  'text_match', 'text_match_fuzzy', 'phrase_match', 'random_sample', 'element_filter', 'match_all', 'match_any', 'match_least', 'match_most', 'match_exact', '$',
+  'text_match_fuzzy', 'random_sample', 'element_filter', 'match_all', 'match_any', 'match_least', 'match_most', 'match_exact', '$',
   'st_equals', 'st_touches', 'st_overlaps', 'st_crosses', 'st_contains', 'st_intersects', 'st_within', 'st_dwithin', 'st_isvalid',
 ])
 
@@ -147,14 +148,17 @@ function compileMatch(scope: Scope, expr: MatchExpr): Plan {
 }
 
 const CONTAINS = /^(?:json|array)_contains(_all|_any)?$/
+const KNOWN = /^(?:(?:json|array)_contains(?:_all|_any)?|text_match|phrase_match)$/
 
 function compileCall(scope: Scope, expr: CallExpr): Plan {
   const name = lowerName(expr.name)
   const contains = CONTAINS.exec(name)
   if (contains !== null) return compileContains(scope, expr, contains[1] === '_all' ? 'all' : contains[1] === '_any' ? 'any' : undefined)
+  if (name === 'text_match') return textMatchPlan(scope, expr)
+  if (name === 'phrase_match') return phraseMatchPlan(scope, expr)
   if (UNSUPPORTED.has(name)) throw scope.fail(name === '$' ? 'array elements (`$`) are not supported yet' : `${name} is not supported yet`, expr)
   if (name === 'array_length') throw scope.fail('predicate is not a boolean expression: compare array_length with an integer', expr)
-  const hint = CONTAINS.test(expr.name.toLowerCase()) || UNSUPPORTED.has(expr.name.toLowerCase()) ? `did you mean \`${expr.name.toLowerCase()}\`?` : undefined
+  const hint = KNOWN.test(expr.name.toLowerCase()) || UNSUPPORTED.has(expr.name.toLowerCase()) ? `did you mean \`${expr.name.toLowerCase()}\`?` : undefined
   throw scope.fail(`function ${expr.name} not found`, expr, hint)
 }
 

@@ -8,6 +8,7 @@ import { indexHandlers } from './ddl-indexes.ts'
 import { loadHandlers } from './ddl-load.ts'
 import { partitionHandlers } from './ddl-partitions.ts'
 import { systemHandlers } from './ddl-system.ts'
+import { analyzerHandlers } from './run-analyzer.ts'
 
 export type { DdlOptions, DdlProgress, IndexProgress } from './ddl-context.ts'
 
@@ -21,5 +22,6 @@ export function createDdlHandlers(options: DdlOptions): WireHandlers {
     ...partitionHandlers(options),
     ...indexHandlers(options),
     ...loadHandlers(options),
+    ...analyzerHandlers(options),
   }
 }

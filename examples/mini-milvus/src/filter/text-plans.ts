@@ -1,0 +1,59 @@
+/** `text_match` and `phrase_match`: words of VarChar fields, by the analyzer of the field. */
+import { isNull, textAt } from '../model/column.ts'
+import { DataType, type FieldSchema } from '../model/schema.ts'
+import { fieldAnalyzer, hasFlag, phraseTest, termTest, type TextTest } from '../text/index.ts'
+import type { CallExpr, Expr } from './ast.ts'
+import type { Scope } from './bind.ts'
+import { FALSE, rowPlan, TRUE, UNKNOWN } from './plan.ts'
+import type { Plan } from './plan.ts'
+
+/** Milvus's bounds. */
+const MAX_SHOULD_MATCH = 1000
+const MAX_SLOP = 0xffff_ffff
+/** Analyzing a text costs about as much as comparing so many columns with a constant. */
+const TEXT_COST = 200
+
+export function textMatchPlan(scope: Scope, expr: CallExpr): Plan {
+  const { field, query } = textArguments(scope, expr, 'text match', 'minimum_should_match')
+  const minimum = integerArgument(scope, expr, 'minimum_should_match') ?? 1n
+  if (minimum < 1n || minimum > MAX_SHOULD_MATCH) throw scope.fail(`minimum_should_match should be in range [1, ${MAX_SHOULD_MATCH}], got ${minimum}`, expr)
+  return textPlan(scope, field, termTest(fieldAnalyzer(field), query, Number(minimum)))
+}
+
+export function phraseMatchPlan(scope: Scope, expr: CallExpr): Plan {
+  const { field, query } = textArguments(scope, expr, 'phrase match', 'slop')
+  const slop = integerArgument(scope, expr, 'slop') ?? 0n
+  if (slop < 0n) throw scope.fail(`"slop" should not be a negative interger. "slop" passed: ${slop}`, expr)
+  if (slop > MAX_SLOP) throw scope.fail(`"slop" exceeds the range of uint32. "slop" passed: ${slop}`, expr)
+  return textPlan(scope, field, phraseTest(fieldAnalyzer(field), query, Number(slop)))
+}
+
+function textArguments(scope: Scope, expr: CallExpr, what: string, option: string): { field: FieldSchema; query: string } {
+  const [target, query, third] = expr.args
+  const isNamed = target?.argument !== undefined || query?.argument !== undefined || (third?.argument ?? option) !== option
+  if (target?.kind !== 'field' || query === undefined || expr.args.length > 3 || isNamed) throw scope.fail(`${expr.name} takes a field, a string and ${option}`, expr)
+  const operand = scope.field(target)
+  if (operand.kind !== 'column' || operand.field.type !== DataType.VarChar) throw scope.fail(`${what} operation on non-string is unsupported`, target)
+  const { field } = operand
+  if (!hasFlag(field, 'enable_match')) throw scope.fail(`field "${field.name}" does not enable match`, target)
+  const constant = scope.constant(query)
+  if (constant?.kind !== 'scalar' || typeof constant.value !== 'string') throw scope.fail(`${expr.name} takes a string to look for`, query)
+  return { field, query: constant.value }
+}
+
+function integerArgument(scope: Scope, expr: CallExpr, name: string): bigint | undefined {
+  const given: Expr | undefined = expr.args[2]
+  if (given === undefined) return undefined
+  const constant = scope.constant(given)
+  if (constant?.kind !== 'scalar' || typeof constant.value !== 'bigint') throw scope.fail(`${name} must be an integer`, given)
+  return constant.value
+}
+
+function textPlan(scope: Scope, field: FieldSchema, test: TextTest): Plan {
+  scope.cost += TEXT_COST
+  return rowPlan((context) => {
+    const { column, base } = context.slot(field)
+    if (column.kind !== 'string') throw new Error(`field ${field.name} has a column of kind ${column.kind}`)
+    return (row) => (isNull(column, base + row) ? UNKNOWN : test(textAt(column, base + row)) ? TRUE : FALSE)
+  })
+}

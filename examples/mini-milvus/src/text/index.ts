@@ -1,0 +1,5 @@
+export { analyzerOf, fieldAnalyzer, hasFlag } from './analyzer.ts'
+export { checkTextField } from './check-field.ts'
+export { phraseTest, termTest, type TextTest } from './match.ts'
+export { termColumn, termCounts, termHash, textsOf } from './terms.ts'
+export type { Analyzer, Token } from './token.ts'
