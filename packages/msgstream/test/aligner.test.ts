@@ -123,6 +123,57 @@ describe('aligner against a brute-force model', () => {
   })
 })
 
+describe('aligner where promises are broken', () => {
+  /** Data and ticks of any time, in any order; at last a tick behind everything. */
+  const wildLog = (channel: number) =>
+    fc.array(fc.record({ tick: fc.boolean(), at: fc.integer({ min: 0, max: 40 }) }), { maxLength: 25 }).map((steps) => [
+      ...steps.map(({ tick, at }, i): Entry => (tick ? { tick: BigInt(at) } : { ts: BigInt(at) + 1n, id: BigInt(channel * 1000 + i) })),
+      { tick: 100n },
+    ])
+  const wildLogs = fc.integer({ min: 1, max: 4 }).chain((channels) => fc.tuple(...Array.from({ length: channels }, (_, i) => wildLog(i))))
+
+  it.each([false, true])('late data and channels that are left out for a while (%s): each message once, marked exactly when it is late, packs tile', (excludes) => {
+    fc.assert(
+      fc.property(wildLogs, fc.array(fc.nat(1000), { minLength: 1, maxLength: 40 }), (logs, turns) => {
+        const aligner = new Aligner(options(origin(logs.length), { late: 'deliver', maxMessages: 1000 }))
+        const cursors = logs.map(() => 0)
+        const packs: MsgPack[] = []
+        for (let step = 0; cursors.some((at, i) => at < (logs[i]?.length ?? 0)); step++) {
+          const turn = turns[step % turns.length] as number
+          const ready = [...logs.keys()].filter((i) => (cursors[i] ?? 0) < (logs[i]?.length ?? 0))
+          const channel = ready[(turn + step) % ready.length] as number
+          if (excludes && turn % 7 === 0) aligner.exclude(channel, turn % 2 === 0)
+          const pack = turn % 3 === 0 ? aligner.take() : undefined
+          if (pack !== undefined) packs.push(pack)
+          const entry = logs[channel]?.[cursors[channel] ?? 0]
+          if (entry === undefined) continue
+          const id = new OffsetId('memory', cursors[channel] ?? 0)
+          cursors[channel] = id.offset + 1
+          if ('tick' in entry) aligner.pushTick(channel, id, entry.tick)
+          else aligner.pushData(channel, id, 10, createTsMsg({ type: 400, ts: entry.ts, id: entry.id }))
+        }
+        for (const i of logs.keys()) aligner.exclude(i, false)
+        for (let pack = aligner.take(); pack !== undefined; pack = aligner.take()) packs.push(pack)
+        let end = 0n
+        for (const { beginTs, endTs, msgs } of packs) {
+          expect(beginTs).toBe(end)
+          end = endTs
+          for (const { endTs: ts, late } of msgs) {
+            expect(ts).toBeLessThanOrEqual(endTs)
+            expect(late === true).toBe(ts <= beginTs)
+          }
+        }
+        const delivered = packs.flatMap(({ msgs }) => msgs.map(({ id }) => id)).sort(byNumber)
+        const written = logs.flatMap((log) => log.flatMap((entry) => ('ts' in entry ? [entry.id] : []))).sort(byNumber)
+        expect(new Set(delivered).size).toBe(delivered.length)
+        if (!excludes) expect([end, delivered]).toEqual([100n, written])
+        else expect(written).toEqual(expect.arrayContaining(delivered))
+      }),
+      { numRuns: 2000 },
+    )
+  })
+})
+
 describe('aligner', () => {
   const data = (aligner: Aligner, channel: number, at: number, ts: bigint) => aligner.pushData(channel, new OffsetId('memory', at), 10, createTsMsg({ type: 400, ts }))
   const tick = (aligner: Aligner, channel: number, at: number, ts: bigint) => aligner.pushTick(channel, new OffsetId('memory', at), ts)
