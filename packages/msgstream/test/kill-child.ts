@@ -2,6 +2,18 @@
 import { writeSync } from 'node:fs'
 import { openFileMq } from '../src/file.ts'
 
+/** At once, also when the pipe is full: what was acknowledged must be said before the kill. */
+function say(line: string): void {
+  for (;;) {
+    try {
+      writeSync(1, line)
+      return
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== 'EAGAIN') throw error
+    }
+  }
+}
+
 const [path = '', channels = ''] = process.argv.slice(2)
 const mq = await openFileMq({ path, segmentBytes: 64 << 10 })
 process.stdout.write(`open ${JSON.stringify(mq.droppedTails.map(({ bytes }) => bytes))}\n`)
@@ -16,7 +28,7 @@ await Promise.all(
       const frames = Array.from({ length: count }, (_, i) => Buffer.from(`${channel}${next + i}:${'y'.repeat(((next + i) * 131) % 900)}`))
       next += count
       const end = next
-      pending.push(producer.send(frames).then(() => writeSync(1, `${channel} ${end}\n`)))
+      pending.push(producer.send(frames).then(() => say(`${channel} ${end}\n`)))
       if (pending.length >= 4) await pending.shift()
     }
   }),

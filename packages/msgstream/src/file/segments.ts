@@ -48,11 +48,11 @@ export class Segments {
     if (names === undefined) return false
     const bases = names.flatMap((name) => segmentBase(name) ?? []).sort((a, b) => a - b)
     const known = new Map(this.#list.map((it) => [it.base, it]))
+    const newest = this.newest?.base ?? 0
     this.#list = bases.map((base) => known.get(base) ?? new Segment(this.#fs, this.folder, base, SEGMENT_HEADER_BYTES, 0))
     for (const segment of known.values()) if (!bases.includes(segment.base)) void segment.close()
-    // The newest one of before may have grown too before it was left.
-    for (const segment of this.#list.slice(-2)) await this.#measure(segment)
-    for (const segment of this.#list) if (segment.size === SEGMENT_HEADER_BYTES) await this.#measure(segment)
+    // The newest one of before may have grown too before it was left, however many came behind it.
+    for (const segment of this.#list) if (segment.base >= newest || segment.size === SEGMENT_HEADER_BYTES) await this.#measure(segment)
     return true
   }
 
