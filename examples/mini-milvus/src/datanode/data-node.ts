@@ -121,6 +121,11 @@ export class DataNode {
     await Promise.all(pchannels.map((name) => this.#channel(name).read.wait(ts)))
   }
 
+  /** A flush waits for space or for a store that is away. */
+  get isStalled(): boolean {
+    return this.#pauses.size > 0
+  }
+
   /** How far each channel has been read. */
   readTimes(): ReadonlyMap<string, bigint> {
     return new Map([...this.#channels.values()].map(({ name, read }) => [name, read.ts]))

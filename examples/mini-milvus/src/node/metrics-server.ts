@@ -24,8 +24,9 @@ export async function openMetricsServer(options: MetricsServerOptions): Promise<
       case '/livez':
         return { status: 200, type: 'text/plain', body: 'OK' }
       case '/healthz':
-      case '/readyz':
         return health(options, accept)
+      case '/readyz':
+        return ready(options, accept)
       case '/metrics':
         return { status: 200, type: registry.contentType, body: await registry.metrics() }
       default:
@@ -33,6 +34,14 @@ export async function openMetricsServer(options: MetricsServerOptions): Promise<
     }
   }, options.guest)
   return { address: `${server.host}:${server.port}`, close: () => server.close() }
+}
+
+/** 503 where work should go elsewhere: a role is down, or flushes wait for space. */
+function ready(options: Pick<NodeCore, 'roles'>, accept: string): { status: number; type: string; body: string } {
+  const { dataNode } = options.roles
+  if (dataNode.status() === 'healthy' && dataNode.current.isStalled) return { status: 503, type: 'text/plain', body: 'flushes wait for space, or for a store that is away' }
+  const found = health(options, accept)
+  return found.status === 200 ? found : { ...found, status: 503 }
 }
 
 /** Milvus's form: `OK`, or as JSON with each component's state. */

@@ -27,6 +27,7 @@ async function story(world: World, cluster: Cluster, disk: FaultyDisk): Promise<
   expect(await count()).toBe(20)
   await world.sleep(30_000)
   expect(await count()).toBe(20)
+  expect(cluster.node.core.roles.dataNode.current.isStalled).toBe(true)
   disk.roomBytes = Infinity
   await world.sleep(3_000)
   await cluster.node.call('Insert', rowsRequest(name, ids(200, 20), 3))
