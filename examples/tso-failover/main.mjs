@@ -31,7 +31,7 @@ async function waitForFolder(path) {
       return await openLmdbKV({ path })
     } catch (error) {
       // Locked, or its holder is dying at this moment.
-      if (!isKVError(error, 'KV_LOCKED') && !isKVError(error, 'KV_STORAGE_FAILED')) throw error
+      if (!isKVError(error, 'KV_LOCKED')) throw error
       await sleep(50)
     }
   }

@@ -101,7 +101,7 @@ export async function startNode(parameters: GlobalParamsTable, logger: NodeLogge
     const served = security.handlers(createHandlers({ ...core, parameters, clock, databasesChanged, ...(isMetered ? { meter } : {}) }))
     const handlers = isMetered ? meter.handlers(served) : served
     const host = parameters.getString('proxy.host')
-    const server = await keep(openServer({ port: parameters.getInt('proxy.port'), host, handlers, authorize: gate, http: createRestHandler({ handlers, authorize: gate, logger }), clock, logger, limits: limitsOf(parameters), tls: tlsOf(parameters) }))
+    const server = await keep(openServer({ port: parameters.getInt('proxy.port'), host, handlers, authorize: gate, http: createRestHandler({ handlers, authorize: gate, logger, limits: limitsOf(parameters), clock }), clock, logger, limits: limitsOf(parameters), tls: tlsOf(parameters) }))
     const metrics = isMetered ? await keep(openMetrics({ core, security, handlers, parameters, logger, clock, registry, meter, address: `${server.host}:${server.port}` }, host)) : undefined
     return running({ server, metrics, dataDir, parameters, watchdog: core.watchdog, catalog: core.catalog, closeParts })
   } catch (error) {

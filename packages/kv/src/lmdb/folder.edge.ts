@@ -139,7 +139,8 @@ function probe(address: string): Promise<'live' | 'stale' | 'none'> {
     socket.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'ECONNREFUSED') resolve('stale')
       else if (error.code === 'ENOENT') resolve('none')
-      else if (error.code === 'EAGAIN') resolve('live')
+      // Somebody listened: too busy to accept, or just ending. Who asks again finds out.
+      else if (error.code === 'EAGAIN' || error.code === 'ECONNRESET' || error.code === 'EPIPE') resolve('live')
       else reject(error)
     })
   })

@@ -39,8 +39,11 @@ export class RowTable {
   }
 
   /** Entities whose name or id contains the text, whatever its case. */
-  *matching(text: string): Iterable<Entity> {
-    if (text === '') return yield* this.#rows.values()
+  matching(text: string): Iterable<Entity> {
+    return text === '' ? this.#rows.values() : this.#found(text)
+  }
+
+  *#found(text: string): Iterable<Entity> {
     for (const key of this.#names.find(text.toLowerCase())) {
       const entity = this.#rows.get(key)
       if (entity !== undefined) yield entity

@@ -1,0 +1,114 @@
+/** Insight: lists of 100,000 collections, changes to many clients, its cache on disk, and what it costs the node around it. */
+import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { load, percentile } from '../measure.mjs'
+import { newFolder, removeFolder } from '../node/program.mjs'
+
+const COLLECTIONS = 100_000
+const CLIENTS = 1000
+
+const collection = (i) => ({ id: String(449000000000000000n + BigInt(i)), db: i % 3 === 0 ? 'default' : 'other', name: `orders_${(i * 7919) % COLLECTIONS}`, shards: 1, createdTs: String(449000000000000000n + BigInt(i)), load: { state: i % 2 === 0 ? 'loaded' : 'notLoad' }, stats: { rows: String((i * 31) % 1_000_000) } })
+
+/** A server on a port of its own, with a source that the bench drives. */
+async function openServer({ collections = 0, limits = {}, kv } = {}) {
+  const { createInsight, serveInsight } = await load('timetick-insight')
+  const { createMemoryKV } = await load('@timetick/kv/memory')
+  const store = kv ?? createMemoryKV()
+  let sink
+  const source = () => ({ origin: 'push', intervalMs: 600_000, start: async (to) => ((sink = to), {}), refresh: async () => undefined, stop: async () => undefined })
+  const insight = createInsight({ kv: store, limits, clusters: [{ id: 'dev', address: '127.0.0.1', source, isPinned: true }] })
+  await insight.clusters.get('dev').connect()
+  while (sink === undefined) await sleep(5)
+  for (let i = 0; i < collections; i += 1) sink.upsert('collection', `default/${i}`, collection(i))
+  const served = await serveInsight(insight, { host: '127.0.0.1', port: 0 })
+  return { insight, served, sink, store, layer: insight.clusters.get('dev').layer, close: async () => (await insight.close(), await served.close(), await store.close()) }
+}
+
+/** The p99 of many calls, in ms. */
+function p99Of(call, total = 400) {
+  const times = Array.from({ length: total }, (_, i) => {
+    const begin = performance.now()
+    call(i)
+    return performance.now() - begin
+  })
+  return percentile(times, 0.99)
+}
+
+/** Clients of the websocket that tell when an event reached them. */
+async function connectClients(address, count, onEvent) {
+  const { WebSocket } = await load('ws')
+  return Promise.all(
+    Array.from({ length: count }, () => new Promise((resolve, reject) => {
+      const socket = new WebSocket(`ws://${address}/insight/v1/ws`, 'insight.v1')
+      socket.once('error', reject)
+      socket.once('open', () => {
+        socket.send('{"t":"hello"}')
+        socket.send('{"t":"sub","id":"s","cluster":"dev","topics":["node"]}')
+      })
+      socket.on('message', (data) => {
+        const text = data.toString()
+        if (text.startsWith('{"t":"live"')) resolve(socket)
+        else if (text.startsWith('{"t":"ev"')) onEvent(JSON.parse(text).e)
+      })
+    })),
+  )
+}
+
+/** Changes at a rate for a while; the p99 from the change to each client, ms. */
+async function fanOut({ served, sink }, { clients, perSecond, seconds }) {
+  const sentAt = new Map()
+  const lags = []
+  const sockets = await connectClients(served.address, clients, (events) => {
+    const now = performance.now()
+    for (const { data } of events) if (sentAt.has(data.load)) lags.push(now - sentAt.get(data.load))
+  })
+  for (let i = 0; i < perSecond * seconds; i += 1) {
+    sentAt.set(i, performance.now())
+    sink.upsert('node', 'n', { name: 'n', load: i })
+    await sleep(1000 / perSecond)
+  }
+  await sleep(300)
+  for (const socket of sockets) socket.terminate()
+  return percentile(lags, 0.99)
+}
+
+const MANY = { limits: { maxClientsPerPeer: 5000, maxClients: 5000 } }
+
+export const rows = [
+  {
+    id: 'insight.query', work: `search, count and page of ${COLLECTIONS.toLocaleString('en')} collections, p99`, unit: 'ms', goal: { op: '<=', value: 10, moonshot: 5 },
+    open: () => openServer({ collections: COLLECTIONS }), close: (server) => server?.close(),
+    measure: ({ layer }) => p99Of((i) => layer.query({ kind: 'collection', q: `orders_${i % 97}`, limit: 50 })),
+  },
+  {
+    id: 'insight.sort', work: `first 50 of ${COLLECTIONS.toLocaleString('en')} by any column, p99`, unit: 'ms', goal: { op: '<=', value: 5, moonshot: 2.5 },
+    open: () => openServer({ collections: COLLECTIONS }), close: (server) => server?.close(),
+    measure: ({ layer }) => p99Of((i) => layer.query({ kind: 'collection', sort: ['name', 'id', 'stats.rows', 'createdTs'][i % 4], order: i % 2 === 0 ? 'asc' : 'desc', limit: 50 }), 100),
+  },
+  {
+    id: 'insight.lag', work: 'change to message, 100 clients, p99', unit: 'ms', goal: { op: '<=', value: 250, moonshot: 125 },
+    open: () => openServer(MANY), close: (server) => server?.close(),
+    measure: (server) => fanOut(server, { clients: 100, perSecond: 20, seconds: 2 }),
+  },
+  {
+    id: 'insight.fanout', work: `change to message, ${CLIENTS} clients at 20 events/s, p99, clients in the same process`, unit: 'ms', goal: { op: '<=', value: 150, moonshot: 75 },
+    open: () => openServer(MANY), close: (server) => server?.close(),
+    measure: (server) => fanOut(server, { clients: CLIENTS, perSecond: 20, seconds: 2 }),
+  },
+  {
+    id: 'insight.checkpoint', work: `${COLLECTIONS.toLocaleString('en')} rows saved and read again on lmdb`, unit: 's', goal: { op: '<=', value: 3.5, moonshot: 1.75 },
+    open: () => newFolder(), close: (folder) => removeFolder(folder),
+    async measure(folder) {
+      const { openLmdbKV } = await load('@timetick/kv/lmdb')
+      const kv = await openLmdbKV({ path: path.join(folder, `cache-${Math.floor(performance.now())}`) })
+      const server = await openServer({ collections: COLLECTIONS, kv })
+      const cluster = server.insight.clusters.get('dev')
+      const begin = performance.now()
+      await cluster.disconnect()
+      await cluster.connect()
+      const elapsed = performance.now() - begin
+      await server.close()
+      return elapsed / 1000
+    },
+  },
+]
