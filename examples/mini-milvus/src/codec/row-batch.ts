@@ -1,5 +1,6 @@
 /** Wire rows to full columns of a collection, checked as Milvus's proxy checks them, with its texts. */
 import type { Column, RowBatch } from '../model/column.ts'
+import { functionInto } from '../model/functions.ts'
 import { dataTypeName } from '../model/schema.ts'
 import type { CollectionSchema, FieldSchema } from '../model/schema.ts'
 import { checkDynamic, checkValues } from './checks.ts'
@@ -18,7 +19,7 @@ export interface RowBatchOptions {
 }
 
 /**
- * Columns for every field of the schema, except an auto-id primary key that the message does not give. Nulls are expanded, defaults
+ * Columns for every field of the schema, except those that functions fill, and an auto-id primary key that the message does not give. Nulls are expanded, defaults
  * filled in; fields that may be missing are filled.
  * @throws {CodecError} for rows that do not fit.
  */
@@ -28,6 +29,10 @@ export function toRowBatch(message: InsertMessage, schema: CollectionSchema, opt
   const columns = new Map<number, Column>()
   for (const field of schema.fields) {
     const raw = given.get(field)
+    if (functionInto(schema, field.id) !== undefined) {
+      if (raw !== undefined) throw new CodecError(`not allowed to provide input data for function output field: ${field.name}`)
+      continue
+    }
     if (field.isPrimary && field.autoId && !checkAutoId(field, raw, options)) continue
     if (raw === undefined && options.givenOnly === true) continue
     const column = raw === undefined ? missingColumn(field, numRows) : givenColumn(field, raw, numRows)

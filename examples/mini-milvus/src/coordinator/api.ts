@@ -2,6 +2,7 @@
  * What other roles ask of the coordinator. Arguments and results are plain data, so that the same calls can go over gRPC
  * when roles are separate processes. Failures are `MilvusError` (server/status.ts): they carry Milvus's codes.
  */
+import type { FunctionMeta } from '../model/functions.ts'
 import type { AliasMeta, CollectionMeta, DatabaseMeta, IndexMeta, LoadMeta, PartitionMeta, SegmentIndexMeta, SegmentMeta } from '../model/meta.ts'
 import type { CollectionSchema, FieldSchema } from '../model/schema.ts'
 
@@ -60,6 +61,8 @@ export interface CatalogWriter {
   addField(dbName: string, name: string, field: FieldSchema): Promise<void>
   /** All or none; ids are assigned in this order. */
   addFields(dbName: string, name: string, fields: readonly FieldSchema[]): Promise<void>
+  /** `plan` gives all functions after the change. 1100 while the collection is loaded, or where an index would not fit any more. */
+  changeFunctions(dbName: string, name: string, plan: (schema: CollectionSchema) => readonly FunctionMeta[]): Promise<void>
   truncateCollection(dbName: string, name: string, atTs: bigint): Promise<void>
   createPartition(dbName: string, name: string, partition: string): Promise<void>
   dropPartition(dbName: string, name: string, partition: string): Promise<void>

@@ -1,6 +1,8 @@
 /** Fields that change or come after a collection's creation. */
 import { DataType, dataTypeName, type FieldSchema } from '../model/schema.ts'
+import { functionsOf } from '../model/functions.ts'
 import { invalid } from '../server/status.ts'
+import { checkTextField } from '../text/index.ts'
 import { alterRecord, type CatalogContext } from './catalog-context.ts'
 
 export async function addFields(
@@ -61,6 +63,7 @@ export async function alterField(
       if (!allowed(field)) throw invalid(`${key} can not be altered on field ${fieldName} of type ${dataTypeName(field.type)}`)
     }
     const after = altered(field, set, remove)
+    checkTextField(after, functionsOf(before.schema).some(({ inputFieldId }) => inputFieldId === field.id))
     const fields = before.schema.fields.map((candidate) => (candidate === field ? after : candidate))
     return [{ kind: 'collection', id: before.id, value: { ...before, schema: { ...before.schema, fields }, updateTs: await nextTs() } }]
   })

@@ -63,18 +63,38 @@ function wrong(expected: string, actual: string): MilvusError {
   return new MilvusError(Code.ParameterInvalid, `invalid parameter[expected=${expected}][actual=${actual}]`)
 }
 
-/** Checks what a client asks for and completes it. Throws MilvusError 1100. */
-export function defineIndex(field: FieldSchema, asked: Readonly<Record<string, string>>): IndexDefinition {
+/**
+ * Checks what a client asks for and completes it. Throws MilvusError 1100.
+ * @param isFilled by a BM25 function
+ */
+export function defineIndex(field: FieldSchema, asked: Readonly<Record<string, string>>, isFilled = false): IndexDefinition {
   const flat = { ...parseParams(asked['params']), ...asked }
   const indexType = (flat['index_type'] ?? '').toUpperCase() || 'AUTOINDEX'
-  const metricType = isVectorType(field.type) ? (flat['metric_type'] ?? '').toUpperCase() || defaultMetric(field.type) : ''
+  const metricType = isVectorType(field.type) ? (flat['metric_type'] ?? '').toUpperCase() || (isFilled ? 'BM25' : defaultMetric(field.type)) : ''
   checkType(field, indexType, flat)
   if (isVectorType(field.type)) checkMetric(field.type, metricType)
+  if (isFilled && metricType !== 'BM25') throw wrong('BM25', `index metric type of BM25 function output field must be BM25, got ${metricType}`)
+  if (!isFilled && metricType === 'BM25') throw wrong('valid index params', 'only BM25 Function output field support BM25 metric type')
+  if (metricType === 'BM25') bm25Params(flat)
   checkRange(flat, 'M', 2, 2048)
   checkRange(flat, 'efConstruction', 1, 2_147_483_647)
   checkRange(flat, 'nlist', 1, 65_536)
   const params = { ...asked, index_type: asked['index_type'] || indexType, ...(metricType === '' ? {} : { metric_type: metricType }) }
   return { indexType, metricType, params }
+}
+
+/** How a BM25 index weighs: how much repetition counts, and how much length takes away. Throws MilvusError 1100. */
+export function bm25Params(flat: Readonly<Record<string, string>>): { readonly k1: number; readonly b: number } {
+  return { k1: realParam(flat, 'bm25_k1', 1.2, 3), b: realParam(flat, 'bm25_b', 0.75, 1) }
+}
+
+function realParam(flat: Readonly<Record<string, string>>, key: string, fallback: number, max: number): number {
+  const text = flat[key]
+  if (text === undefined) return fallback
+  const value = Number(text)
+  if (text.trim() === '' || Number.isNaN(value)) throw wrong('valid index params', `param '${key}' (${text}) should be a number`)
+  if (value < 0 || value > max) throw wrong('valid index params', `Out of range in json: param '${key}' (${text}) should be in range [0, ${max}]`)
+  return value
 }
 
 /** The JSON text under `params`, values as text. */

@@ -1,5 +1,6 @@
 /** Indexes: one per field (and per JSON path), named or named after their field. */
 import type { CollectionMeta, IndexMeta } from '../model/meta.ts'
+import { functionInto } from '../model/functions.ts'
 import { dynamicField, type FieldSchema, isVectorType } from '../model/schema.ts'
 import { Code, invalid, MilvusError } from '../server/status.ts'
 import { alterRecord, type CatalogContext, refused } from './catalog-context.ts'
@@ -20,7 +21,7 @@ export async function createIndex(
   await change(async () => {
     const collection = state.collection(dbName, name)
     const field = indexedField(collection, fieldName, asked)
-    const { indexType, metricType, params } = defineIndex(field, asked)
+    const { indexType, metricType, params } = defineIndex(field, asked, functionInto(collection.schema, field.id) !== undefined)
     const all = state.indexes(collection.id)
     const path = params['json_path'] ?? ''
     const onField = all.find((index) => index.fieldId === field.id && (index.params['json_path'] ?? '') === path)

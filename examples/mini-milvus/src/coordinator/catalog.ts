@@ -1,12 +1,14 @@
 /** The coordinator's metadata: a mirror in memory over a KVBase, changed one transaction at a time. */
 import type { KVBase } from '@timetick/kv'
 import { DEFAULT_DATABASE, type SegmentIndexMeta, type SegmentMeta } from '../model/meta.ts'
-import type { FieldSchema } from '../model/schema.ts'
+import type { FunctionMeta } from '../model/functions.ts'
+import type { CollectionSchema, FieldSchema } from '../model/schema.ts'
 import type { CatalogWriter, CreateCollectionRequest, MetaChange, MetaReader, SegmentWriter } from './api.ts'
 import * as collections from './catalog-collections.ts'
 import { type CatalogContext, type CatalogLimits, defaultCatalogLimits } from './catalog-context.ts'
 import * as databases from './catalog-databases.ts'
 import * as fields from './catalog-fields.ts'
+import { changeFunctions } from './catalog-functions.ts'
 import * as indexes from './catalog-indexes.ts'
 import * as partitions from './catalog-partitions.ts'
 import { type CatalogRecord, parseRecord, recordKey, recordText } from './catalog-records.ts'
@@ -186,6 +188,9 @@ class KVCatalog extends CatalogState implements Catalog {
   }
   addFields(dbName: string, name: string, added: readonly FieldSchema[]): Promise<void> {
     return fields.addFields(this.#context, dbName, name, added)
+  }
+  changeFunctions(dbName: string, name: string, plan: (schema: CollectionSchema) => readonly FunctionMeta[]): Promise<void> {
+    return changeFunctions(this.#context, dbName, name, plan)
   }
 
   createPartition(dbName: string, name: string, partition: string): Promise<void> {

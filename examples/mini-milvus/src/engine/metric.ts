@@ -1,12 +1,12 @@
 import { DataType, dataTypeName, vectorBytes } from '../model/schema.ts'
 import type { Postings } from './sparse.ts'
 
-/** Milvus's metrics. L2 is the squared distance; sparse vectors have IP. */
-export type Metric = 'L2' | 'IP' | 'COSINE' | 'HAMMING' | 'JACCARD'
+/** Milvus's metrics. L2 is the squared distance; sparse vectors have IP, and rows of term counts BM25. */
+export type Metric = 'L2' | 'IP' | 'COSINE' | 'BM25' | 'HAMMING' | 'JACCARD'
 
 /** True where the best score is the highest. */
 export function isDescending(metric: Metric): boolean {
-  return metric === 'IP' || metric === 'COSINE'
+  return metric === 'IP' || metric === 'COSINE' || metric === 'BM25'
 }
 
 export function isBinaryMetric(metric: Metric): boolean {
@@ -34,13 +34,14 @@ export function checkVectorSet(set: VectorSet): void {
     throw new RangeError(`expected \`dim\` to be an integer in 1..262144, got ${set.dim}`)
   if (!Number.isInteger(set.rows) || set.rows < 0 || set.rows > 0xffffffff)
     throw new RangeError(`expected \`rows\` to be an integer from 0, got ${set.rows}`)
-  if (!['L2', 'IP', 'COSINE', 'HAMMING', 'JACCARD'].includes(set.metric))
-    throw new RangeError(`expected \`metric\` to be one of L2, IP, COSINE, HAMMING, JACCARD, got ${String(set.metric)}`)
+  if (!['L2', 'IP', 'COSINE', 'BM25', 'HAMMING', 'JACCARD'].includes(set.metric))
+    throw new RangeError(`expected \`metric\` to be one of L2, IP, COSINE, BM25, HAMMING, JACCARD, got ${String(set.metric)}`)
   if (isBinaryMetric(set.metric) !== (set.type === DataType.BinaryVector)) {
     throw new RangeError(`expected a \`metric\` for ${dataTypeName(set.type)}, got ${set.metric}`)
   }
+  if (set.metric === 'BM25' && !isSparse) throw new RangeError(`expected a \`metric\` for ${dataTypeName(set.type)}, got ${set.metric}`)
   if (isSparse) {
-    if (set.metric !== 'IP') throw new RangeError(`expected a \`metric\` for ${dataTypeName(set.type)}, got ${set.metric}`)
+    if (set.metric !== 'IP' && set.metric !== 'BM25') throw new RangeError(`expected a \`metric\` for ${dataTypeName(set.type)}, got ${set.metric}`)
     if (!(set.offsets instanceof Uint32Array) || set.offsets.length <= set.rows) throw new RangeError(`expected \`offsets\` to have ${set.rows + 1} items, got ${set.offsets?.length}`)
     return
   }

@@ -4,6 +4,7 @@ import { isDescending, type VectorSet } from './metric.ts'
 import type { Index } from './native.ts'
 import { candidatesFor, scanIsCheaper } from './plan.ts'
 import { decodeQuery, type KeyRange, keysOf, lengthOf, scan } from './scan.ts'
+import { type Bm25, countTerms, type TermStats } from './bm25.ts'
 import { searchSparse } from './sparse.ts'
 import { TopK } from './top-k.ts'
 
@@ -27,6 +28,10 @@ export interface SearchQuery {
   /** Milvus's bounds: `rangeFilter <= score < radius` for distances, `radius < score <= rangeFilter` for IP and COSINE. */
   readonly radius?: number | undefined
   readonly rangeFilter?: number | undefined
+  /** Of a set of the metric BM25: the values of a query are its terms' weights (how often they are asked for times their rarity). */
+  readonly bm25?: Bm25 | undefined
+  /** Instead of hits: what the masked rows say about the query's dimensions. `nq` is 1. */
+  readonly countTerms?: boolean | undefined
 }
 
 /** Hits of all queries one after the other; query i has `counts[i]` of them, best first, equal scores by row. */
@@ -34,12 +39,13 @@ export interface SearchResult {
   readonly counts: Uint32Array
   readonly rows: Uint32Array
   readonly scores: Float32Array
+  readonly terms?: TermStats | undefined
 }
 
 const top = new TopK()
 
 export function searchSet(set: VectorSet, index: Index | undefined, query: SearchQuery): SearchResult {
-  if (set.type === DataType.SparseFloatVector) return searchSparse(set, query)
+  if (set.type === DataType.SparseFloatVector) return query.countTerms === true ? countTerms(set, query) : searchSparse(set, query)
   const rows = Math.min(query.rows ?? set.rows, set.rows)
   const { nq, k, mask } = query
   const counts = new Uint32Array(nq)

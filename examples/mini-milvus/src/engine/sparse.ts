@@ -3,6 +3,7 @@
  * dimensions. Both add the products of a row in the order of their dimensions, so both give the same scores. As in Milvus a row that
  * shares no dimension with the query is no hit.
  */
+import { type Weigh, weigher } from './bm25.ts'
 import type { VectorSet } from './metric.ts'
 import type { SearchQuery, SearchResult } from './search.ts'
 import { TopK } from './top-k.ts'
@@ -119,8 +120,9 @@ export function searchSparse(set: VectorSet, query: SearchQuery): SearchResult {
   for (let i = 0; i < nq && limit > 0; i++) {
     const probe = pairsOf(new Uint8Array(query.queries.subarray(queryOffsets?.[i] ?? 0, queryOffsets?.[i + 1])))
     top.reset(limit)
-    if (set.postings !== undefined && query.useIndex !== false) scorePostings(set.postings, probe, set.rows, rows, offer)
-    else scoreRows(set, pairs, probe, rows, mask, offer)
+    const weigh = query.bm25 === undefined ? undefined : weigher(set, rows, query.bm25)
+    if (set.postings !== undefined && query.useIndex !== false) scorePostings(set.postings, probe, set.rows, rows, offer, weigh)
+    else scoreRows(set, pairs, probe, rows, mask, offer, weigh)
     counts[i] = top.drain(found.keys, found.rows, found.size)
     found.size += counts[i] ?? 0
   }
@@ -133,7 +135,7 @@ function isInRange(score: number, { radius, rangeFilter }: SearchQuery): boolean
 
 type Offer = (row: number, score: number) => void
 
-function scorePostings(postings: Postings, probe: Pairs, all: number, rows: number, offer: Offer): void {
+function scorePostings(postings: Postings, probe: Pairs, all: number, rows: number, offer: Offer, weigh: Weigh | undefined): void {
   if (scores.length < all) scores = new Float64Array(all)
   const { dims, starts, rows: itsRows, values } = postings
   for (let q = 0; q < probe.dims.length; q += 2) {
@@ -143,7 +145,8 @@ function scorePostings(postings: Postings, probe: Pairs, all: number, rows: numb
     const end = starts[place + 1] as number
     for (let at = starts[place] as number; at < end; at++) {
       const row = itsRows[at] as number
-      scores[row] = (scores[row] as number) + weight * (values[at] as number)
+      const value = values[at] as number
+      scores[row] = (scores[row] as number) + weight * (weigh === undefined ? value : weigh(value, row))
     }
   }
   for (let row = 0; row < rows; row++) {
@@ -153,7 +156,7 @@ function scorePostings(postings: Postings, probe: Pairs, all: number, rows: numb
   scores.fill(0, 0, all)
 }
 
-function find(sorted: Uint32Array, wanted: number): number {
+export function find(sorted: Uint32Array, wanted: number): number {
   let low = 0
   let high = sorted.length - 1
   while (low <= high) {
@@ -171,7 +174,7 @@ const wanted = new Uint8Array(65_536)
 const LOW_BITS = 0xffff
 
 /** A table of the query's dimensions, half empty or more, with open addresses. */
-function scoreRows({ offsets }: VectorSet, { dims, values }: Pairs, probe: Pairs, rows: number, mask: Uint8Array | undefined, offer: Offer): void {
+function scoreRows({ offsets }: VectorSet, { dims, values }: Pairs, probe: Pairs, rows: number, mask: Uint8Array | undefined, offer: Offer, weigh: Weigh | undefined): void {
   if (offsets === undefined || probe.dims.length === 0) return
   const bits = Math.max(4, Math.ceil(Math.log2(probe.dims.length + 1)))
   const shift = 32 - bits
@@ -197,7 +200,9 @@ function scoreRows({ offsets }: VectorSet, { dims, values }: Pairs, probe: Pairs
       const key = dim + 1
       let at = Math.imul(key, 0x9e3779b1) >>> shift
       while (keys[at] !== 0 && keys[at] !== key) at = (at + 1) & last
-      if (keys[at] === key) score += (weights[at] as number) * (values[word + 1] as number)
+      if (keys[at] !== key) continue
+      const value = values[word + 1] as number
+      score += (weights[at] as number) * (weigh === undefined ? value : weigh(value, row))
     }
     if (score !== 0) offer(row, score)
   }

@@ -1,4 +1,5 @@
 /** Collections as the node knows them: the same shapes in every role, in the log and in the metadata store. */
+import type { FunctionMeta } from './functions.ts'
 
 /** Milvus's data types, by the numbers of its protobuf enum. */
 export const DataType = {
@@ -75,6 +76,8 @@ export interface CollectionSchema {
   /** User fields in order of creation, `$meta` last. */
   readonly fields: readonly FieldSchema[]
   readonly enableDynamicField: boolean
+  /** In order of creation; their output fields are no client's to write. */
+  readonly functions?: readonly FunctionMeta[] | undefined
 }
 
 export const DYNAMIC_FIELD_NAME = '$meta'

@@ -1,8 +1,11 @@
 /** A collection's schema, from the wire to the model and back. */
+import { functionInto } from '../model/functions.ts'
 import { type CollectionSchema, DataType, DYNAMIC_FIELD_NAME, type FieldSchema, FIRST_FIELD_ID, isVectorType } from '../model/schema.ts'
+import { checkTextField } from '../text/index.ts'
 import { Code, invalid, MilvusError } from '../server/status.ts'
 import type { CollectionSchema as WireSchema, FieldSchema as WireField, Init } from '../wire/index.ts'
 import { fieldFromWire } from './ddl-fields.ts'
+import { functionsFromWire, functionsToWire } from './functions.ts'
 import { defaultToWire, toPairs } from './rpc-values.ts'
 
 const MAX_FIELDS = 64
@@ -10,15 +13,16 @@ const MAX_VECTOR_FIELDS = 10
 
 /** @param name of the collection: the request's, which wins over the schema's own */
 export function schemaFromWire(wire: WireSchema, name: string): CollectionSchema {
-  if (wire.functions.length > 0) throw new MilvusError(Code.Unimplemented, 'functions are not served by mini-milvus yet')
   if (wire.struct_array_fields.length > 0) throw new MilvusError(Code.Unimplemented, 'arrays of structs are not served by mini-milvus yet')
   if (wire.fields.length > MAX_FIELDS) throw invalid(`maximum field's number should be limited to ${MAX_FIELDS}`)
   // The schema's own autoID is an older way to say it of the primary key.
   const given = wire.fields.map((field) => (wire.autoID && field.is_primary_key ? { ...field, autoID: true } : field))
   const fields = given.map((field, i) => fieldFromWire(field, FIRST_FIELD_ID + i, name))
   checkTogether(fields)
+  for (const field of fields) checkTextField(field)
+  const functions = functionsFromWire(wire.functions, fields)
   if (wire.enable_dynamic_field) fields.push(dynamicMeta(FIRST_FIELD_ID + fields.length))
-  return { name, description: wire.description, fields, enableDynamicField: wire.enable_dynamic_field }
+  return { name, description: wire.description, fields, enableDynamicField: wire.enable_dynamic_field, ...(functions.length === 0 ? {} : { functions }) }
 }
 
 function checkTogether(fields: readonly FieldSchema[]): void {
@@ -66,6 +70,7 @@ function dynamicMeta(id: number): FieldSchema {
 /** A field for a collection that has rows already: those must have something to show. */
 export function addedFieldFromWire(wire: WireField, schema: CollectionSchema): FieldSchema {
   const field = fieldFromWire(wire, 0, schema.name)
+  checkTextField(field)
   if (schema.fields.filter((existing) => !existing.isDynamic).length >= MAX_FIELDS)
     throw invalid(`The number of fields has reached the maximum value ${MAX_FIELDS}`)
   if (field.isPrimary) throw invalid(`not support to add pk field, field name = ${field.name}`)
@@ -86,7 +91,8 @@ export function schemaToWire(schema: CollectionSchema): Init<WireSchema> {
     name: schema.name,
     description: schema.description,
     autoID: fields.some((field) => field.isPrimary && field.autoId),
-    fields: fields.map(fieldToWire),
+    fields: fields.map((field) => ({ ...fieldToWire(field), is_function_output: functionInto(schema, field.id) !== undefined })),
+    functions: functionsToWire(schema),
     enable_dynamic_field: schema.enableDynamicField,
   }
 }

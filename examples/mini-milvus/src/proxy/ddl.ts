@@ -4,6 +4,7 @@ import { collectionHandlers } from './ddl-collections.ts'
 import type { DdlOptions } from './ddl-context.ts'
 import { aliasHandlers, databaseHandlers } from './ddl-databases.ts'
 import { fieldHandlers } from './ddl-fields-rpc.ts'
+import { functionHandlers } from './ddl-functions.ts'
 import { indexHandlers } from './ddl-indexes.ts'
 import { loadHandlers } from './ddl-load.ts'
 import { partitionHandlers } from './ddl-partitions.ts'
@@ -22,6 +23,7 @@ export function createDdlHandlers(options: DdlOptions): WireHandlers {
     ...partitionHandlers(options),
     ...indexHandlers(options),
     ...loadHandlers(options),
+    ...functionHandlers(options),
     ...analyzerHandlers(options),
   }
 }

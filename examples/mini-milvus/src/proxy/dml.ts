@@ -13,6 +13,7 @@ import type { CallContext, HandlerTable, RpcHandler } from '../server/handlers.t
 import { MilvusError } from '../server/status.ts'
 import type { DeleteRequest, Init, MutationResult } from '../wire/index.ts'
 import { gatherRows, type DmlWriter, type PartitionKeys, type PartitionRows } from '../writer/dml-writer.ts'
+import { withFunctionOutputs, withoutFunctionOutputs } from './function-outputs.ts'
 import { checkFieldOps, completeRows } from './partial-upsert.ts'
 import { partitionKeyField, partitionKeyPartitions, partitionRows } from './partitioning.ts'
 import { primaryKeyIds } from './response-columns.ts'
@@ -83,7 +84,7 @@ async function upsertRows(options: DmlOptions, prepared: PreparedRows, call: Cal
 /** The rows of a partial upsert as whole rows: what they do not give is read, of one moment. */
 async function completed(options: DmlOptions, prepared: PreparedRows, request: InsertMessage, call: CallContext): Promise<PreparedRows> {
   const { collection, batch, given } = prepared
-  const { fields } = collection.schema
+  const fields = withoutFunctionOutputs(collection.schema)
   if (given === undefined) throw new MilvusError(1100, `must assign pk when upsert, primary field: ${primaryField(collection.schema).name}`)
   const ops = checkFieldOps(request.fieldOps ?? [], fields, batch)
   const last = lastOfEachKey(given)
@@ -104,7 +105,7 @@ async function completed(options: DmlOptions, prepared: PreparedRows, request: I
     offset: 0,
     count: false,
   })
-  return { ...prepared, batch: completeRows(fields, rows, keys, existing, ops), given: keys }
+  return { ...prepared, batch: withFunctionOutputs(collection.schema, completeRows(fields, rows, keys, existing, ops)), given: keys }
 }
 
 async function runDelete(options: DmlOptions, request: DeleteRequest, call: CallContext): Promise<Mutation> {
@@ -153,7 +154,8 @@ function prepare({ meta }: DmlOptions, request: InsertMessage, call: CallContext
   const batch = toRowBatch(request, schema, { allowInsertAutoId, givenOnly: kind === 'partial upsert' })
   if (batch.length === 0) throw new MilvusError(1100, 'need not insert empty data')
   const column = batch.columns.get(primaryField(schema).id)
-  return { collection, partitionId, batch, given: isPrimaryKeyColumn(column) ? column : undefined }
+  const whole = kind === 'partial upsert' ? batch : withFunctionOutputs(schema, batch)
+  return { collection, partitionId, batch: whole, given: isPrimaryKeyColumn(column) ? column : undefined }
 }
 
 async function withNewIds({ ids }: DmlOptions, { collection, batch }: PreparedRows): Promise<{ batch: RowBatch; keys: PrimaryKeys }> {

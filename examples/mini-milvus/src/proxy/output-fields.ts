@@ -1,6 +1,8 @@
 /** What a read's `output_fields` mean: which columns come back, and which keys of the dynamic field. */
+import { functionInto } from '../model/functions.ts'
 import { DYNAMIC_FIELD_NAME, dynamicField, primaryField, type CollectionSchema, type FieldSchema } from '../model/schema.ts'
 import { MilvusError } from '../server/status.ts'
+import { ErrorCode } from '../wire/index.ts'
 
 export interface OutputFields {
   readonly fields: readonly FieldSchema[]
@@ -22,6 +24,7 @@ export function resolveOutputFields(schema: CollectionSchema, wanted: readonly s
     const name = raw.trim()
     if (name === '*' || name === '%') {
       for (const field of schema.fields) {
+        if (functionInto(schema, field.id) !== undefined) continue
         chosen.add(field)
         names.add(field.name)
       }
@@ -30,6 +33,8 @@ export function resolveOutputFields(schema: CollectionSchema, wanted: readonly s
     }
     const field = schema.fields.find((candidate) => candidate.name === name)
     if (field !== undefined) {
+      // What is there is no vector that a client gave, and means nothing to one.
+      if (functionInto(schema, field.id) !== undefined) throw new MilvusError(1100, `not allowed to retrieve raw data of field ${name}`, ErrorCode.UnexpectedError)
       chosen.add(field)
       if (field.isDynamic) wholeDynamic = true
     } else if (dynamic !== undefined && name !== '') {

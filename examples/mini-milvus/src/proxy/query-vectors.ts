@@ -1,11 +1,13 @@
 /** The vectors that a search looks for, from its placeholder group or from stored rows. */
 import { gatherColumn, sparseColumn } from '../codec/index.ts'
 import { isNull } from '../model/column.ts'
+import { type FunctionMeta, functionInto } from '../model/functions.ts'
 import { primaryKeyList } from '../model/primary-keys.ts'
 import type { CollectionMeta } from '../model/meta.ts'
-import { DataType, isVectorType, vectorBytes, type FieldSchema } from '../model/schema.ts'
+import { DataType, dataTypeName, isVectorType, vectorBytes, type FieldSchema } from '../model/schema.ts'
 import type { CallContext } from '../server/handlers.ts'
 import { MilvusError } from '../server/status.ts'
+import { fieldAnalyzer, termColumn } from '../text/index.ts'
 import { decodeMessage, type SearchRequest } from '../wire/index.ts'
 import { partitionIds, type DqlOptions } from './dql-context.ts'
 import { guaranteeTimestamp } from './guarantee.ts'
@@ -25,6 +27,8 @@ export function vectorField(collection: CollectionMeta, name: string): FieldSche
   return field
 }
 
+const decoder = new TextDecoder()
+
 export interface QueryVectors {
   readonly queries: Uint8Array
   /** Of sparse vectors. */
@@ -38,6 +42,11 @@ export async function queryVectors(options: DqlOptions, collection: CollectionMe
   if (placeholder === undefined || placeholder.values.length === 0) throw new MilvusError(1100, 'nq (number of search vector per search request) should be in range [1, 16384], but got 0')
   const { values, type } = placeholder
   if (values.length > MAX_TOPK) throw new MilvusError(1100, `nq (number of search vector per search request) should be in range [1, ${MAX_TOPK}], but got ${values.length}`)
+  const filledBy = functionInto(collection.schema, field.id)
+  if (filledBy !== undefined) {
+    if (type !== DataType.VarChar) throw new MilvusError(1100, `please provide varchar/text for BM25 Function based search, got ${dataTypeName(type)}`)
+    return textQueries(values, collection, filledBy)
+  }
   if (type !== field.type) throw new MilvusError(1100, `vector type must be the same, field ${field.name} - type ${field.type}, search info type ${type}`)
   if (field.type === DataType.SparseFloatVector) return sparseVectors(values, field)
   const rowBytes = vectorBytes(field.type, field.dim ?? 0)
@@ -55,6 +64,14 @@ export async function queryVectors(options: DqlOptions, collection: CollectionMe
 
 function sparseVectors(values: readonly Uint8Array[], field: FieldSchema): QueryVectors {
   const { data, offsets } = sparseColumn(values, field.name)
+  return { queries: data, queryOffsets: offsets, nq: values.length }
+}
+
+/** Texts become what the function made of those of the rows. */
+function textQueries(values: readonly Uint8Array[], { schema }: CollectionMeta, { inputFieldId }: FunctionMeta): QueryVectors {
+  const field = schema.fields.find(({ id }) => id === inputFieldId)
+  if (field === undefined) throw new Error(`function of ${schema.name} has no input field`)
+  const { data, offsets } = termColumn(fieldAnalyzer(field), values.map((value) => decoder.decode(value)))
   return { queries: data, queryOffsets: offsets, nq: values.length }
 }
 

@@ -108,9 +108,10 @@ export class QueryNode implements QueryNodeApi {
     const { engine, clock } = this.#options
     for (let attempt = 1; ; attempt++) {
       const views = this.#views(loaded, request)
+      const allViews = field.bm25 === undefined || (request.partitionIds === undefined && !request.ignoreGrowing) ? views : this.#views(loaded, { partitionIds: undefined, ignoreGrowing: false })
       const serviceTs = this.#serviceTs(loaded)
       try {
-        const result = await searchViews({ engine, clock, schema: collection.schema, field, views, filter }, request)
+        const result = await searchViews({ engine, clock, schema: collection.schema, field, views, allViews, filter }, request)
         return { ...result, serviceTs }
       } catch (error) {
         if (!(error instanceof EngineError) || error.code !== 'ENGINE_UNKNOWN_SET' || attempt === MAX_ATTEMPTS) throw error

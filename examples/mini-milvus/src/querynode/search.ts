@@ -5,6 +5,7 @@ import type { CompiledFilter } from '../filter/index.ts'
 import type { CollectionSchema } from '../model/schema.ts'
 import { MilvusError } from '../server/status.ts'
 import type { SearchRequest, SearchResult } from './api.ts'
+import { weightedQuery } from './bm25.ts'
 import { ascendingMetric, mergeHits, type SegmentHits } from './merge-hits.ts'
 import { pickedColumns, pickedKeys } from './picked-rows.ts'
 import { rowMask, withoutNulls } from './row-mask.ts'
@@ -17,6 +18,8 @@ export interface SearchContext {
   readonly schema: CollectionSchema
   readonly field: VectorField
   readonly views: readonly SegmentView[]
+  /** Those of other partitions too: BM25 counts the whole collection. */
+  readonly allViews: readonly SegmentView[]
   readonly filter: CompiledFilter | undefined
 }
 
@@ -37,20 +40,24 @@ export async function searchViews(context: SearchContext, request: SearchRequest
 }
 
 /** Views and masks are taken in one step, so that a row that moves between segments is seen once. */
-async function searchAll({ engine, clock, field, filter, views }: SearchContext, request: SearchRequest): Promise<SegmentHits[]> {
-  const { queries, queryOffsets, nq, k, ef, radius, rangeFilter, signal } = request
-  const asked = await Promise.all(
+async function searchAll(context: SearchContext, request: SearchRequest): Promise<SegmentHits[]> {
+  const { engine, clock, field, filter, views } = context
+  const { queryOffsets, nq, k, ef, radius, rangeFilter, signal } = request
+  const marking = Promise.all(
     views.map(async (view) => {
       const setId = view.vectorSet(field.fieldId)
       if (setId === undefined) return undefined
       const { bytes: mask, count: maskCount, length: rows } = withoutNulls(view, field.fieldId, await rowMask(view, filter, clock))
-      return { view, maskCount, item: { setId, useIndex: field.dim === 0 || view.hasIndex(field.fieldId), queries, queryOffsets, nq, k, rows, ef, mask, maskCount, radius, rangeFilter } }
+      return { view, maskCount, item: { setId, useIndex: field.dim === 0 || view.hasIndex(field.fieldId), queryOffsets, nq, k, rows, ef, mask, maskCount, radius, rangeFilter } }
     }),
   )
+  const weighing = field.bm25 === undefined ? undefined : weightedQuery(context, request, field.bm25)
+  const [asked, weighted] = await Promise.all([marking, weighing])
+  const { queries, bm25 } = weighted ?? { queries: request.queries, bm25: undefined }
   signal.throwIfAborted()
   const wanted = asked.filter((one) => one !== undefined).filter(({ maskCount }) => maskCount > 0)
   const results = await engine.searchMany(
-    wanted.map(({ item }) => item),
+    wanted.map(({ item }) => ({ ...item, queries, bm25 })),
     { signal },
   )
   return results.map((result, index) => ({ view: (wanted[index] as (typeof wanted)[number]).view, ...result }))

@@ -24,8 +24,7 @@ export function stemmerOf(language: unknown): (word: string) => string {
   if (typeof language !== 'string') throw invalid('stemmer language field should be string')
   const name = language.toLowerCase()
   if (!LANGUAGES.includes(name)) throw invalid(`unsupported stemmer language: ${name.slice(0, 80)}`)
-  const { newStemmer } = load('snowball-stemmers') as Snowball
-  const stemmer = newStemmer(name)
+  const stemmer = (load('snowball-stemmers') as Snowball).newStemmer(name)
   const kept = new Map<string, string>()
   return (word) => {
     const known = kept.get(word)

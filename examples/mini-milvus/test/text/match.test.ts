@@ -29,7 +29,8 @@ describe('matching', () => {
       const phrase = pick(4)
       const slop = Math.floor(random() * 4)
       const found = phraseTest(analyzer, phrase.join(' '), slop)(text.join(' '))
-      expect(found, `seed ${seed}: "${phrase.join(' ')}" slop ${slop} in "${text.join(' ')}"`).toBe(anyPlaces(text, phrase, slop))
+      const asked = { seed, text: text.join(' '), phrase: phrase.join(' '), slop }
+      expect({ ...asked, found }).toEqual({ ...asked, found: anyPlaces(text, phrase, slop) })
     }
   })
 })
