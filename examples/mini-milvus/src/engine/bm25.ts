@@ -1,7 +1,7 @@
 /** BM25 over rows of term counts: how a count weighs in its row, and the statistics that a query's weights are made of. */
 import type { VectorSet } from './metric.ts'
+import { findDim, pairsOf } from './pairs.ts'
 import type { SearchQuery, SearchResult } from './search.ts'
-import { find, pairsOf } from './sparse.ts'
 
 export interface Bm25 {
   readonly k1: number
@@ -72,7 +72,7 @@ export function countTerms(set: VectorSet, query: SearchQuery): SearchResult {
 
 function countPostings({ dims, starts, rows: itsRows }: NonNullable<VectorSet['postings']>, wanted: Uint32Array, rows: number, mask: Uint8Array | undefined, rowsWith: Uint32Array): void {
   for (let term = 0; term < rowsWith.length; term++) {
-    const place = find(dims, wanted[term * 2] as number)
+    const place = findDim(dims, wanted[term * 2] as number)
     if (place < 0) continue
     const end = starts[place + 1] as number
     let count = 0

@@ -5,6 +5,7 @@
  */
 import { type Weigh, weigher } from './bm25.ts'
 import type { VectorSet } from './metric.ts'
+import { findDim, type Pairs, pairsOf } from './pairs.ts'
 import type { SearchQuery, SearchResult } from './search.ts'
 import { TopK } from './top-k.ts'
 
@@ -18,18 +19,6 @@ export interface Postings {
 
 /** Dimensions below this are counted in a plain array. */
 const DENSE_DIMS = 4_194_304
-
-/** Words of the pairs: dimension and value by turns. */
-interface Pairs {
-  readonly dims: Uint32Array
-  readonly values: Float32Array
-}
-
-export function pairsOf(bytes: Uint8Array): Pairs {
-  const own = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes)
-  const words = own.byteLength >>> 2
-  return { dims: new Uint32Array(own.buffer, own.byteOffset, words), values: new Float32Array(own.buffer, own.byteOffset, words) }
-}
 
 /** Postings on shared memory. */
 export function buildPostings({ vectors, offsets, rows }: Pick<VectorSet, 'vectors' | 'offsets' | 'rows'>): Postings {
@@ -139,7 +128,7 @@ function scorePostings(postings: Postings, probe: Pairs, all: number, rows: numb
   if (scores.length < all) scores = new Float64Array(all)
   const { dims, starts, rows: itsRows, values } = postings
   for (let q = 0; q < probe.dims.length; q += 2) {
-    const place = find(dims, probe.dims[q] as number)
+    const place = findDim(dims, probe.dims[q] as number)
     if (place < 0) continue
     const weight = probe.values[q + 1] as number
     const end = starts[place + 1] as number
@@ -154,19 +143,6 @@ function scorePostings(postings: Postings, probe: Pairs, all: number, rows: numb
     if (score !== 0) offer(row, score)
   }
   scores.fill(0, 0, all)
-}
-
-export function find(sorted: Uint32Array, wanted: number): number {
-  let low = 0
-  let high = sorted.length - 1
-  while (low <= high) {
-    const middle = (low + high) >>> 1
-    const found = sorted[middle] as number
-    if (found === wanted) return middle
-    if (found < wanted) low = middle + 1
-    else high = middle - 1
-  }
-  return -1
 }
 
 /** Whether a dimension with these low bits is in the query: what keeps most of a row's dimensions from being looked up. */
