@@ -10,14 +10,16 @@ import type { Plan } from './plan.ts'
 /** Milvus's bounds. */
 const MAX_SHOULD_MATCH = 1000
 const MAX_SLOP = 0xffff_ffff
-/** Analyzing a text costs about as much as comparing so many columns with a constant. */
+/** Analyzing a text costs about as much as comparing so many columns with a constant; so does each of so many of its bytes. */
 const TEXT_COST = 200
+const BYTES_PER_COST = 8
+const MAX_PHRASE_WORDS = 256
 
 export function textMatchPlan(scope: Scope, expr: CallExpr): Plan {
   const { field, query } = textArguments(scope, expr, 'text match', 'minimum_should_match')
   const minimum = integerArgument(scope, expr, 'minimum_should_match') ?? 1n
   if (minimum < 1n || minimum > MAX_SHOULD_MATCH) throw scope.fail(`minimum_should_match should be in range [1, ${MAX_SHOULD_MATCH}], got ${minimum}`, expr)
-  return textPlan(scope, field, termTest(fieldAnalyzer(field), query, Number(minimum)))
+  return textPlan(scope, field, termTest(fieldAnalyzer(field), query, Number(minimum)), 1)
 }
 
 export function phraseMatchPlan(scope: Scope, expr: CallExpr): Plan {
@@ -25,7 +27,10 @@ export function phraseMatchPlan(scope: Scope, expr: CallExpr): Plan {
   const slop = integerArgument(scope, expr, 'slop') ?? 0n
   if (slop < 0n) throw scope.fail(`"slop" should not be a negative interger. "slop" passed: ${slop}`, expr)
   if (slop > MAX_SLOP) throw scope.fail(`"slop" exceeds the range of uint32. "slop" passed: ${slop}`, expr)
-  return textPlan(scope, field, phraseTest(fieldAnalyzer(field), query, Number(slop)))
+  const analyzer = fieldAnalyzer(field)
+  const words = analyzer.analyze(query).length
+  if (words > MAX_PHRASE_WORDS) throw scope.fail(`a phrase has at most ${MAX_PHRASE_WORDS} words, got ${words}`, expr)
+  return textPlan(scope, field, phraseTest(analyzer, query, Number(slop)), Math.max(1, words))
 }
 
 function textArguments(scope: Scope, expr: CallExpr, what: string, option: string): { field: FieldSchema; query: string } {
@@ -49,8 +54,9 @@ function integerArgument(scope: Scope, expr: CallExpr, name: string): bigint | u
   return constant.value
 }
 
-function textPlan(scope: Scope, field: FieldSchema, test: TextTest): Plan {
-  scope.cost += TEXT_COST
+function textPlan(scope: Scope, field: FieldSchema, test: TextTest, times: number): Plan {
+  // As long as texts may be: what is between two turns of the event loop is bounded by it.
+  scope.cost += Math.max(TEXT_COST, (field.maxLength ?? 0) / BYTES_PER_COST) * times
   return rowPlan((context) => {
     const { column, base } = context.slot(field)
     if (column.kind !== 'string') throw new Error(`field ${field.name} has a column of kind ${column.kind}`)

@@ -42,7 +42,7 @@ export function createHandlers(options: HandlersOptions): HandlerTable {
       health: () => health(roles),
       databasesChanged: options.databasesChanged,
     }),
-    ...createDmlHandlers({ meta: catalog, writer, queryNode, ids: time.ids, now }),
+    ...createDmlHandlers({ meta: catalog, writer, queryNode, ids: time.ids, now, pause: () => clock.yieldToLoop() }),
     ...createDqlHandlers({ meta: catalog, queryNode, now, gracefulTimeMs: parameters.getDurationMs('common.gracefulTime'), lastWrite: (id) => writer.lastWrite(id) }),
     ...createFlushHandlers({ meta: catalog, now, flushShard: (key, ts) => roles.flushShard(key, ts), wallClock: () => clock.now() }),
     ...createSegmentHandlers({ meta: catalog, queryNode }),

@@ -13,7 +13,7 @@ import type { CallContext, HandlerTable, RpcHandler } from '../server/handlers.t
 import { MilvusError } from '../server/status.ts'
 import type { DeleteRequest, Init, MutationResult } from '../wire/index.ts'
 import { gatherRows, type DmlWriter, type PartitionKeys, type PartitionRows } from '../writer/dml-writer.ts'
-import { withFunctionOutputs, withoutFunctionOutputs } from './function-outputs.ts'
+import { type Pause, withFunctionOutputs, withoutFunctionOutputs } from './function-outputs.ts'
 import { checkFieldOps, completeRows } from './partial-upsert.ts'
 import { partitionKeyField, partitionKeyPartitions, partitionRows } from './partitioning.ts'
 import { primaryKeyIds } from './response-columns.ts'
@@ -26,6 +26,8 @@ export interface DmlOptions {
   readonly queryNode: QueryNodeApi
   readonly ids: Pick<IdAllocator, 'alloc'>
   readonly now: () => Promise<bigint>
+  /** Gives the event loop a turn. */
+  readonly pause: Pause
 }
 
 interface Context extends DmlOptions {
@@ -52,7 +54,7 @@ interface PreparedRows {
 }
 
 async function runInsert(options: DmlOptions, request: InsertMessage, call: CallContext): Promise<Mutation> {
-  const prepared = prepare(options, request, call, 'insert')
+  const prepared = await withOutputs(options, prepare(options, request, call, 'insert'))
   const { batch, keys } = prepared.given === undefined ? await withNewIds(options, prepared) : { batch: prepared.batch, keys: prepared.given }
   const inserts = split(prepared, batch)
   const timestamp = await options.writer.write({ collection: prepared.collection, deletes: [], inserts, signal: call.signal })
@@ -67,7 +69,8 @@ async function runUpsert(options: Context, request: InsertMessage, call: CallCon
   return options.partialUpserts.run(prepared.collection.id, async () => upsertRows(options, await completed(options, prepared, request, call), call))
 }
 
-async function upsertRows(options: DmlOptions, prepared: PreparedRows, call: CallContext): Promise<Mutation> {
+async function upsertRows(options: DmlOptions, whole: PreparedRows, call: CallContext): Promise<Mutation> {
+  const prepared = await withOutputs(options, whole)
   const { collection, given } = prepared
   if (given === undefined) throw new MilvusError(1100, `must assign pk when upsert, primary field: ${primaryField(collection.schema).name}`)
   const last = lastOfEachKey(given)
@@ -79,6 +82,10 @@ async function upsertRows(options: DmlOptions, prepared: PreparedRows, call: Cal
   const deletes: PartitionKeys[] = [{ partitionId: partitionKeyField(collection) === undefined ? prepared.partitionId : 0n, keys: oldKeys }]
   const timestamp = await options.writer.write({ collection, deletes, inserts: split(prepared, batch), signal: call.signal })
   return { ...mutation(keys, timestamp), upsert_cnt: BigInt(given.length), insert_cnt: BigInt(keys.length), delete_cnt: BigInt(oldKeys.length) }
+}
+
+async function withOutputs({ pause }: DmlOptions, prepared: PreparedRows): Promise<PreparedRows> {
+  return { ...prepared, batch: await withFunctionOutputs(prepared.collection.schema, prepared.batch, pause) }
 }
 
 /** The rows of a partial upsert as whole rows: what they do not give is read, of one moment. */
@@ -105,7 +112,7 @@ async function completed(options: DmlOptions, prepared: PreparedRows, request: I
     offset: 0,
     count: false,
   })
-  return { ...prepared, batch: withFunctionOutputs(collection.schema, completeRows(fields, rows, keys, existing, ops)), given: keys }
+  return { ...prepared, batch: completeRows(fields, rows, keys, existing, ops), given: keys }
 }
 
 async function runDelete(options: DmlOptions, request: DeleteRequest, call: CallContext): Promise<Mutation> {
@@ -154,8 +161,7 @@ function prepare({ meta }: DmlOptions, request: InsertMessage, call: CallContext
   const batch = toRowBatch(request, schema, { allowInsertAutoId, givenOnly: kind === 'partial upsert' })
   if (batch.length === 0) throw new MilvusError(1100, 'need not insert empty data')
   const column = batch.columns.get(primaryField(schema).id)
-  const whole = kind === 'partial upsert' ? batch : withFunctionOutputs(schema, batch)
-  return { collection, partitionId, batch: whole, given: isPrimaryKeyColumn(column) ? column : undefined }
+  return { collection, partitionId, batch, given: isPrimaryKeyColumn(column) ? column : undefined }
 }
 
 async function withNewIds({ ids }: DmlOptions, { collection, batch }: PreparedRows): Promise<{ batch: RowBatch; keys: PrimaryKeys }> {

@@ -27,6 +27,7 @@ export function phraseTest(analyzer: Analyzer, query: string, slop: number): Tex
   const wanted = new Map<string, number[]>()
   for (const { text, position } of analyzer.analyze(query)) wanted.set(text, [...(wanted.get(text) ?? []), position].sort((a, b) => a - b))
   if (wanted.size === 0) return () => false
+  const words = [...wanted].map(([word, offsets]) => ({ word, offsets }))
   return (text) => {
     const found = new Map<string, number[]>()
     for (const { text: word, position } of analyzer.analyze(text)) {
@@ -36,29 +37,48 @@ export function phraseTest(analyzer: Analyzer, query: string, slop: number): Tex
       else places.push(position)
     }
     if (found.size < wanted.size) return false
-    for (const places of found.values()) places.sort((a, b) => a - b)
-    return startsOf(wanted, found).some((start) => fits(wanted, found, start, slop))
+    // Rare words first: where the phrase is not, they say so soonest.
+    const parts = words.map(({ word, offsets }) => ({ offsets, places: (found.get(word) ?? []).sort((a, b) => a - b) }))
+    parts.sort((a, b) => a.places.length - b.places.length)
+    return startsOf(parts, slop).some((start) => parts.every((part) => fits(part, start, slop)))
   }
 }
 
-/** Where the leftmost word could put the phrase's beginning. */
-function startsOf(wanted: ReadonlyMap<string, readonly number[]>, found: ReadonlyMap<string, readonly number[]>): number[] {
+/** A word of a phrase: where the phrase has it, and where the text does, both ascending. */
+interface Part {
+  readonly offsets: readonly number[]
+  readonly places: readonly number[]
+}
+
+/** Where the phrase may begin: some word of it is at its place then, and without slop the rarest is. */
+function startsOf(parts: readonly Part[], slop: number): number[] {
+  const [rarest] = parts
+  const [first] = rarest?.offsets ?? []
+  if (slop === 0 && rarest !== undefined && first !== undefined) return rarest.places.map((place) => place - first)
   const starts = new Set<number>()
-  for (const [word, offsets] of wanted) for (const place of found.get(word) ?? []) for (const offset of offsets) starts.add(place - offset)
+  for (const { offsets, places } of parts) for (const place of places) for (const offset of offsets) starts.add(place - offset)
   return [...starts]
 }
 
-/** Each word at its place of the phrase or up to `slop` behind it, no place twice. */
-function fits(wanted: ReadonlyMap<string, readonly number[]>, found: ReadonlyMap<string, readonly number[]>, start: number, slop: number): boolean {
-  for (const [word, offsets] of wanted) {
-    const places = found.get(word) ?? []
-    let next = 0
-    for (const offset of offsets) {
-      while (next < places.length && (places[next] as number) < start + offset) next++
-      const place = places[next]
-      if (place === undefined || place > start + offset + slop) return false
-      next++
-    }
+/** Each time at its place of the phrase or up to `slop` behind it, no place twice. */
+function fits({ offsets, places }: Part, start: number, slop: number): boolean {
+  let next = 0
+  for (const offset of offsets) {
+    next = Math.max(next, firstFrom(places, start + offset))
+    const place = places[next]
+    if (place === undefined || place > start + offset + slop) return false
+    next++
   }
   return true
+}
+
+function firstFrom(places: readonly number[], least: number): number {
+  let low = 0
+  let high = places.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((places[middle] as number) < least) low = middle + 1
+    else high = middle
+  }
+  return low
 }

@@ -41,7 +41,7 @@ export function termColumn(analyzer: Analyzer, texts: readonly string[]): Sparse
   return { kind: 'sparse', type: DataType.SparseFloatVector, valid: undefined, length: texts.length, offsets, data }
 }
 
-/** Nulls have no words. */
-export function textsOf(column: StringColumn): string[] {
-  return Array.from({ length: column.length }, (_, row) => (isNull(column, row) ? '' : textAt(column, row)))
+/** Of the rows [begin, end); nulls have no words. */
+export function textsOf(column: StringColumn, begin: number, end: number): string[] {
+  return Array.from({ length: end - begin }, (_, i) => (isNull(column, begin + i) ? '' : textAt(column, begin + i)))
 }

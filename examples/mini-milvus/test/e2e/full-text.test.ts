@@ -1,5 +1,8 @@
 /** Full text: BM25 against brute force over random texts while rows come, change, go, are flushed and compacted; functions; filters on words. */
 import { DataType, FunctionType, type MilvusClient } from '@zilliz/milvus2-sdk-node'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { seededRandom, startTestNode, type TestNode } from './support.ts'
 
@@ -257,6 +260,38 @@ describe('full text', () => {
     expect(await client.dropCollectionFunction({ collection_name: name, function_name: 'words' })).toMatchObject({ error_code: 'Success' })
     expect((await client.describeCollection({ collection_name: name })).schema.functions).toEqual([])
     expect((await client.addCollectionFunction({ collection_name: name, function: bm25 })).reason).toContain('has rows')
+  })
+
+  it('is there after a restart, in many languages and long texts', { timeout: 60_000 }, async () => {
+    const dataDir = await mkdtemp(join(tmpdir(), 'timetick-full-text-'))
+    const name = 'kept'
+    const texts = ['milvus是一个向量数据库', '北京大学的学生', '全文检索 full text', 'x'.repeat(60), `${'long '.repeat(300)}needle`]
+    try {
+      const first = await startTestNode({ dataDir })
+      const chinese = fields.map((field) => (field.name === 'text' ? { ...field, analyzer_params: { type: 'chinese' } } : field))
+      expect(await first.client.createCollection({ collection_name: name, consistency_level: 'Strong', fields: chinese, functions: [bm25], index_params })).toMatchObject({ error_code: 'Success' })
+      await first.client.loadCollectionSync({ collection_name: name })
+      const data = Array.from({ length: 400 }, (_, id) => ({ id, text: texts[id % 5], vec: [id, 0], price: 0 }))
+      expect((await first.client.insert({ collection_name: name, data: data.slice(0, 200) })).status).toMatchObject({ error_code: 'Success' })
+      await first.client.flushSync({ collection_names: [name] })
+      expect((await first.client.insert({ collection_name: name, data: data.slice(200) })).status).toMatchObject({ error_code: 'Success' })
+      await first.close()
+      const second = await startTestNode({ dataDir })
+      try {
+        await second.client.loadCollectionSync({ collection_name: name })
+        for (const [query, piece] of [['数据库', 0], ['大学', 1], ['full', 2], ['needle', 4]] as const) {
+          const found = await second.client.search({ collection_name: name, data: query, anns_field: 'sparse', limit: 100, output_fields: ['id'] })
+          expect(found.status).toMatchObject({ error_code: 'Success' })
+          expect(found.results.map((hit) => Number(hit.id))).toEqual(data.map(({ id }) => id).filter((id) => id % 5 === piece))
+        }
+        const { schema } = await second.client.describeCollection({ collection_name: name })
+        expect(schema.functions).toMatchObject([{ name: 'words', type: 'BM25' }])
+      } finally {
+        await second.close()
+      }
+    } finally {
+      await rm(dataDir, { recursive: true, force: true })
+    }
   })
 
   it('over REST takes texts, and no vectors', async () => {
