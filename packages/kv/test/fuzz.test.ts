@@ -32,7 +32,7 @@ describe('bytes of anybody', () => {
 
   it('make no decoder of Redis fail in another way', () => {
     const reply: fc.Arbitrary<unknown> = fc.letrec((tie) => ({
-      reply: fc.oneof({ maxDepth: 3 }, bytes, fc.constantFrom(null, 1, 'text', Buffer.from('12-0'), Buffer.from('E'), Buffer.from('Ckey')), fc.array(tie('reply'), { maxLength: 5 })),
+      reply: fc.oneof({ maxDepth: 3 }, bytes, fc.constantFrom(null, 1, 'text', Buffer.from('12-0'), Buffer.from('E'), Buffer.from('Ckey'), Buffer.from([0, 32, 32]), Buffer.from('12 0 v')), fc.array(tie('reply'), { maxLength: 5 })),
     })).reply
     fc.assert(fc.property(reply, (input) => {
       resultOrKVError(() => entryOf('k', input))

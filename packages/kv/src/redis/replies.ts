@@ -33,12 +33,21 @@ export function revisionOf(value: unknown): Revision {
   return BigInt(text)
 }
 
+/** Whether bytes begin with a revision of that length: checked on the bytes, because pages have thousands. */
+function areDigits(bytes: Buffer, length: number): boolean {
+  for (let at = 0; at < length; at++) {
+    const byte = bytes[at] as number
+    if (byte < 48 || byte > 57) return false
+  }
+  return length > 0 && length <= 20
+}
+
 /** "<revision> <lease> <value>"; the value is a view of the answer. */
 export function entryOf(key: string, packed: unknown): StoredEntry {
   const bytes = bytesOf(packed, 'a row')
   const first = bytes.indexOf(SPACE)
   const second = bytes.indexOf(SPACE, first + 1)
-  if (first <= 0 || second < 0) throw strange('a row')
+  if (second < 0 || !areDigits(bytes, first)) throw strange('a row')
   return { key, value: bytes.subarray(second + 1), revision: BigInt(bytes.toString('latin1', 0, first)) }
 }
 
@@ -49,7 +58,7 @@ export function rowReader(): (key: string, packed: unknown, pairs: Columns) => v
     const bytes = bytesOf(packed, 'a row')
     const first = bytes.indexOf(SPACE)
     const second = bytes.indexOf(SPACE, first + 1)
-    if (first <= 0 || second < 0) throw strange('a row')
+    if (second < 0 || !areDigits(bytes, first)) throw strange('a row')
     pairs.add(key, bytes.subarray(second + 1), revisions(bytes.toString('latin1', 0, first)))
   }
 }
