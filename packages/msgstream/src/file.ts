@@ -54,7 +54,10 @@ export interface FileMq extends Mq {
 
 const unlimited = Number.MAX_SAFE_INTEGER
 
-/** Rejects with `MSG_LOCKED` (the holder's pid in `details.pid`), `MSG_CORRUPT`, or `MSG_VERSION` for a folder of a newer release. */
+/**
+ * Rejects with `MSG_LOCKED` (the holder's pid in `details.pid`), `MSG_CORRUPT`, or `MSG_VERSION` for a folder of a newer release. A full disk
+ * opens for reading; writes are refused with `MSG_FULL` until there is room. A folder that cannot be made rejects with `MSG_FULL`.
+ */
 export async function openFileMq(options: FileMqOptions): Promise<FileMq> {
   checkObject(options, 'options')
   const { path, retention = {} } = options

@@ -49,6 +49,8 @@ export class FaultyFs implements FileSystem {
   failWriteIn = Infinity
   /** Bytes that may still be written. */
   roomBytes = Infinity
+  /** No new file or folder can be made. */
+  noNames = false
   shortWrites = false
   #count = 0
 
@@ -70,6 +72,7 @@ export class FaultyFs implements FileSystem {
   async open(path: string, mode: 'read' | 'write' | 'create'): Promise<OpenFile> {
     this.#step()
     if (mode === 'create') {
+      if (this.noNames) throw error('ENOSPC')
       const inode: Inode = { live: Buffer.alloc(0), durable: Buffer.alloc(0), pending: [] }
       this.#change(path, (names) => names.set(path, inode))
     }
@@ -112,6 +115,7 @@ export class FaultyFs implements FileSystem {
   async mkdir(path: string): Promise<void> {
     this.#step()
     if (this.#names.has(path)) return
+    if (this.noNames) throw error('ENOSPC')
     if (folderOf(path) !== '/') await this.mkdir(folderOf(path))
     this.#change(path, (names) => names.set(path, 'folder'))
   }

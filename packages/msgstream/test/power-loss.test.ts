@@ -1,82 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { openFileMq, type FileMq } from '../src/file.ts'
+import { openFileMq } from '../src/file.ts'
 import { FaultyFs, seeded } from './faulty-fs.ts'
+import { check, contents, lock, open, word, workload } from './file-workload.ts'
 import { ManualClock } from './helpers.ts'
 import { inRing } from './ring.ts'
-
-const lock = async () => ({ release: async () => {} })
-const open = (fs: FaultyFs): Promise<FileMq> => openFileMq({ path: '/data', fs, lock, segmentBytes: 2048, tailCacheBytes: 1024, clock: new ManualClock() })
-
-const word = (channel: string, n: number): string => `${channel}${n}:${'x'.repeat((n * 37) % 700)}`
-
-async function contents(mq: FileMq, channel: string): Promise<{ first: number; frames: string[] }> {
-  const { first, last } = await mq.bounds(channel)
-  if (first === undefined || last === undefined) return { first: 0, frames: [] }
-  const reader = await mq.openReader(channel, { at: 'earliest' })
-  const frames: string[] = []
-  for (;;) {
-    const batch = await reader.read()
-    if (batch === undefined) throw new Error('the reader ended')
-    frames.push(...batch.frames.map((frame) => Buffer.from(frame).toString()))
-    if (Buffer.compare((batch.ids.at(-1) as { bytes: Uint8Array }).bytes, last.bytes) === 0) break
-  }
-  await reader.close()
-  return { first: Number(Buffer.from(first.bytes).readBigUInt64BE()), frames }
-}
-
-/** Random sends on two channels, some awaited, some cut short; loses power at one operation. */
-async function workload(fs: FaultyFs, random: () => number, crashAt: number, kill = false) {
-  const acked = { a: 0, b: 0 }
-  const truncated = { a: 0, b: 0 }
-  let image: FaultyFs | undefined
-  let atCrash = { acked: { ...acked }, truncated: { ...truncated } }
-  fs.onOperation = (count) => {
-    if (count !== crashAt || image !== undefined) return
-    atCrash = { acked: { ...acked }, truncated: { ...truncated } }
-    image = kill ? fs.killed() : fs.powerLoss(random)
-  }
-  const mq = await open(fs)
-  const producers = { a: await mq.openProducer('a'), b: await mq.openProducer('b') }
-  const sent = { a: 0, b: 0 }
-  const pending: Promise<void>[] = []
-  for (let i = 0; i < 30 && image === undefined; i++) {
-    const channel = random() < 0.6 ? 'a' : 'b'
-    const count = 1 + Math.floor(random() * 4)
-    const frames = Array.from({ length: count }, (_, k) => Buffer.from(word(channel, sent[channel] + k)))
-    sent[channel] += count
-    const end = sent[channel]
-    pending.push(producers[channel].send(frames).then(() => void (acked[channel] = Math.max(acked[channel], end))))
-    if (random() < 0.5) await Promise.all(pending)
-    if (random() < 0.1 && acked[channel] > 3) {
-      const before = Math.floor(acked[channel] / 2)
-      truncated[channel] = Math.max(truncated[channel], before)
-      const bytes = Buffer.alloc(8)
-      bytes.writeBigUInt64BE(BigInt(before))
-      await mq.truncate(channel, { backend: 'file', bytes })
-    }
-  }
-  await Promise.all(pending)
-  await mq.close()
-  if (image === undefined) atCrash = { acked: { ...acked }, truncated: { ...truncated } }
-  return { image: image ?? fs.powerLoss(random), ...atCrash, truncatedLater: truncated }
-}
-
-async function check(image: FaultyFs, acked: { a: number; b: number }, truncated: { a: number; b: number }, seed: number): Promise<void> {
-  const mq = await open(image)
-  for (const channel of ['a', 'b'] as const) {
-    if (!(await mq.listChannels()).includes(channel)) {
-      expect(acked[channel], `seed ${seed}: channel ${channel} is there`).toBe(0)
-      continue
-    }
-    const { first, frames } = await contents(mq, channel)
-    expect(first, `seed ${seed}: nothing more was truncated than asked`).toBeLessThanOrEqual(truncated[channel])
-    expect(first + frames.length, `seed ${seed}: acknowledged frames of ${channel}`).toBeGreaterThanOrEqual(acked[channel])
-    expect(frames, `seed ${seed}: order of ${channel}`).toEqual(frames.map((_, i) => word(channel, first + i)))
-    await (await mq.openProducer(channel)).send([Buffer.from(word(channel, first + frames.length))])
-    expect((await contents(mq, channel)).frames.length).toBe(frames.length + 1)
-  }
-  await mq.close()
-}
 
 describe('power loss', () => {
   it('no image of random workloads loses an acknowledged frame, and each opens at the first start', async () => {
@@ -254,66 +181,5 @@ describe('damaged files', () => {
     const before = fs.paths().map((path) => [path, fs.bytes(path).toString('hex')])
     await expect(openFileMq({ path: '/data', fs, lock })).rejects.toMatchObject({ code: 'MSG_VERSION' })
     expect(fs.paths().map((path) => [path, fs.bytes(path).toString('hex')])).toEqual(before)
-  })
-})
-
-describe('a full disk', () => {
-  const failure = (sent: Promise<unknown>): Promise<unknown> => sent.then(() => 'acknowledged', ({ code, outcome, retryable }) => ({ code, outcome, retryable }))
-  const refused = { code: 'MSG_FULL', outcome: 'not-applied', retryable: true }
-
-  it('refuses, and takes frames again when there is room; a power cut brings nothing refused back', async () => {
-    for (let seed = 1; seed <= 60; seed++) {
-      const random = seeded(seed)
-      const fs = new FaultyFs()
-      const mq = await open(fs)
-      const producer = await mq.openProducer('a')
-      const expected: string[] = []
-      for (let round = 0; round < 6; round++) {
-        fs.roomBytes = round % 2 === 0 ? Infinity : Math.floor(random() * 1200)
-        for (let i = 0; i < 5; i++) {
-          const frames = Array.from({ length: 1 + Math.floor(random() * 3) }, (_, k) => word('a', round * 100 + i * 10 + k))
-          const outcome = await failure(producer.send(frames.map((frame) => Buffer.from(frame))))
-          if (outcome === 'acknowledged') expected.push(...frames)
-          else expect(outcome, `seed ${seed}`).toEqual(refused)
-        }
-        expect(mq.healthy).toBe(true)
-        expect((await contents(mq, 'a')).frames, `seed ${seed}`).toEqual(expected)
-      }
-      const image = fs.powerLoss(random)
-      await mq.close()
-      const again = await open(image)
-      expect((await contents(again, 'a')).frames, `seed ${seed} after the power cut`).toEqual(expected)
-      await again.close()
-    }
-  })
-
-  it('refuses all that waited, keeps the order, and drops the ticks behind it', async () => {
-    const fs = new FaultyFs()
-    const mq = await open(fs)
-    const producer = await mq.openProducer('a')
-    await producer.send([Buffer.from('first')])
-    const reader = await mq.openReader('a', { at: 'latest' })
-    fs.roomBytes = 10
-    const outcomes = Array.from({ length: 5 }, (_, i) => failure(producer.send([Buffer.from(`lost${i}`)])))
-    producer.sendTransient(Buffer.from('tick of what is lost'))
-    expect(await Promise.all(outcomes)).toEqual(Array.from({ length: 5 }, () => refused))
-    fs.roomBytes = Infinity
-    const sends = Promise.all(['a', 'b', 'c'].map((text) => producer.send([Buffer.from(text)])))
-    await sends
-    producer.sendTransient(Buffer.from('tick'))
-    const got: string[] = []
-    while (got.length < 4) got.push(...((await reader.read())?.frames ?? []).map((frame) => Buffer.from(frame).toString()))
-    expect(got).toEqual(['a', 'b', 'c', 'tick'])
-    await mq.close()
-  })
-
-  it('a sync that finds no room fails the queue for good', async () => {
-    const fs = new FaultyFs()
-    const mq = await open(fs)
-    const producer = await mq.openProducer('a')
-    fs.failSyncIn = 1
-    expect(await failure(producer.send([Buffer.from('x')]))).toMatchObject({ code: 'MSG_STORAGE_FAILED', outcome: 'unknown' })
-    expect(mq.healthy).toBe(false)
-    await mq.close()
   })
 })

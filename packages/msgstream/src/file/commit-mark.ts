@@ -25,11 +25,15 @@ export class CommitMark {
   async open(end: number): Promise<void> {
     this.#end = end
     try {
-      this.#file = await this.#fs.open(this.#path, 'create')
       await this.#write()
     } catch {
       // Without it others cannot read; this process can.
     }
+  }
+
+  /** Written over where it is there: a full disk has no room for a new one. */
+  #open(): Promise<OpenFile> {
+    return this.#fs.open(this.#path, 'write').catch(() => this.#fs.open(this.#path, 'create'))
   }
 
   /** One write is under way at a time, and the next one takes the newest value. */
@@ -49,7 +53,8 @@ export class CommitMark {
     const mark = Buffer.alloc(size)
     mark.writeBigUInt64LE(BigInt(end), 0)
     mark.writeUInt32LE(crc32(mark.subarray(0, 8)), 8)
-    await this.#file?.write(mark, 0)
+    this.#file ??= await this.#open()
+    await this.#file.write(mark, 0)
     this.#written = end
   }
 

@@ -6,11 +6,13 @@ import type { ChannelLog } from '../log-reader.ts'
 import { Signal } from '../signal.ts'
 import { TransientRing } from '../transients.ts'
 import { Batch, BatchWriter } from './batch.ts'
+import { CommitMark } from './commit-mark.ts'
+import { asDiskFull, DiskFull, fullError } from './disk-full.ts'
 import type { FileSystem, OpenFile } from './file-system.ts'
 import { writeFully } from './file-system.ts'
 import { Fenced, type Health } from './health.ts'
-import { CommitMark } from './commit-mark.ts'
-import { recoverSegment } from './recover.ts'
+import type { Manifest } from './manifest.ts'
+import { recoverSegment, type DroppedTail } from './recover.ts'
 import type { Segment } from './segment.ts'
 import { Segments } from './segments.ts'
 import { TailCache } from './tail-cache.ts'
@@ -19,9 +21,9 @@ export interface FileLogOptions {
   readonly fs: FileSystem
   readonly clock: Clock
   readonly health: Health
-  readonly epoch: number
-  /** False once another writer has the folder. */
-  readonly isHeld: () => Promise<boolean>
+  readonly manifest: Manifest
+  /** A tail was cut off. */
+  readonly onDropped: (dropped: DroppedTail) => void
   readonly segmentBytes: number
   readonly sync: 'commit' | 'interval'
   readonly syncIntervalMs: number
@@ -30,23 +32,6 @@ export interface FileLogOptions {
   readonly maxBatchBytes: number
   readonly retentionBytes: number
   readonly retentionMs: number
-}
-
-const noRoom = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
-
-/** A write, and no sync, found no room: what is there can be taken back. */
-class DiskFull extends Error {
-  readonly code: string
-
-  constructor(cause: unknown, code: string) {
-    super('no room on the disk', { cause })
-    this.code = code
-  }
-}
-
-function asDiskFull(error: unknown): never {
-  const { code } = error as { code?: unknown }
-  throw typeof code === 'string' && noRoom.has(code) ? new DiskFull(error, code) : error
 }
 
 export class FileLog implements ChannelLog {
@@ -67,6 +52,8 @@ export class FileLog implements ChannelLog {
   #out: OpenFile | undefined
   /** The newest segment was made by this writer: no other one can have it open. */
   #isOwn = false
+  /** What a crash left behind the end is gone. */
+  #isRecovered = false
   readonly #mark: CommitMark
   #dirty = false
   #syncing: Promise<void> | undefined
@@ -85,22 +72,30 @@ export class FileLog implements ChannelLog {
     return this.#segments.oldest?.base ?? this.end
   }
 
-  /** Bring up what is on disk; gives the bytes that were cut off the tail. */
-  async open(): Promise<{ path: string; from: number; bytes: number } | undefined> {
-    const { fs, epoch, clock } = this.#options
+  /** A new channel: its folder is empty. */
+  async create(): Promise<void> {
+    await this.#segments.create(0, this.#options.manifest.epoch, this.#options.clock.now())
+    this.#isOwn = this.#isRecovered = true
+    await this.#mark.open(0)
+  }
+
+  /** Bring up what is on disk. Where there is no room to take the folder, the tail is cut before the first write. */
+  async open(): Promise<void> {
     await this.#segments.load()
-    const newest = this.#segments.newest
-    if (newest === undefined) {
-      await this.#segments.create(0, epoch, clock.now())
-      this.#isOwn = true
-      await this.#mark.open(0)
-      return undefined
-    }
-    const { end, dropped } = await recoverSegment(fs, newest)
-    this.end = this.#next = end
-    await this.#mark.open(end)
+    this.end = this.#next = await this.#recover()
+    await this.#mark.open(this.end)
     await this.#retain()
-    return dropped === 0 ? undefined : { path: newest.path, from: newest.size, bytes: dropped }
+  }
+
+  /** Gives the offset behind the last sound frame. */
+  async #recover(): Promise<number> {
+    const { fs, manifest, onDropped } = this.#options
+    const newest = this.#segments.newest
+    const cut = manifest.isTaken
+    const { end, dropped } = newest === undefined ? { end: 0, dropped: 0 } : await recoverSegment(fs, newest, cut)
+    if (newest !== undefined && dropped > 0) onDropped({ channel: this.channel, path: newest.path, from: newest.size, bytes: dropped })
+    this.#isRecovered = cut
+    return end
   }
 
   /** Lay frames into the next group; resolves with the first one's offset. */
@@ -147,33 +142,34 @@ export class FileLog implements ChannelLog {
   }
 
   async #commit(batch: Batch): Promise<void> {
-    const { health, epoch } = this.#options
+    const { health, manifest } = this.#options
     let segment: Segment
     try {
       segment = await this.#segmentFor()
       this.#out ??= await this.#options.fs.open(segment.path, 'write')
     } catch (error) {
-      if (error instanceof DiskFull) return this.#refuse(batch, error)
+      if (error instanceof DiskFull) return this.#refuse(batch, fullError(`channel ${this.channel}`, error))
+      if (error instanceof MsgStreamError && error.retryable) return this.#refuse(batch, error)
       health.fail(error)
       return this.#reject(batch, health.error('not-applied'))
     }
     const begin = segment.size
     try {
-      batch.seal(epoch, begin, (offset, position) => segment.note(offset, position))
+      batch.seal(manifest.epoch, begin, (offset, position) => segment.note(offset, position))
       let position = begin
       for (const { buffer, start, end } of batch.parts) {
         await writeFully(this.#out, buffer.subarray(start, end), position).catch(asDiskFull)
         position += end - start
       }
       // Behind the write: who takes over after this finds what was written.
-      const held = this.#options.isHeld()
+      const held = manifest.isHeld()
       held.catch(() => {})
       if (this.#options.sync === 'commit') await this.#out.datasync()
       else this.#syncLater()
       if (!(await held)) throw new Fenced()
       segment.size = position
     } catch (error) {
-      if (error instanceof DiskFull && (await this.#takeBack(segment, begin))) return this.#refuse(batch, error)
+      if (error instanceof DiskFull && (await this.#takeBack(segment, begin))) return this.#refuse(batch, fullError(`channel ${this.channel}`, error))
       return this.#failed(batch, error)
     }
     segment.modified = this.#options.clock.now()
@@ -200,9 +196,8 @@ export class FileLog implements ChannelLog {
     }
   }
 
-  /** A full disk: nothing of these groups is there, and they may be sent again. Those that wait go too: their offsets are behind. */
-  #refuse(batch: Batch, { cause, code }: DiskFull): void {
-    const error = new MsgStreamError('MSG_FULL', `no room on the disk for channel ${this.channel}: ${code}`, { cause, outcome: 'not-applied', details: { diskFull: true, code } })
+  /** Nothing of these groups is there, and they may be sent again. Those that wait go too: their offsets are behind. */
+  #refuse(batch: Batch, error: MsgStreamError): void {
     for (const refused of [batch, ...this.#batches.splice(0)]) this.#reject(refused, error)
     this.#next = this.end
     this.transients.dropBehind(this.end)
@@ -229,21 +224,32 @@ export class FileLog implements ChannelLog {
 
   /** The newest segment, or a new one when that is full. */
   async #segmentFor(): Promise<Segment> {
-    const newest = this.#segments.newest as Segment
-    if (this.#isOwn && newest.size < this.#options.segmentBytes) return newest
+    const newest = this.#segments.newest
+    if (this.#isOwn && newest !== undefined && newest.size < this.#options.segmentBytes) return newest
+    await this.#options.manifest.take()
+    if (!this.#isRecovered) await this.#recoverLate()
     await this.#checkHeld()
     await this.#syncNow()
     await this.#out?.close()
     this.#out = undefined
-    const segment = await this.#segments.create(this.end, this.#options.epoch, this.#options.clock.now()).catch(asDiskFull)
+    const segment = await this.#segments.create(this.end, this.#options.manifest.epoch, this.#options.clock.now()).catch(asDiskFull)
     this.#isOwn = true
     await this.#retain()
     return segment
   }
 
+  /** The folder is ours only now: what a writer of before acknowledged until then counts. */
+  async #recoverLate(): Promise<void> {
+    const end = await this.#recover()
+    if (end === this.end) return
+    if (end < this.end) throw new Error(`channel ${this.channel} ended at ${this.end} and ends at ${end} now`)
+    this.end = end
+    throw new MsgStreamError('MSG_UNAVAILABLE', `channel ${this.channel} was written by another process until now`, { outcome: 'not-applied' })
+  }
+
   /** Before anything is made or deleted. */
   async #checkHeld(): Promise<void> {
-    if (!(await this.#options.isHeld())) throw new Fenced()
+    if (!(await this.#options.manifest.isHeld())) throw new Fenced()
   }
 
   async #retain(): Promise<void> {

@@ -7,13 +7,14 @@ import { LogReader } from '../log-reader.ts'
 import type { CallOptions, MessageId, MqProducer, MqReader, StartPosition } from '../mq.ts'
 import { OffsetId, offsetOf } from '../offset-id.ts'
 import { orAborted } from '../signal.ts'
+import { DiskFull, orFull } from './disk-full.ts'
 import { FileLog, type FileLogOptions } from './file-log.ts'
 import type { FolderLock, LockFolder } from './file-system.ts'
 import { Health } from './health.ts'
-import { openManifest, type Manifest } from './manifest.ts'
+import { Manifest } from './manifest.ts'
 import type { DroppedTail } from './recover.ts'
 
-export interface FileMqConfig extends Omit<FileLogOptions, 'health' | 'epoch' | 'isHeld'> {
+export interface FileMqConfig extends Omit<FileLogOptions, 'health' | 'manifest' | 'onDropped'> {
   readonly path: string
   readonly lock: LockFolder
 }
@@ -29,12 +30,13 @@ export class FileMqImpl implements FileMq {
   readonly #logs = new Map<string, Promise<FileLog>>()
   readonly #deleting = new Map<string, Promise<void>>()
   readonly #readers = new Set<LogReader>()
-  #manifest: Manifest | undefined
+  readonly #manifest: Manifest
   #closed: Promise<void> | undefined
 
-  private constructor(config: FileMqConfig, lock: FolderLock) {
+  private constructor(config: FileMqConfig, lock: FolderLock, manifest: Manifest) {
     this.#config = config
     this.#lock = lock
+    this.#manifest = manifest
     this.features = Object.freeze({
       backend,
       durability: config.sync === 'commit' ? 'power' : 'process',
@@ -49,18 +51,30 @@ export class FileMqImpl implements FileMq {
   static async open(config: FileMqConfig): Promise<FileMqImpl> {
     const { fs, path } = config
     const parent = path.includes('/') ? path.slice(0, path.lastIndexOf('/')) || '/' : '.'
-    await fs.mkdir(`${path}/channels`)
+    await orFull(`the folder ${path}`, fs.mkdir(`${path}/channels`))
     await fs.syncFolder(parent)
     await fs.syncFolder(path)
-    const mq = new FileMqImpl(config, await config.lock(path))
+    const lock = await orFull(`the lock of ${path}`, config.lock(path))
+    const manifest = await Manifest.open(fs, path).catch(async (error: unknown) => {
+      await lock.release()
+      throw error
+    })
+    const mq = new FileMqImpl(config, lock, manifest)
     try {
-      mq.#manifest = await openManifest(fs, path)
+      await mq.#take()
       await mq.#load()
       return mq
     } catch (error) {
       await mq.close()
       throw error
     }
+  }
+
+  /** A full disk can be read; the first write that finds room takes the folder. */
+  async #take(): Promise<void> {
+    await this.#manifest.take().catch((error: unknown) => {
+      if (!(error instanceof DiskFull)) throw error
+    })
   }
 
   async #load(): Promise<void> {
@@ -76,18 +90,15 @@ export class FileMqImpl implements FileMq {
 
   #open(channel: string): Promise<FileLog> {
     const log = this.#newLog(channel)
-    const opened = log.open().then((dropped) => {
-      if (dropped !== undefined) this.droppedTails.push({ channel, ...dropped })
-      return log
-    })
+    const opened = log.open().then(() => log)
     this.#logs.set(channel, opened)
     opened.catch(() => this.#logs.delete(channel))
     return opened
   }
 
   #newLog(channel: string): FileLog {
-    const isHeld = async (): Promise<boolean> => (await this.#manifest?.isHeld()) === true
-    return new FileLog(channel, this.#folder(channel), { ...this.#config, health: this.#health, epoch: this.#manifest?.epoch ?? 0, isHeld })
+    const onDropped = (dropped: DroppedTail): void => void this.droppedTails.push(dropped)
+    return new FileLog(channel, this.#folder(channel), { ...this.#config, health: this.#health, manifest: this.#manifest, onDropped })
   }
 
   get healthy(): boolean {
@@ -102,16 +113,27 @@ export class FileMqImpl implements FileMq {
   }
 
   #create(channel: string): Promise<FileLog> {
-    const { fs } = this.#config
-    const created = fs.mkdir(this.#folder(channel)).then(async () => {
-      const log = this.#newLog(channel)
-      await log.open()
-      await fs.syncFolder(this.#folder())
-      return log
-    })
+    const created = orFull(`channel ${channel}`, this.#make(channel))
     this.#logs.set(channel, created)
     created.catch(() => this.#logs.delete(channel))
     return created
+  }
+
+  async #make(channel: string): Promise<FileLog> {
+    const { fs } = this.#config
+    await this.#manifest.take()
+    await fs.mkdir(this.#folder(channel))
+    const log = this.#newLog(channel)
+    try {
+      await log.create()
+      await fs.syncFolder(this.#folder())
+      return log
+    } catch (error) {
+      // Half a channel would be there at the next opening.
+      await log.close(new MsgStreamError('MSG_CLOSED', `channel ${channel} could not be made`))
+      await this.#remove(this.#folder(channel)).catch(() => {})
+      throw error
+    }
   }
 
   async deleteChannel(channel: string, options?: CallOptions): Promise<void> {
@@ -185,7 +207,7 @@ export class FileMqImpl implements FileMq {
     await Promise.allSettled([...this.#readers].map((it) => it.close()))
     await Promise.allSettled([...this.#logs.values()].map(async (log) => (await log).close(error)))
     await Promise.allSettled(this.#deleting.values())
-    await this.#manifest?.close().catch(() => {})
+    await this.#manifest.close().catch(() => {})
     await this.#lock.release()
   }
 

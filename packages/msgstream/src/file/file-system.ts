@@ -60,6 +60,10 @@ export async function placeFile(fs: FileSystem, folder: string, name: string, da
   try {
     await writeFully(file, data, 0)
     await file.datasync()
+  } catch (error) {
+    // It takes room for nothing.
+    await fs.unlink(temporary).catch(() => {})
+    throw error
   } finally {
     await file.close()
   }

@@ -1,45 +1,88 @@
-/** The folder's identity card: format version, and an epoch that every opening raises. */
+/** The folder's identity card: format version, and an epoch that every opening for writing raises. */
 import { MsgStreamError } from '../errors.ts'
-import { placeFile, readFully, writeFully, type FileSystem } from './file-system.ts'
+import { asDiskFull } from './disk-full.ts'
+import { placeFile, readFully, writeFully, type FileSystem, type OpenFile } from './file-system.ts'
 import { FORMAT_VERSION } from './frame.ts'
+import { Fenced } from './health.ts'
 
 const name = 'manifest.json'
-
-/** A writer's hold on the folder. */
-export interface Manifest {
-  readonly epoch: number
-  /** False once another writer took the folder over. */
-  isHeld(): Promise<boolean>
-  close(): Promise<void>
-}
 
 const brace = 0x7b
 
 /**
- * Read it, refuse a newer format before a byte is written, and write the next epoch. A writer that still lives, stopped or on
- * another machine, has the old file open and finds it crossed out: whatever it wrote before it looked there is found by
- * the recovery that comes after this, and what it writes later goes to segments that this writer does not use.
+ * A writer's hold on the folder. Opening reads it and refuses a newer format; {@link take} writes the next epoch, before anything
+ * else is written. A writer that still lives, stopped or on another machine, has the old file open and finds it crossed out:
+ * whatever it wrote before it looked there is found by the recovery that comes after this, and what it writes later goes to
+ * segments that this writer does not use.
  */
-export async function openManifest(fs: FileSystem, folder: string): Promise<Manifest> {
-  const path = `${folder}/${name}`
-  const before = await readEpoch(fs, folder)
-  const epoch = before + 1
-  const old = before === 0 ? undefined : await fs.open(path, 'write')
-  try {
-    const text = JSON.stringify({ format: 'timetick-msgstream-file', version: FORMAT_VERSION, epoch })
-    await placeFile(fs, folder, name, new TextEncoder().encode(`${text}\n`))
-    if (old !== undefined) await writeFully(old, Uint8Array.of(0x78), 0)
-  } finally {
-    await old?.close()
+export class Manifest {
+  readonly #fs: FileSystem
+  readonly #folder: string
+  readonly #before: number
+  /** The file of before until it is crossed out. */
+  #old: OpenFile | undefined
+  #own: OpenFile | undefined
+  #isPlaced = false
+  #taking: Promise<void> | undefined
+
+  private constructor(fs: FileSystem, folder: string, before: number, old: OpenFile | undefined) {
+    this.#fs = fs
+    this.#folder = folder
+    this.#before = before
+    this.#old = old
   }
-  const own = await fs.open(path, 'read')
-  return {
-    epoch,
-    isHeld: async () => {
-      const first = new Uint8Array(1)
-      return (await own.read(first, 0)) === 1 && first[0] === brace
-    },
-    close: () => own.close(),
+
+  static async open(fs: FileSystem, folder: string): Promise<Manifest> {
+    const before = await readEpoch(fs, folder)
+    return new Manifest(fs, folder, before, before === 0 ? undefined : await fs.open(`${folder}/${name}`, 'write'))
+  }
+
+  get epoch(): number {
+    return this.#before + 1
+  }
+
+  /** False where the disk had no room for it yet: then nothing may be written. */
+  get isTaken(): boolean {
+    return this.#own !== undefined
+  }
+
+  /** Rejects with {@link DiskFull} where there is no room: then again before the next write. */
+  take(): Promise<void> {
+    if (this.#own !== undefined) return Promise.resolve()
+    this.#taking ??= this.#take().finally(() => {
+      this.#taking = undefined
+    })
+    return this.#taking
+  }
+
+  async #take(): Promise<void> {
+    if (!(await this.isHeld())) throw new Fenced()
+    if (!this.#isPlaced) {
+      const text = JSON.stringify({ format: 'timetick-msgstream-file', version: FORMAT_VERSION, epoch: this.epoch })
+      await placeFile(this.#fs, this.#folder, name, new TextEncoder().encode(`${text}\n`)).catch(asDiskFull)
+      this.#isPlaced = true
+    }
+    const old = this.#old
+    if (old !== undefined) {
+      await writeFully(old, Uint8Array.of(0x78), 0).catch(asDiskFull)
+      this.#old = undefined
+      await old.close()
+    }
+    this.#own = await this.#fs.open(`${this.#folder}/${name}`, 'read')
+  }
+
+  /** False once another writer took the folder over. */
+  async isHeld(): Promise<boolean> {
+    const file = this.#own ?? this.#old
+    if (file === undefined) return true
+    const first = new Uint8Array(1)
+    return (await file.read(first, 0)) === 1 && first[0] === brace
+  }
+
+  async close(): Promise<void> {
+    await this.#taking?.catch(() => {})
+    await Promise.all([this.#old?.close(), this.#own?.close()])
+    this.#old = undefined
   }
 }
 

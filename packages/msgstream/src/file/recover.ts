@@ -13,9 +13,9 @@ export interface DroppedTail {
   readonly bytes: number
 }
 
-/** Sets the segment's size; gives the offset behind its last frame and how many bytes were cut. */
-export async function recoverSegment(fs: FileSystem, segment: Segment): Promise<{ end: number; dropped: number }> {
-  const file = await fs.open(segment.path, 'write')
+/** Sets the segment's size; gives the offset behind its last frame and how many bytes were cut. Without `cut` the file stays as it is. */
+export async function recoverSegment(fs: FileSystem, segment: Segment, cut: boolean): Promise<{ end: number; dropped: number }> {
+  const file = await fs.open(segment.path, cut ? 'write' : 'read')
   try {
     const size = await file.size()
     const header = Buffer.alloc(SEGMENT_HEADER_BYTES)
@@ -24,12 +24,12 @@ export async function recoverSegment(fs: FileSystem, segment: Segment): Promise<
     const { offset, position } = await findEnd(file, segment, size)
     if (position < size) {
       await refuseDamage(file, segment.path, offset, position, size)
-      await file.truncate(position)
+      if (cut) await file.truncate(position)
     }
     // Frames that were written and not synced are about to be shown to readers: make them durable first.
     await file.datasync()
     segment.size = position
-    return { end: offset, dropped: size - position }
+    return { end: offset, dropped: cut ? size - position : 0 }
   } finally {
     await file.close()
   }
