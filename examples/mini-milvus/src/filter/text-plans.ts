@@ -1,7 +1,7 @@
 /** `text_match` and `phrase_match`: words of VarChar fields, by the analyzer of the field. */
-import { isNull, textAt } from '../model/column.ts'
+import { isNull, type StringColumn, textAt } from '../model/column.ts'
 import { DataType, type FieldSchema } from '../model/schema.ts'
-import { fieldAnalyzer, hasFlag, phraseTest, termTest, type TextTest } from '../text/index.ts'
+import { type Analyzer, fieldAnalyzer, hasFlag, phraseQuery, termQuery, type TextQuery, wordIndexOf } from '../text/index.ts'
 import type { CallExpr, Expr } from './ast.ts'
 import type { Scope } from './bind.ts'
 import { FALSE, rowPlan, TRUE, UNKNOWN } from './plan.ts'
@@ -19,7 +19,8 @@ export function textMatchPlan(scope: Scope, expr: CallExpr): Plan {
   const { field, query } = textArguments(scope, expr, 'text match', 'minimum_should_match')
   const minimum = integerArgument(scope, expr, 'minimum_should_match') ?? 1n
   if (minimum < 1n || minimum > MAX_SHOULD_MATCH) throw scope.fail(`minimum_should_match should be in range [1, ${MAX_SHOULD_MATCH}], got ${minimum}`, expr)
-  return textPlan(scope, field, termTest(fieldAnalyzer(field), query, Number(minimum)), 1)
+  const analyzer = fieldAnalyzer(field)
+  return textPlan(scope, field, analyzer, termQuery(analyzer, query, Number(minimum)), 1)
 }
 
 export function phraseMatchPlan(scope: Scope, expr: CallExpr): Plan {
@@ -30,7 +31,7 @@ export function phraseMatchPlan(scope: Scope, expr: CallExpr): Plan {
   const analyzer = fieldAnalyzer(field)
   const words = analyzer.analyze(query).length
   if (words > MAX_PHRASE_WORDS) throw scope.fail(`a phrase has at most ${MAX_PHRASE_WORDS} words, got ${words}`, expr)
-  return textPlan(scope, field, phraseTest(analyzer, query, Number(slop)), Math.max(1, words))
+  return textPlan(scope, field, analyzer, phraseQuery(analyzer, query, Number(slop)), Math.max(1, words))
 }
 
 function textArguments(scope: Scope, expr: CallExpr, what: string, option: string): { field: FieldSchema; query: string } {
@@ -54,12 +55,22 @@ function integerArgument(scope: Scope, expr: CallExpr, name: string): bigint | u
   return constant.value
 }
 
-function textPlan(scope: Scope, field: FieldSchema, test: TextTest, times: number): Plan {
+function textPlan(scope: Scope, field: FieldSchema, analyzer: Analyzer, query: TextQuery, times: number): Plan {
   // As long as texts may be: what is between two turns of the event loop is bounded by it.
   scope.cost += Math.max(TEXT_COST, (field.maxLength ?? 0) / BYTES_PER_COST) * times
   return rowPlan((context) => {
     const { column, base } = context.slot(field)
     if (column.kind !== 'string') throw new Error(`field ${field.name} has a column of kind ${column.kind}`)
-    return (row) => (isNull(column, base + row) ? UNKNOWN : test(textAt(column, base + row)) ? TRUE : FALSE)
+    const test = rowTest(column, analyzer, query, base, base + context.rows)
+    return (row) => (isNull(column, base + row) ? UNKNOWN : test(base + row) ? TRUE : FALSE)
   })
+}
+
+function rowTest(column: StringColumn, analyzer: Analyzer, query: TextQuery, begin: number, end: number): (row: number) => boolean {
+  const byText = (row: number): boolean => query.test(textAt(column, row))
+  const index = wordIndexOf(column, analyzer)
+  index?.extend(column, analyzer, begin, end)
+  if (index?.has(end) !== true) return byText
+  const byWords = index.search(query.words, query.minimum)
+  return query.isWordsOnly ? byWords : (row) => byWords(row) && byText(row)
 }

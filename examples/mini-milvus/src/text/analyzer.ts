@@ -12,6 +12,7 @@ const MAX_PARAMS = 65_536
 const MAX_KEPT = 64
 
 const kept = new Map<string, Analyzer>()
+const ofFields = new WeakMap<FieldSchema['typeParams'], Analyzer>()
 
 /**
  * @param params JSON text; '' is the standard analyzer
@@ -26,8 +27,11 @@ export function analyzerOf(params: string): Analyzer {
   return made
 }
 
+/** As long as its field is there, whatever others are asked for meanwhile. */
 export function fieldAnalyzer({ typeParams }: Pick<FieldSchema, 'typeParams'>): Analyzer {
-  return analyzerOf(typeParams['analyzer_params'] ?? '')
+  let analyzer = ofFields.get(typeParams)
+  if (analyzer === undefined) ofFields.set(typeParams, (analyzer = analyzerOf(typeParams['analyzer_params'] ?? '')))
+  return analyzer
 }
 
 /** A flag among a field's type params. */

@@ -1,5 +1,6 @@
 export { analyzerOf, fieldAnalyzer, hasFlag } from './analyzer.ts'
 export { checkTextField } from './check-field.ts'
-export { phraseTest, termTest, type TextTest } from './match.ts'
+export { phraseQuery, termQuery, type TextQuery } from './match.ts'
 export { termColumn, termCounts, termHash, textsOf } from './terms.ts'
 export type { Analyzer, Token } from './token.ts'
+export { wordIndexOf } from './word-index.ts'

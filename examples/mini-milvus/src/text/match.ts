@@ -1,12 +1,23 @@
 /** Whether a text has words, or a phrase: `text_match` and `phrase_match` of filters. */
 import type { Analyzer } from './token.ts'
 
-export type TextTest = (text: string) => boolean
+/** What a text must have. */
+export interface TextQuery {
+  readonly words: ReadonlySet<string>
+  /** So many of the words at least. */
+  readonly minimum: number
+  /** No more than that: {@link test} needs not be asked. */
+  readonly isWordsOnly: boolean
+  test(text: string): boolean
+}
 
 /** At least `minimum` of the query's different words; never, where the query has none. */
-export function termTest(analyzer: Analyzer, query: string, minimum: number): TextTest {
-  const wanted = new Set(analyzer.analyze(query).map(({ text }) => text))
-  if (wanted.size < minimum) return () => false
+export function termQuery(analyzer: Analyzer, query: string, minimum: number): TextQuery {
+  const words = new Set(analyzer.analyze(query).map(({ text }) => text))
+  return { words, minimum, isWordsOnly: true, test: words.size < minimum ? () => false : termTest(analyzer, words, minimum) }
+}
+
+function termTest(analyzer: Analyzer, wanted: ReadonlySet<string>, minimum: number): (text: string) => boolean {
   return (text) => {
     const found = new Set<string>()
     for (const { text: word } of analyzer.analyze(text)) {
@@ -22,11 +33,15 @@ export function termTest(analyzer: Analyzer, query: string, minimum: number): Te
  * All words of the query, in its order and distances, give or take: `slop` is how far words may be moved in all, so that two
  * neighbours change places for 2 (as in Lucene).
  */
-export function phraseTest(analyzer: Analyzer, query: string, slop: number): TextTest {
+export function phraseQuery(analyzer: Analyzer, query: string, slop: number): TextQuery {
   /** Per word: where the phrase has it, ascending. */
   const wanted = new Map<string, number[]>()
   for (const { text, position } of analyzer.analyze(query)) wanted.set(text, [...(wanted.get(text) ?? []), position].sort((a, b) => a - b))
-  if (wanted.size === 0) return () => false
+  const words = new Set(wanted.keys())
+  return { words, minimum: Math.max(1, words.size), isWordsOnly: false, test: wanted.size === 0 ? () => false : phraseTest(analyzer, wanted, slop) }
+}
+
+function phraseTest(analyzer: Analyzer, wanted: ReadonlyMap<string, readonly number[]>, slop: number): (text: string) => boolean {
   const words = [...wanted].map(([word, offsets]) => ({ word, offsets }))
   return (text) => {
     const found = new Map<string, number[]>()

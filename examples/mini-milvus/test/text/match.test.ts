@@ -1,21 +1,21 @@
 import { describe, expect, it } from 'vitest'
-import { analyzerOf, phraseTest, termTest } from '../../src/text/index.ts'
+import { analyzerOf, phraseQuery, termQuery } from '../../src/text/index.ts'
 import { seededRandom } from '../e2e/support.ts'
 
 const analyzer = analyzerOf('')
 
 describe('matching', () => {
   it('of terms wants some of the query', () => {
-    const test = termTest(analyzer, 'apple pear Apple', 1)
+    const test = termQuery(analyzer, 'apple pear Apple', 1).test
     expect(['an APPLE', 'pear!', 'apples', ''].map(test)).toEqual([true, true, false, false])
-    expect(['apple apple', 'pear apple'].map(termTest(analyzer, 'apple pear plum', 2))).toEqual([false, true])
-    expect(termTest(analyzer, '?!', 1)('?!')).toBe(false)
-    expect(termTest(analyzer, 'apple', 2)('apple')).toBe(false)
+    expect(['apple apple', 'pear apple'].map(termQuery(analyzer, 'apple pear plum', 2).test)).toEqual([false, true])
+    expect(termQuery(analyzer, '?!', 1).test('?!')).toBe(false)
+    expect(termQuery(analyzer, 'apple', 2).test('apple')).toBe(false)
   })
 
   it('of phrases wants all of the query, in order', () => {
     const text = 'the quick brown fox jumps over the lazy dog'
-    const test = (phrase: string, slop = 0): boolean => phraseTest(analyzer, phrase, slop)(text)
+    const test = (phrase: string, slop = 0): boolean => phraseQuery(analyzer, phrase, slop).test(text)
     expect([test('quick brown'), test('brown quick'), test('quick fox'), test('the lazy dog'), test(''), test('fox')]).toEqual([true, false, false, true, false, true])
     expect([test('quick fox', 1), test('brown quick', 1), test('brown quick', 2), test('the the', 1), test('the the', 5)]).toEqual([true, false, true, false, true])
   })
@@ -28,7 +28,7 @@ describe('matching', () => {
       const text = pick(9)
       const phrase = pick(4)
       const slop = Math.floor(random() * 4)
-      const found = phraseTest(analyzer, phrase.join(' '), slop)(text.join(' '))
+      const found = phraseQuery(analyzer, phrase.join(' '), slop).test(text.join(' '))
       const asked = { seed, text: text.join(' '), phrase: phrase.join(' '), slop }
       expect({ ...asked, found }).toEqual({ ...asked, found: anyPlaces(text, phrase, slop) })
     }
