@@ -56,7 +56,9 @@ class EngineKV<V> implements KVBase<V> {
   async load(key: string, options?: CallOptions): Promise<V | undefined> {
     checkKey(key, this.features)
     this.#begin(options)
-    const found = this.#run('load', false, [key], options, () => this.#engine.get(this.#root + key))
+    // The usual call makes nothing but its promise.
+    const isPlain = options === undefined && this.#state.faults === undefined
+    const found = isPlain ? this.#engine.get(this.#root + key) : this.#run('load', false, [key], options, () => this.#engine.get(this.#root + key))
     const entry = found instanceof Promise ? await found : found
     return entry === undefined ? undefined : this.#codec.read(entry.value, key)
   }

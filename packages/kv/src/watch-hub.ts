@@ -78,6 +78,11 @@ export class WatchHub {
     return new Feed(this, target, from)
   }
 
+  /** Passes a revision that nobody watches. */
+  skip(revision: Revision): void {
+    this.#revision = revision
+  }
+
   /** Queues one revision's changes to everyone concerned. The changes must be in the log already. */
   publish(changes: readonly Change[], revision: Revision): void {
     this.#revision = revision

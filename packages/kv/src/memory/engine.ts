@@ -1,13 +1,14 @@
 /** The reference engine: every call is one synchronous step, so it is serial by construction. */
 import type { Clock } from '../clock.ts'
-import type { Change, Engine, EngineLease, EnginePage, StoredEntry, Txn, TxnResult } from '../engine.ts'
+import type { Change, Engine, EngineLease, EnginePage, Stored, StoredEntry, Txn, TxnResult } from '../engine.ts'
 import type { KVFeatures } from '../features.ts'
 import type { Revision } from '../kv.ts'
 import { LeaseBook } from '../lease-book.ts'
 import { planTxn } from '../plan.ts'
 import { type WatchFeed, WatchHub, type WatchTarget } from '../watch-hub.ts'
 import { History } from './history.ts'
-import { Table } from './table.ts'
+import { LeasedKeys } from './leased-keys.ts'
+import { type Row, Table } from './table.ts'
 
 export interface MemoryEngineOptions {
   readonly clock: Clock
@@ -26,7 +27,7 @@ export class MemoryEngine implements Engine {
   readonly #history: History
   readonly #hub: WatchHub
   readonly #leases: LeaseBook
-  readonly #leasedKeys = new Map<string, Set<string>>()
+  readonly #leasedKeys = new LeasedKeys()
   #revision: Revision = 0n
 
   constructor(options: MemoryEngineOptions) {
@@ -37,8 +38,7 @@ export class MemoryEngine implements Engine {
   }
 
   get(key: string): StoredEntry | undefined {
-    const row = this.#table.get(key)
-    return row === undefined ? undefined : { key, value: row.value, revision: row.revision }
+    return this.#table.get(key)
   }
 
   getMany(keys: readonly string[]): (StoredEntry | undefined)[] {
@@ -51,6 +51,12 @@ export class MemoryEngine implements Engine {
 
   write(txn: Txn): TxnResult {
     if (txn.leaseId !== undefined) this.#checkLease(txn.leaseId)
+    const { when, removals, removePrefix, saves } = txn
+    const [only] = saves
+    if (only !== undefined && saves.length === 1 && when.length === 0 && removals.length === 0 && removePrefix === undefined) {
+      this.#save(only[0], only[1], txn.leaseId)
+      return { applied: true, revision: this.#revision }
+    }
     const changes = planTxn(this.#table, txn, this.#revision + 1n)
     if (changes === undefined) return { applied: false, revision: this.#revision }
     this.#commit(changes, txn.leaseId)
@@ -64,7 +70,7 @@ export class MemoryEngine implements Engine {
   grantLease(ttlMs: number): EngineLease {
     const id = `memory-${++granted}`
     this.#leases.add(id, ttlMs)
-    this.#leasedKeys.set(id, new Set())
+    this.#leasedKeys.begin(id)
     return { id, ttlMs }
   }
 
@@ -102,28 +108,34 @@ export class MemoryEngine implements Engine {
 
   #endLease(id: string): void {
     this.#leases.drop(id)
-    const keys = this.#leasedKeys.get(id)
+    const keys = this.#leasedKeys.end(id)
     if (keys === undefined) return
-    this.#leasedKeys.delete(id)
     const revision = this.#revision + 1n
     this.#commit([...keys].map((key) => ({ key, value: undefined, revision, created: false })), undefined)
+  }
+
+  /** A commit of one change, without what only several need. */
+  #save(key: string, value: Stored, leaseId: string | undefined): void {
+    this.#revision += 1n
+    const row: Row & { created: boolean } = { key, value, revision: this.#revision, created: false }
+    row.created = this.#table.set(row)
+    this.#leasedKeys.move(key, leaseId)
+    this.#history.push(row)
+    if (this.#hub.isIdle) this.#hub.skip(this.#revision)
+    else this.#hub.publish([row], this.#revision)
   }
 
   #commit(changes: readonly Change[], leaseId: string | undefined): void {
     if (changes.length === 0) return
     this.#revision += 1n
     for (const change of changes) {
-      if (this.#leasedKeys.size > 0) this.#moveLease(change, leaseId)
-      if (change.value === undefined) this.#table.delete(change.key)
-      else this.#table.set(change.key, change.value, change.revision, leaseId)
+      if (isRow(change)) this.#table.set(change)
+      else this.#table.delete(change.key)
+      this.#leasedKeys.move(change.key, change.value === undefined ? undefined : leaseId)
       this.#history.push(change)
     }
     this.#hub.publish(changes, this.#revision)
   }
-
-  #moveLease(change: Change, leaseId: string | undefined): void {
-    const former = this.#table.get(change.key)?.leaseId
-    if (former !== undefined) this.#leasedKeys.get(former)?.delete(change.key)
-    if (leaseId !== undefined && change.value !== undefined) this.#leasedKeys.get(leaseId)?.add(change.key)
-  }
 }
+
+const isRow = (change: Change): change is Row => change.value !== undefined
