@@ -12,6 +12,7 @@
  */
 import { crc32 } from 'node:zlib'
 import { MsgStreamError } from './errors.ts'
+import { u32, u64 } from './frame-bytes.ts'
 import type { TsMsg } from './message.ts'
 import { encodeProperties } from './properties.ts'
 import { WireMsg } from './ts-msg.ts'
@@ -63,13 +64,15 @@ export function encodeEnvelopeInto(msg: TsMsg, target: Uint8Array, view: DataVie
 export function encodeEnvelopes(msgs: readonly TsMsg[], options?: EncodeOptions): Uint8Array[] {
   let total = 0
   for (let i = 0; i < msgs.length; i++) total += envelopeBytes(msgs[i] as TsMsg)
-  const target = new Uint8Array(total)
-  const view = new DataView(target.buffer)
+  const buffer = new ArrayBuffer(total)
+  const target = new Uint8Array(buffer)
+  const view = new DataView(buffer)
   const frames: Uint8Array[] = []
   let at = 0
   for (let i = 0; i < msgs.length; i++) {
     const end = encodeEnvelopeInto(msgs[i] as TsMsg, target, view, at, options)
-    frames.push(target.subarray(at, end))
+    // Half the cost of `subarray`.
+    frames.push(new Uint8Array(buffer, at, end - at))
     at = end
   }
   return frames
@@ -79,17 +82,8 @@ export function encodeEnvelope(msg: TsMsg, options?: EncodeOptions): Uint8Array 
   return encodeEnvelopes([msg], options)[0] as Uint8Array
 }
 
-function u32(frame: Uint8Array, at: number): number {
-  return ((frame[at] as number) | ((frame[at + 1] as number) << 8) | ((frame[at + 2] as number) << 16) | ((frame[at + 3] as number) << 24)) >>> 0
-}
-
-// A frame is often a short view of a large buffer: a DataView for each costs more than all reads, this scratch does not.
-const scratch = new DataView(new ArrayBuffer(8))
-
-function u64(frame: Uint8Array, at: number): bigint {
-  scratch.setUint32(0, u32(frame, at), true)
-  scratch.setUint32(4, u32(frame, at + 4), true)
-  return scratch.getBigUint64(0, true)
+function sameU64(frame: Uint8Array, a: number, b: number): boolean {
+  return u32(frame, a) === u32(frame, b) && u32(frame, a + 4) === u32(frame, b + 4)
 }
 
 /** The type of an encoded message without decoding it, or -1 when the frame is no envelope of this version. */
@@ -104,7 +98,7 @@ export function peekEndTs(frame: Uint8Array): bigint {
 }
 
 /**
- * Read a frame. The body, the hash keys and the properties are views or are read when asked for; the frame must stay unchanged.
+ * Read a frame. The body, the id, the hash keys and the properties are views or are read when asked for; the frame must stay unchanged.
  * Throws `MSG_CORRUPT` when lengths or the checksum do not fit, `MSG_VERSION` for a newer envelope.
  */
 export function decodeEnvelope(frame: Uint8Array): TsMsg {
@@ -118,7 +112,8 @@ export function decodeEnvelope(frame: Uint8Array): TsMsg {
   if (bodyAt + u32(frame, 36) !== frame.length) throw corrupt(frame, 'lengths do not fit the frame')
   if (((frame[5] as number) & checksumFlag) !== 0) verify(frame)
   const type = (frame[6] as number) | ((frame[7] as number) << 8)
-  return new WireMsg(type, u64(frame, 8), u64(frame, 16), u64(frame, 24), frame, keys, bodyAt)
+  const endTs = u64(frame, 16)
+  return new WireMsg(type, sameU64(frame, 8, 16) ? endTs : u64(frame, 8), endTs, frame, keys, bodyAt)
 }
 
 function verify(frame: Uint8Array): void {

@@ -1,5 +1,6 @@
 /** The two kinds of {@link TsMsg}: made here to be sent, and read from a frame. */
 import { checkTimestamp, show } from './check.ts'
+import { u64 } from './frame-bytes.ts'
 import type { MsgPosition, Timestamp, TsMsg } from './message.ts'
 import { MsgType } from './message.ts'
 import type { MessageId } from './mq.ts'
@@ -86,7 +87,6 @@ export class WireMsg implements TsMsg {
   readonly type: number
   beginTs: Timestamp
   endTs: Timestamp
-  readonly id: bigint
   late: boolean | undefined
   readonly #frame: Uint8Array
   readonly #keyCount: number
@@ -96,19 +96,24 @@ export class WireMsg implements TsMsg {
   #properties: Properties | undefined
   #body: Uint8Array | undefined
 
-  constructor(type: number, beginTs: Timestamp, endTs: Timestamp, id: bigint, frame: Uint8Array, keyCount: number, bodyAt: number) {
+  constructor(type: number, beginTs: Timestamp, endTs: Timestamp, frame: Uint8Array, keyCount: number, bodyAt: number) {
     this.type = type
     this.beginTs = beginTs
     this.endTs = endTs
-    this.id = id
     this.late = undefined
     this.#frame = frame
     this.#keyCount = keyCount
     this.#bodyAt = bodyAt
   }
 
+  get id(): bigint {
+    return u64(this.#frame, 24)
+  }
+
   get body(): Uint8Array {
-    return (this.#body ??= this.#frame.subarray(this.#bodyAt))
+    const at = this.#bodyAt
+    // Half the cost of `subarray`, and never a Buffer.
+    return (this.#body ??= new Uint8Array(this.#frame.buffer, this.#frame.byteOffset + at, this.#frame.length - at))
   }
 
   get hashKeys(): readonly number[] {
