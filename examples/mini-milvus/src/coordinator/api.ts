@@ -47,6 +47,8 @@ export interface CreateCollectionRequest {
 }
 
 /** Changes of metadata. Each is durable on the KVBase when it resolves, and seen by `MetaReader` of this process. */
+export type FunctionPlan = (schema: CollectionSchema) => readonly FunctionMeta[]
+
 export interface CatalogWriter {
   createDatabase(name: string, properties: Readonly<Record<string, string>>): Promise<void>
   dropDatabase(name: string): Promise<void>
@@ -59,10 +61,10 @@ export interface CatalogWriter {
   alterCollection(dbName: string, name: string, set: Readonly<Record<string, string>>, remove: readonly string[]): Promise<void>
   alterField(dbName: string, name: string, fieldName: string, set: Readonly<Record<string, string>>, remove: readonly string[]): Promise<void>
   addField(dbName: string, name: string, field: FieldSchema): Promise<void>
-  /** All or none; ids are assigned in this order. */
-  addFields(dbName: string, name: string, fields: readonly FieldSchema[]): Promise<void>
+  /** All or none; ids are assigned in this order. `functions`: all that there are afterwards, of the schema with the fields. */
+  addFields(dbName: string, name: string, fields: readonly FieldSchema[], functions?: FunctionPlan): Promise<void>
   /** `plan` gives all functions after the change. 1100 while the collection is loaded, or where an index would not fit any more. */
-  changeFunctions(dbName: string, name: string, plan: (schema: CollectionSchema) => readonly FunctionMeta[]): Promise<void>
+  changeFunctions(dbName: string, name: string, plan: FunctionPlan): Promise<void>
   truncateCollection(dbName: string, name: string, atTs: bigint): Promise<void>
   createPartition(dbName: string, name: string, partition: string): Promise<void>
   dropPartition(dbName: string, name: string, partition: string): Promise<void>

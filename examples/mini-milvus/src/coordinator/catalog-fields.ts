@@ -3,6 +3,8 @@ import { DataType, dataTypeName, type FieldSchema } from '../model/schema.ts'
 import { functionsOf } from '../model/functions.ts'
 import { invalid } from '../server/status.ts'
 import { checkTextField } from '../text/index.ts'
+import type { FunctionPlan } from './api.ts'
+import { checkReleased } from './catalog-functions.ts'
 import { alterRecord, type CatalogContext } from './catalog-context.ts'
 
 export async function addFields(
@@ -10,6 +12,7 @@ export async function addFields(
   dbName: string,
   name: string,
   added: readonly FieldSchema[],
+  functions?: FunctionPlan,
 ): Promise<void> {
   await change(async () => {
     const before = state.collection(dbName, name)
@@ -23,9 +26,11 @@ export async function addFields(
     const own = schema.fields.filter((existing) => !existing.isDynamic)
     const dynamic = schema.fields.filter((existing) => existing.isDynamic)
     const numbered = added.map((field, i) => ({ ...field, id: before.nextFieldId + i }))
+    const fields = [...own, ...numbered, ...dynamic]
+    if (functions !== undefined) checkReleased(state, before)
     const value = {
       ...before,
-      schema: { ...schema, fields: [...own, ...numbered, ...dynamic] },
+      schema: { ...schema, fields, ...(functions === undefined ? {} : { functions: functions({ ...schema, fields }) }) },
       nextFieldId: before.nextFieldId + added.length,
       updateTs: await nextTs(),
     }

@@ -1,9 +1,8 @@
 /** The coordinator's metadata: a mirror in memory over a KVBase, changed one transaction at a time. */
 import type { KVBase } from '@timetick/kv'
 import { DEFAULT_DATABASE, type SegmentIndexMeta, type SegmentMeta } from '../model/meta.ts'
-import type { FunctionMeta } from '../model/functions.ts'
-import type { CollectionSchema, FieldSchema } from '../model/schema.ts'
-import type { CatalogWriter, CreateCollectionRequest, MetaChange, MetaReader, SegmentWriter } from './api.ts'
+import type { FieldSchema } from '../model/schema.ts'
+import type { CatalogWriter, CreateCollectionRequest, FunctionPlan, MetaChange, MetaReader, SegmentWriter } from './api.ts'
 import * as collections from './catalog-collections.ts'
 import { type CatalogContext, type CatalogLimits, defaultCatalogLimits } from './catalog-context.ts'
 import * as databases from './catalog-databases.ts'
@@ -186,10 +185,10 @@ class KVCatalog extends CatalogState implements Catalog {
   addField(dbName: string, name: string, field: FieldSchema): Promise<void> {
     return fields.addFields(this.#context, dbName, name, [field])
   }
-  addFields(dbName: string, name: string, added: readonly FieldSchema[]): Promise<void> {
-    return fields.addFields(this.#context, dbName, name, added)
+  addFields(dbName: string, name: string, added: readonly FieldSchema[], functions?: FunctionPlan): Promise<void> {
+    return fields.addFields(this.#context, dbName, name, added, functions)
   }
-  changeFunctions(dbName: string, name: string, plan: (schema: CollectionSchema) => readonly FunctionMeta[]): Promise<void> {
+  changeFunctions(dbName: string, name: string, plan: FunctionPlan): Promise<void> {
     return changeFunctions(this.#context, dbName, name, plan)
   }
 

@@ -1,9 +1,13 @@
 /** Fields of collections that exist. */
+import { type FunctionMeta, functionsOf } from '../model/functions.ts'
+import type { CollectionSchema } from '../model/schema.ts'
 import { Code, invalid, MilvusError, success } from '../server/status.ts'
 import type { CallContext, WireHandlers } from '../server/handlers.ts'
-import { type AlterCollectionSchemaRequest_AddRequest, decodeMessage, type FieldSchema } from '../wire/index.ts'
+import { type AlterCollectionSchemaRequest_AddRequest, decodeMessage, type FieldSchema, type FunctionSchema as WireFunction } from '../wire/index.ts'
 import { collectionOf, ddl, type DdlOptions } from './ddl-context.ts'
+import { checkEmpty } from './ddl-functions.ts'
 import { addedFieldFromWire } from './ddl-schema.ts'
+import { functionFromWire } from './functions.ts'
 import { toRecord } from './rpc-values.ts'
 
 function wireField(bytes: Uint8Array): FieldSchema {
@@ -25,7 +29,7 @@ export function fieldHandlers(options: DdlOptions): WireHandlers {
     /** What the newest clients call to add fields, with indexes if they like. */
     AlterCollectionSchema: ddl(async (request, call) => {
       const add = request.action?.add_request
-      if (add === undefined) throw new MilvusError(Code.Unimplemented, 'dropping fields and functions is not served by mini-milvus yet')
+      if (add === undefined) throw new MilvusError(Code.Unimplemented, 'dropping fields is not served by mini-milvus yet')
       await addFields(options, call, request.collection_name, add)
       return { alter_status: success() }
     }),
@@ -44,18 +48,24 @@ async function addFields(
   add: AlterCollectionSchemaRequest_AddRequest,
 ): Promise<void> {
   const { catalog } = options
-  const { schema } = collectionOf(options, call, name)
-  if (add.func_schema.length > 0) throw new MilvusError(Code.Unimplemented, 'functions are not served by mini-milvus yet')
+  const collection = collectionOf(options, call, name)
+  const { schema } = collection
+  const filled = new Set(add.func_schema.flatMap(({ output_field_names: names }) => names))
   const infos = add.field_infos.flatMap(({ field_schema: field, ...info }) =>
-    field === null ? [] : [{ ...info, field: addedFieldFromWire(field, schema) }],
+    field === null ? [] : [{ ...info, field: addedFieldFromWire(field, schema, filled.has(field.name)) }],
   )
   if (infos.length === 0) throw invalid('no field to add')
-  await catalog.addFields(
-    call.dbName,
-    name,
-    infos.map(({ field }) => field),
-  )
+  const fields = infos.map(({ field }) => field)
+  if (add.func_schema.length === 0) await catalog.addFields(call.dbName, name, fields)
+  else {
+    await checkEmpty(options, collection, 'adding')
+    await catalog.addFields(call.dbName, name, fields, (after) => withFunctions(after, add.func_schema))
+  }
   for (const { field, index_name: indexName, extra_params: params } of infos) {
     if (indexName !== '' || params.length > 0) await catalog.createIndex(call.dbName, name, field.name, indexName, toRecord(params))
   }
+}
+
+function withFunctions(schema: CollectionSchema, wire: readonly WireFunction[]): readonly FunctionMeta[] {
+  return wire.reduce((functions, each) => [...functions, functionFromWire(each, schema.fields, functions)], functionsOf(schema))
 }

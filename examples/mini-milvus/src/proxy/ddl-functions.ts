@@ -56,6 +56,6 @@ function movesData(after: FunctionMeta, before: FunctionMeta | undefined): boole
 }
 
 /** Rows that are there would keep what was written into the field by hand, or computed of another. */
-async function checkEmpty({ progress }: DdlOptions, collection: CollectionMeta, what: string): Promise<void> {
+export async function checkEmpty({ progress }: DdlOptions, collection: CollectionMeta, what: string): Promise<void> {
   if ((await progress.rowCount(collection)) > 0) throw invalid(`${what} a BM25 function of a collection that has rows is not supported: create a new collection`)
 }

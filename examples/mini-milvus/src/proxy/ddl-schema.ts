@@ -67,8 +67,11 @@ function dynamicMeta(id: number): FieldSchema {
   }
 }
 
-/** A field for a collection that has rows already: those must have something to show. */
-export function addedFieldFromWire(wire: WireField, schema: CollectionSchema): FieldSchema {
+/**
+ * A field for a collection that has rows already: those must have something to show.
+ * @param isFilled by a function, which comes only where there are no rows
+ */
+export function addedFieldFromWire(wire: WireField, schema: CollectionSchema, isFilled = false): FieldSchema {
   const field = fieldFromWire(wire, 0, schema.name)
   checkTextField(field)
   if (schema.fields.filter((existing) => !existing.isDynamic).length >= MAX_FIELDS)
@@ -80,7 +83,7 @@ export function addedFieldFromWire(wire: WireField, schema: CollectionSchema): F
   }
   const vectors = schema.fields.filter((existing) => isVectorType(existing.type)).length
   if (isVectorType(field.type) && vectors >= MAX_VECTOR_FIELDS) throw invalid(`maximum vector field's number should be limited to ${MAX_VECTOR_FIELDS}`)
-  if (!field.nullable) throw invalid(`added field must be nullable, please check it, field name = ${field.name}`)
+  if (!field.nullable && !isFilled) throw invalid(`added field must be nullable, please check it, field name = ${field.name}`)
   return field
 }
 

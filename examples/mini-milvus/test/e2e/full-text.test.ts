@@ -262,6 +262,31 @@ describe('full text', () => {
     expect((await client.addCollectionFunction({ collection_name: name, function: bm25 })).reason).toContain('has rows')
   })
 
+  it('adds a function with its field over REST, where there are no rows', async () => {
+    const { client } = test
+    const name = 'grown'
+    expect(await client.createCollection({ collection_name: name, consistency_level: 'Strong', fields: fields.filter((field) => field.name !== 'sparse') })).toMatchObject({ error_code: 'Success' })
+    const add = async (collectionName: string, input: string, field = 'words'): Promise<{ code: number; message?: string }> => {
+      const body = JSON.stringify({
+        collectionName,
+        schema: { fieldName: field, dataType: 'SparseFloatVector' },
+        function: { name: `f_${field}`, type: 'BM25', inputFieldNames: [input], outputFieldNames: [field] },
+      })
+      const response = await fetch(`http://${test.node.address}/v2/vectordb/collections/add_function_field`, { method: 'POST', body })
+      return (await response.json()) as { code: number; message?: string }
+    }
+    expect((await add(name, 'price')).message).toContain('BM25 function input field must be a VARCHAR/TEXT field')
+    expect(await add(name, 'text')).toMatchObject({ code: 0 })
+    expect((await client.describeCollection({ collection_name: name })).schema).toMatchObject({ functions: [{ name: 'f_words', output_field_names: ['words'] }] })
+    await client.createIndex({ collection_name: name, field_name: 'words', index_type: 'AUTOINDEX' })
+    await client.createIndex({ collection_name: name, field_name: 'vec', index_type: 'FLAT', metric_type: 'L2' })
+    await client.loadCollectionSync({ collection_name: name })
+    await client.insert({ collection_name: name, data: [{ id: 7, text: 'one apple', vec: [1, 2], price: 1 }] })
+    const found = await client.search({ collection_name: name, data: 'apple', anns_field: 'words', limit: 3, output_fields: ['id'] })
+    expect(found.results.map((hit) => hit.id)).toEqual(['7'])
+    expect((await add(name, 'text', 'more')).message).toContain('has rows')
+  })
+
   it('is there after a restart, in many languages and long texts', { timeout: 60_000 }, async () => {
     const dataDir = await mkdtemp(join(tmpdir(), 'timetick-full-text-'))
     const name = 'kept'
