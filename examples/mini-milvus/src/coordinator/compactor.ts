@@ -5,11 +5,11 @@
 import { fillColumn } from '../codec/fill.ts'
 import { expiredSegment, withoutExpired } from './expired-rows.ts'
 import { latestDeletes, withoutDead, writeRowSegment, type StampedDelete, type StampedRows } from '../datanode/stamped-rows.ts'
-import { joinColumns, type Pause } from '../datanode/sliced.ts'
 import type { NodeClock } from '../edge/system.ts'
 import type { Column } from '../model/column.ts'
 import type { CollectionMeta, SegmentMeta } from '../model/meta.ts'
 import type { SegmentLoader } from '../querynode/segment-loader.ts'
+import { inTurns, joinSteps, type Pause } from '../segment/index.ts'
 import type { ObjectStorage } from '../storage/index.ts'
 import type { MetaReader, SegmentWriter } from './api.ts'
 import { nextCompaction, spentDeltas, type CompactionJob, type CompactionPolicy } from './compaction-plan.ts'
@@ -178,7 +178,8 @@ export class Compactor {
     }
     const columns = new Map<number, Column>()
     for (const field of schema.fields) {
-      columns.set(field.id, await joinColumns(parts.map((part) => part.columns.get(field.id) ?? fillColumn(field, part.length)), pause))
+      columns.set(field.id, await inTurns(joinSteps(parts.map((part) => part.columns.get(field.id) ?? fillColumn(field, part.length))), pause))
+      await pause()
     }
     return { length, columns, timestamps }
   }

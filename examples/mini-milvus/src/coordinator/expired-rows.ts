@@ -1,8 +1,8 @@
 /** What a rewrite leaves out because its time is over. */
-import { STEP_ROWS, type Pause } from '../datanode/sliced.ts'
 import { pickRows, type StampedRows } from '../datanode/stamped-rows.ts'
 import { expiryRule, TTL_SECONDS } from '../model/expiry.ts'
 import type { CollectionMeta, SegmentMeta } from '../model/meta.ts'
+import { type Pause, STEP_ROWS } from '../segment/index.ts'
 
 export async function withoutExpired(rows: StampedRows, collection: CollectionMeta, now: number, pause: Pause): Promise<StampedRows> {
   const rule = expiryRule(collection)

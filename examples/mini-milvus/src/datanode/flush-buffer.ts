@@ -5,9 +5,8 @@ import type { Column } from '../model/column.ts'
 import type { CollectionMeta, SegmentMeta } from '../model/meta.ts'
 import type { PrimaryKeys } from '../model/primary-keys.ts'
 import type { CollectionSchema, FieldSchema } from '../model/schema.ts'
-import { writeDeltaFile } from '../segment/index.ts'
+import { inTurns, joinSteps, type Pause, writeDeltaFile } from '../segment/index.ts'
 import type { ObjectStorage } from '../storage/index.ts'
-import { joinColumns, type Pause } from './sliced.ts'
 import type { BufferedDelete, BufferedRows, SealedBuffer } from './shard-buffer.ts'
 import { latestDeletes, segmentFolder, withoutDead, writeRowSegment, type NewSegment, type StampedRows } from './stamped-rows.ts'
 
@@ -55,7 +54,8 @@ async function joinRows(parts: readonly BufferedRows[], schema: CollectionSchema
 
 async function joinColumn(parts: readonly BufferedRows[], field: FieldSchema, pause: Pause): Promise<Column> {
   const columns = parts.map(({ rows }) => rows.columns.get(field.id) ?? fillColumn(field, rows.length))
-  return joinColumns(columns, pause)
+  await pause()
+  return inTurns(joinSteps(columns), pause)
 }
 
 async function writeDeletes(buffer: SealedBuffer, partitionId: bigint, deletes: readonly BufferedDelete[], context: FlushContext): Promise<SegmentMeta> {

@@ -3,9 +3,8 @@ import type { Column } from '../model/column.ts'
 import type { SegmentMeta } from '../model/meta.ts'
 import { isPrimaryKeyColumn, primaryKeyAt, type PrimaryKey, type PrimaryKeys } from '../model/primary-keys.ts'
 import { primaryField, type CollectionSchema } from '../model/schema.ts'
-import { sortSegment, writeSegmentFile } from '../segment/index.ts'
+import { gatherSteps, gatherTimestampSteps, inTurns, type Pause, sortSegment, STEP_ROWS, writeSegmentFile } from '../segment/index.ts'
 import type { ObjectStorage } from '../storage/index.ts'
-import { pickColumn, STEP_ROWS, type Pause } from './sliced.ts'
 
 export interface StampedRows {
   readonly length: number
@@ -62,12 +61,8 @@ export async function withoutDead(rows: StampedRows, latest: ReadonlyMap<Primary
 /** The rows that are named. */
 export async function pickRows(rows: StampedRows, picked: Uint32Array, pause: Pause): Promise<StampedRows> {
   const columns = new Map<number, Column>()
-  for (const [fieldId, column] of rows.columns) columns.set(fieldId, await pickColumn(column, picked, pause))
-  const timestamps = new BigUint64Array(picked.length)
-  for (let at = 0; at < picked.length; at++) {
-    timestamps[at] = rows.timestamps[picked[at] as number] as bigint
-    if ((at + 1) % STEP_ROWS === 0) await pause()
-  }
+  for (const [fieldId, column] of rows.columns) columns.set(fieldId, await inTurns(gatherSteps(column, picked), pause))
+  const timestamps = await inTurns(gatherTimestampSteps(rows.timestamps, picked), pause)
   return { length: picked.length, columns, timestamps }
 }
 

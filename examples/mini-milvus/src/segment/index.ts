@@ -1,6 +1,9 @@
 export { isSegmentError, SEGMENT_ERROR_CODES, SegmentError, type SegmentErrorCode } from './errors.ts'
 export { type DeltaData, readDeltaFile, readSegmentFile, type ReadSegmentOptions, type SegmentData } from './read.ts'
-export { primaryKeyOrder, sortByPrimaryKey, type SortedRows, sortSegment } from './sort.ts'
+export { gatherSteps, gatherTimestampSteps } from './gather-steps.ts'
+export { joinSteps } from './join-steps.ts'
+export { type SortedRows, sortSegment, sortSteps } from './sort.ts'
+export { atOnce, inTurns, type Pause, STEP_BYTES, STEP_ROWS, StepMeter, type Steps } from './steps.ts'
 export {
   type EncodedFile,
   type SegmentIdentity,

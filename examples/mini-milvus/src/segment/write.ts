@@ -25,7 +25,7 @@ export interface SegmentIdentity {
 
 export interface WriteSegmentOptions extends SegmentIdentity {
   readonly schema: CollectionSchema
-  /** Sorted by primary key (see `sortByPrimaryKey`). */
+  /** Sorted by primary key (see `sortSegment`). */
   readonly batch: RowBatch
   /** One per row. */
   readonly timestamps: BigUint64Array
@@ -89,6 +89,7 @@ async function encode(
     const arrow = toArrowColumn(field, column, rows)
     fields.push(arrow.field)
     children.push(arrow.data)
+    await pause()
   }
   fields.push(new Field(TIMESTAMP_COLUMN, new Uint64(), false))
   children.push(makeData({ type: new Uint64(), length: rows, nullCount: 0, data: timestamps.subarray(0, rows) }))
@@ -97,6 +98,7 @@ async function encode(
   const writer = new RecordBatchFileWriter()
   writer.write(new RecordBatch(arrowSchema, data))
   writer.close()
+  await pause()
   const chunks: Uint8Array[] = []
   for await (const chunk of writer as AsyncIterable<Uint8Array>) if (chunk.length > 0) chunks.push(chunk)
   return { chunks, bytes: chunks.reduce((sum, chunk) => sum + chunk.length, 0), crc32: await checksum(chunks, pause) }

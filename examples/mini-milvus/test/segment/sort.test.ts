@@ -1,13 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { DataType } from '../../src/model/schema.ts'
-import { sortByPrimaryKey, sortSegment } from '../../src/segment/index.ts'
+import { atOnce, sortSegment, sortSteps } from '../../src/segment/index.ts'
 import { batchOf, rowsOf, strings } from './samples.ts'
 
-describe('sortByPrimaryKey', () => {
+describe('sortSteps', () => {
   test('whole rows move, rows of equal keys keep their order', async () => {
     const { batch, timestamps } = batchOf(50, (i) => BigInt((i * 7) % 11) - 5n)
-    const sorted = sortByPrimaryKey(batch, timestamps, 100)
+    const sorted = atOnce(sortSteps(batch, timestamps, 100))
     const keyOf = (i: number) => ((i * 7) % 11) - 5
     const order = Array.from({ length: 50 }, (_, i) => i).sort((a, b) => keyOf(a) - keyOf(b) || a - b)
     expect([...(sorted.order ?? [])]).toEqual(order)
@@ -18,8 +18,8 @@ describe('sortByPrimaryKey', () => {
 
   test('rows in order are not copied', () => {
     const { batch, timestamps } = batchOf(10)
-    expect(sortByPrimaryKey(batch, timestamps, 100)).toMatchObject({ order: undefined, batch })
-    expect(sortByPrimaryKey(batchOf(0).batch, timestamps, 100).order).toBeUndefined()
+    expect(atOnce(sortSteps(batch, timestamps, 100))).toMatchObject({ order: undefined, batch })
+    expect(atOnce(sortSteps(batchOf(0).batch, timestamps, 100)).order).toBeUndefined()
   })
 
   test('vectors that take several steps move whole, with pauses between', async () => {
@@ -56,7 +56,7 @@ describe('sortByPrimaryKey', () => {
           length: ids.length,
           columns: new Map([[100, { kind: 'int64', type: DataType.Int64, length: ids.length, valid: undefined, values }]] as const),
         }
-        const { order } = sortByPrimaryKey(batch, new BigUint64Array(ids.length), 100)
+        const { order } = atOnce(sortSteps(batch, new BigUint64Array(ids.length), 100))
         const expected = ids
           .map((_, i) => i)
           .sort((a, b) => ((ids[a] ?? 0n) < (ids[b] ?? 0n) ? -1 : (ids[a] ?? 0n) > (ids[b] ?? 0n) ? 1 : a - b))
@@ -78,7 +78,7 @@ describe('sortByPrimaryKey', () => {
               [100, { kind: 'string', type: DataType.VarChar, length: texts.length, valid: undefined, ...strings(texts) }],
             ] as const),
           }
-          const { order } = sortByPrimaryKey(batch, new BigUint64Array(texts.length), 100)
+          const { order } = atOnce(sortSteps(batch, new BigUint64Array(texts.length), 100))
           const expected = texts
             .map((_, i) => i)
             .sort((a, b) => Buffer.compare(Buffer.from(texts[a] ?? ''), Buffer.from(texts[b] ?? '')) || a - b)
