@@ -3,16 +3,17 @@ import type { MsgPosition, Timestamp, TsMsg } from './message.ts'
 import type { MessageId } from './mq.ts'
 import { compareMessageIds } from './position.ts'
 
-interface HeldMsg {
-  readonly msg: TsMsg
-  readonly id: MessageId
-  readonly bytes: number
-}
-
-/** Data between two ticks. Above `floor` by the promise of the tick before it, so it is looked at only once the frontier passed that. */
+/**
+ * Data between two ticks, as columns: an object for each message would cost more than all the rest. Above `floor` by the promise of
+ * the tick before it, so it is looked at only once the frontier passed that.
+ */
 interface Run {
   readonly floor: Timestamp
-  items: HeldMsg[]
+  /** Something in it may be late: it came at or below what had been promised. */
+  mayBeLate: boolean
+  readonly msgs: TsMsg[]
+  readonly ids: MessageId[]
+  readonly bytes: number[]
 }
 
 interface TickPlace {
@@ -40,6 +41,8 @@ export class AlignerChannel {
   readonly #skipTo: Timestamp
   #skipping: boolean
   #runs: Run[] = []
+  /** The last run, until the next tick. */
+  #open: Run | undefined
   #places: TickPlace[] = []
   #id: MessageId | undefined
   #timestamp: Timestamp
@@ -67,17 +70,26 @@ export class AlignerChannel {
     this.#id ??= id
   }
 
-  addData(msg: TsMsg, id: MessageId, bytes: number): void {
+  /** `reached` is what the frontier took last: a channel that was left out of it may lie behind. */
+  addData(msg: TsMsg, id: MessageId, bytes: number, reached: Timestamp): void {
     // Until the first tick at or above the position, what lies at or below it was delivered before (Milvus, seek).
     if (this.#skipping && msg.endTs <= this.#skipTo) {
       this.skipped++
       return
     }
-    const last = this.#runs[this.#runs.length - 1]
-    if (last !== undefined && last.floor === this.tick) last.items.push({ msg, id, bytes })
-    else this.#runs.push({ floor: this.tick, items: [{ msg, id, bytes }] })
+    const run = (this.#open ??= this.#newRun())
+    if (!run.mayBeLate && (msg.endTs <= run.floor || run.floor < reached)) run.mayBeLate = true
+    run.msgs.push(msg)
+    run.ids.push(id)
+    run.bytes.push(bytes)
     this.bufferedMessages++
     this.bufferedBytes += bytes
+  }
+
+  #newRun(): Run {
+    const run: Run = { floor: this.tick, mayBeLate: false, msgs: [], ids: [], bytes: [] }
+    this.#runs.push(run)
+    return run
   }
 
   /** True when the tick rose. Repeated and falling ticks say nothing. */
@@ -85,26 +97,29 @@ export class AlignerChannel {
     if (ts >= this.#skipTo) this.#skipping = false
     if (ts <= this.tick) return false
     this.tick = ts
+    this.#open = undefined
     this.#places.push({ ts, id })
     // Without any of these a position is earlier than it could be, never wrong.
     if (this.#places.length > maxTickPlaces) this.#places = this.#places.filter((_, i) => i % 2 === 0 || i === this.#places.length - 1)
     return true
   }
 
-  /** Take out what lies at or below the new frontier, in order of the channel, and move the position there. */
-  take(frontier: Timestamp, out: TsMsg[]): void {
+  /** Take out what lies at or below the new frontier, in order of the channel, and move the position there. True when some of it may be late. */
+  take(frontier: Timestamp, out: TsMsg[]): boolean {
     let firstHeld: MessageId | undefined
     let empty = false
+    let mayBeLate = false
     for (const run of this.#runs) {
       if (run.floor >= frontier) {
-        firstHeld ??= run.items[0]?.id
+        firstHeld ??= run.ids[0]
         break
       }
       this.#takeRun(run, frontier, out)
-      firstHeld ??= run.items[0]?.id
-      empty ||= run.items.length === 0
+      firstHeld ??= run.ids[0]
+      empty ||= run.msgs.length === 0
+      mayBeLate ||= run.mayBeLate
     }
-    if (empty) this.#runs = this.#runs.filter((run) => run.items.length > 0)
+    if (empty) this.#forgetEmpty()
     let passed = 0
     while (passed < this.#places.length && (this.#places[passed] as TickPlace).ts <= frontier) passed++
     const place = passed > 0 ? this.#places[passed - 1] : undefined
@@ -115,21 +130,34 @@ export class AlignerChannel {
     else if (place !== undefined) this.#id = place.id
     // One that was left out has delivered nothing beyond its own tick.
     this.#timestamp = frontier < this.tick ? frontier : this.tick
+    return mayBeLate
   }
 
-  #takeRun(run: Run, frontier: Timestamp, out: TsMsg[]): void {
-    const items = run.items
+  #forgetEmpty(): void {
+    this.#runs = this.#runs.filter((run) => run.msgs.length > 0)
+    if (this.#open?.msgs.length === 0) this.#open = undefined
+  }
+
+  #takeRun({ msgs, ids, bytes }: Run, frontier: Timestamp, out: TsMsg[]): void {
+    const count = msgs.length
     let kept = 0
-    for (let i = 0; i < items.length; i++) {
-      const item = items[i] as HeldMsg
-      if (item.msg.endTs > frontier) {
-        items[kept++] = item
+    let size = 0
+    for (let i = 0; i < count; i++) {
+      const msg = msgs[i] as TsMsg
+      if (msg.endTs > frontier) {
+        if (kept < i) {
+          msgs[kept] = msg
+          ids[kept] = ids[i] as MessageId
+          bytes[kept] = bytes[i] as number
+        }
+        kept++
         continue
       }
-      out.push(item.msg)
-      this.bufferedMessages--
-      this.bufferedBytes -= item.bytes
+      out.push(msg)
+      size += bytes[i] as number
     }
-    items.length = kept
+    msgs.length = ids.length = bytes.length = kept
+    this.bufferedMessages -= count - kept
+    this.bufferedBytes -= size
   }
 }

@@ -85,7 +85,7 @@ export class Aligner {
   pushData(index: number, id: MessageId, bytes: number, msg: TsMsg): void {
     const channel = this.channels[index] as AlignerChannel
     channel.anchor(id)
-    channel.addData(msg, id, bytes)
+    channel.addData(msg, id, bytes, this.#reached)
     if (channel.bufferedBytes > this.#maxCatchUpBytes) {
       throw new MsgStreamError('MSG_BUFFER_FULL', `channel ${channel.channel} brought ${channel.bufferedBytes} bytes behind the tick ${channel.tick}, at most ${this.#maxCatchUpBytes} are held`, {
         details: { channel: channel.channel, tick: channel.tick },
@@ -199,10 +199,10 @@ export class Aligner {
   #emit(endTs: Timestamp): MsgPack | undefined {
     const before = this.#frontier
     let msgs: TsMsg[] = []
-    for (const channel of this.channels) channel.take(endTs, msgs)
+    let mayBeLate = false
+    for (const channel of this.channels) if (channel.take(endTs, msgs)) mayBeLate = true
     this.#frontier = endTs
-    const late = msgs.some((msg) => msg.endTs <= before)
-    if (late) msgs = this.#late(msgs, before)
+    if (mayBeLate && msgs.some((msg) => msg.endTs <= before)) msgs = this.#late(msgs, before)
     if (msgs.length === 0 && this.#options.skipEmpty) return undefined
     if (this.#options.order === 'time') msgs.sort((a, b) => (a.endTs < b.endTs ? -1 : a.endTs > b.endTs ? 1 : 0))
     const beginTs = this.#packBegin

@@ -210,6 +210,20 @@ describe('aligner', () => {
     expect(aligner.lateCount).toBe(1)
   })
 
+  it('data of a channel that was left out is late where the others went on, though above its own tick', () => {
+    const aligner = new Aligner(options(origin(2), { late: 'deliver' }))
+    const data = (ts: bigint): void => aligner.pushData(1, new OffsetId('file', Number(ts)), 1, createTsMsg({ type: 400, ts }))
+    aligner.pushTick(0, new OffsetId('file', 0), 5n)
+    aligner.pushTick(1, new OffsetId('file', 5), 5n)
+    data(12n)
+    aligner.exclude(1, true)
+    aligner.pushTick(0, new OffsetId('file', 1), 10n)
+    expect([aligner.take(), aligner.take()].map((pack) => pack?.endTs)).toEqual([5n, 10n])
+    data(7n)
+    aligner.pushTick(0, new OffsetId('file', 2), 20n)
+    expect(aligner.take()?.msgs.map(({ endTs, late }) => [endTs, late])).toEqual([[12n, undefined], [7n, true]])
+  })
+
   it('skipEmpty joins intervals without messages to the next one', () => {
     const aligner = new Aligner(options(origin(1), { skipEmpty: true }))
     tick(aligner, 0, 0, 10n)
