@@ -12,7 +12,7 @@ import type { NodeClock } from '../edge/system.ts'
 import { EngineError, type Engine } from '../engine/index.ts'
 import { expiryRule } from '../model/expiry.ts'
 import type { CompiledFilter } from '../filter/index.ts'
-import type { CollectionMeta } from '../model/meta.ts'
+import type { CollectionMeta, LoadMeta } from '../model/meta.ts'
 import type { PrimaryKeys } from '../model/primary-keys.ts'
 import { MilvusError } from '../server/status.ts'
 import type { LoadedSegmentInfo, LoadProgress, QueryNodeApi, QueryRequest, QueryResult, ReadRequest, SearchRequest, SearchResult } from './api.ts'
@@ -229,20 +229,20 @@ export class QueryNode implements QueryNodeApi {
   }
 
   #follow(change: MetaChange): void {
-    if (change.kind === 'load') this.#followLoad(change.collectionId, change.after !== undefined)
+    if (change.kind === 'load') this.#followLoad(change.collectionId, change.before, change.after)
     else if (change.kind === 'index' && change.after !== undefined) this.#collections.get(change.after.collectionId)?.addVectorFields()
     else if (change.kind === 'collection') this.#followCollection(change.id, change.before, change.after)
     else if (change.kind === 'segment') this.#reconcile(change.after?.collectionId ?? change.before?.collectionId)
   }
 
-  #followLoad(collectionId: bigint, wanted: boolean): void {
+  #followLoad(collectionId: bigint, before: LoadMeta | undefined, after: LoadMeta | undefined): void {
     const loaded = this.#collections.get(collectionId)
     const collection = this.#options.meta.collectionById(collectionId)
-    if (!wanted || collection === undefined) this.#release(collectionId)
+    if (after === undefined || collection === undefined) this.#release(collectionId)
     else if (loaded === undefined || loaded.failure !== undefined) {
       this.#release(collectionId)
       this.#load(collection)
-    } else this.#reload(loaded)
+    } else this.#reload(loaded, before === undefined || wantsMore(before, after))
   }
 
   #followCollection(id: bigint, before: CollectionMeta | undefined, after: CollectionMeta | undefined): void {
@@ -268,13 +268,14 @@ export class QueryNode implements QueryNodeApi {
   }
 
   /** The set of loaded partitions changed: drop what is no longer wanted, read from segments what the log no longer gives. */
-  #reload(loaded: LoadedCollection): void {
-    loaded.progress = Math.min(loaded.progress, 99)
+  #reload(loaded: LoadedCollection, wantsMore: boolean): void {
+    // Partitions that go keep nobody from reading the others.
+    if (wantsMore) loaded.progress = Math.min(loaded.progress, 99)
     for (const { id } of this.#options.meta.collectionById(loaded.id)?.partitions ?? []) {
       if (loaded.isLoadedPartition(id)) continue
       for (const shard of loaded.shards.values()) shard.dropPartition(id)
     }
-    this.#background(loaded, this.#fill(loaded, true))
+    if (wantsMore) this.#background(loaded, this.#fill(loaded, true))
   }
 
   async #fill(loaded: LoadedCollection, flushFirst: boolean): Promise<void> {
@@ -330,6 +331,11 @@ export class QueryNode implements QueryNodeApi {
     for (const vchannel of loaded.shards.keys()) this.#shards.delete(shardKey(collectionId, vchannel))
     loaded.release()
   }
+}
+
+function wantsMore(before: LoadMeta, after: LoadMeta): boolean {
+  if (before.wholeCollection) return false
+  return after.wholeCollection || after.partitionIds.some((id) => !before.partitionIds.includes(id))
 }
 
 function channelsOf(loaded: LoadedCollection): Set<string> {
