@@ -107,18 +107,34 @@ function isPlainObject(value: object): boolean {
   return prototype === null || prototype === Object.prototype || Object.getPrototypeOf(prototype) === null
 }
 
-/** The pairs of a Map, an array of pairs or a plain object as a list; keys checked and unique, values not yet looked at. */
-export function listPairs(pairs: unknown, features: KVFeatures): [string, unknown][] {
+/** Visits the pairs of a Map, an array of pairs or a plain object; keys are checked and unique, values not yet looked at. */
+export function eachPair(pairs: unknown, features: KVFeatures, visit: (key: string, value: unknown) => void): void {
   const list = rawPairs(pairs)
-  const seen = new Set<string>()
-  return list.map((pair, index) => {
+  let index = 0
+  let last = ''
+  let seen: Set<unknown> | undefined
+  const name = (): string => `pairs[${index}][0]`
+  for (; index < list.length; index++) {
+    const pair = list[index]
     if (!Array.isArray(pair) || pair.length !== 2) throw expected(`pairs[${index}]`, 'a pair [key, value]', pair)
     const [key, value] = pair as [unknown, unknown]
-    checkKey(key, features, () => `pairs[${index}][0]`)
-    if (seen.has(key)) throw new TypeError(`expected \`pairs\` to have each key once, got ${show(key)} twice`)
-    seen.add(key)
-    return [key, value]
-  })
+    checkKey(key, features, name)
+    // As long as keys ascend none comes twice: only then the others are looked at.
+    if (seen !== undefined || last >= key) {
+      seen ??= new Set(list.slice(0, index).map((one) => (one as [unknown, unknown])[0]))
+      if (seen.has(key)) throw new TypeError(`expected \`pairs\` to have each key once, got ${show(key)} twice`)
+      seen.add(key)
+    }
+    last = key
+    visit(key, value)
+  }
+}
+
+/** The same as a list. */
+export function listPairs(pairs: unknown, features: KVFeatures): [string, unknown][] {
+  const list: [string, unknown][] = []
+  eachPair(pairs, features, (key, value) => list.push([key, value]))
+  return list
 }
 
 function rawPairs(pairs: unknown): readonly unknown[] {

@@ -1,6 +1,6 @@
 /** The contract over an engine: checks every argument, maps keys and values, refuses after close. One for all backends. */
 import {
-  checkConditions, checkInteger, checkKey, checkKeys, checkOperationCount, checkPrefix, checkRevision, expected, listPairs, show,
+  checkConditions, checkInteger, checkKey, checkKeys, checkOperationCount, checkPrefix, checkRevision, eachPair, expected, show,
 } from './check.ts'
 import type { Awaitable, Change, Engine, Stored, Txn, TxnResult } from './engine.ts'
 import { KVError } from './errors.ts'
@@ -110,7 +110,8 @@ class EngineKV<V> implements KVBase<V> {
 
   async multiSave(pairs: Pairs<V>, options?: SaveOptions): Promise<Revision> {
     const saves = this.#saves(pairs)
-    return (await this.#write('multiSave', saves.map(([key]) => key), this.#txn({ saves, leaseId: leaseId(options) }), options)).revision
+    const txn: Txn = { when: NONE, removals: NONE, removePrefix: undefined, saves, leaseId: leaseId(options) }
+    return (await this.#write('multiSave', this.#namesOf(saves), txn, options)).revision
   }
 
   async remove(key: string, options?: CallOptions): Promise<Revision> {
@@ -132,8 +133,8 @@ class EngineKV<V> implements KVBase<V> {
     const pairs = this.#saves(saves)
     const gone = checkKeys(removals, this.features)
     const when = options?.when === undefined ? NONE : checkConditions(options.when, this.features)
-    const txn = this.#txn({ saves: pairs, removals: gone, when, leaseId: leaseId(options) })
-    const { applied, revision } = await this.#write('multiSaveAndRemove', [...pairs.map(([key]) => key), ...gone], txn, options)
+    const txn = { ...this.#txn({ removals: gone, when, leaseId: leaseId(options) }), saves: pairs }
+    const { applied, revision } = await this.#write('multiSaveAndRemove', [...this.#namesOf(pairs), ...gone], txn, options)
     return { applied, revision }
   }
 
@@ -218,8 +219,21 @@ class EngineKV<V> implements KVBase<V> {
     return this.#run(name, true, keys, options, () => this.#engine.write(txn, options?.signal))
   }
 
-  #saves(pairs: Pairs<V>): [string, Stored][] {
-    return listPairs(pairs, this.features).map(([key, value]) => [key, this.#codec.write(value, this.features, () => `the value of ${show(key)}`)])
+  /** With the root before every key. */
+  #saves(pairs: Pairs<V>): (readonly [string, Stored])[] {
+    const saves: [string, Stored][] = []
+    let current = ''
+    const name = (): string => `the value of ${show(current)}`
+    eachPair(pairs, this.features, (key, value) => {
+      current = key
+      saves.push([this.#root + key, this.#codec.write(value, this.features, name)])
+    })
+    return saves
+  }
+
+  /** For the faults, the only ones who want to know. */
+  #namesOf(saves: Txn['saves']): readonly string[] {
+    return this.#state.faults === undefined ? NONE : saves.map(([key]) => key.slice(this.#root.length))
   }
 
   /** Puts the root before every key. */

@@ -15,7 +15,7 @@ import { Connection } from './redis/connection.ts'
 import { connector } from './redis/driver.ts'
 import { durabilityOf, RedisEngine } from './redis/engine.ts'
 import { redisFeatures } from './redis/features.ts'
-import { scripts, storeKeys } from './redis/scripts.ts'
+import { scriptHead, scripts, storeKeys } from './redis/scripts.ts'
 import { Tail } from './redis/tail.ts'
 
 export type { RedisTemplate } from './redis/client.ts'
@@ -51,7 +51,7 @@ export async function openRedisKV(options: RedisKVOptions): Promise<KVBase> {
   const main = new Connection(connect(), clock, timeoutMs)
   try {
     const keys = storeKeys(store)
-    await main.run(scripts.tail, keys, [maxHistory], { what: 'open', isWrite: false })
+    await main.run(scripts.tail, scriptHead(keys, maxHistory), { what: 'open', isWrite: false })
     const connectTail = async (): Promise<Connection> => new Connection(connect(), clock, timeoutMs)
     const tail = new Tail({ main, connect: connectTail, keys, maxHistory, maxWatchLagBytes, clock })
     const features = redisFeatures(await durabilityOf(main))

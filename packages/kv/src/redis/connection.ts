@@ -40,15 +40,15 @@ export class Connection {
     return this.#closed
   }
 
-  run(script: Script, keys: readonly string[], args: readonly RedisArgument[], options: SendOptions): Promise<unknown> {
-    const rest: RedisArgument[] = [keys.length, ...keys, ...args]
+  /** @param args with the number of keys and the keys first. */
+  run(script: Script, args: readonly RedisArgument[], options: SendOptions): Promise<unknown> {
     return this.#tracked(this.#attempts(async () => {
       try {
-        return await this.#client.callBuffer('evalsha', script.sha, ...rest)
+        return await this.#client.callBuffer('evalsha', script.sha, ...args)
       } catch (error) {
         // A server that has not seen it has not run it.
         if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
-        return this.#client.callBuffer('eval', script.text, ...rest)
+        return this.#client.callBuffer('eval', script.text, ...args)
       }
     }, options))
   }

@@ -8,8 +8,9 @@ import { leaseNotFound } from '../lease-book.ts'
 import type { WatchFeed, WatchTarget } from '../watch-hub.ts'
 import type { RedisArgument } from './client.ts'
 import type { Connection } from './connection.ts'
+import { GetBatch } from './get-batch.ts'
 import { bytesOf, entryOf, listOf, revisionOf, rowReader, textOf } from './replies.ts'
-import { type Script, scripts } from './scripts.ts'
+import { type Script, scriptHead, scripts } from './scripts.ts'
 import type { Tail } from './tail.ts'
 
 export interface RedisEngineOptions {
@@ -25,22 +26,28 @@ const LEASE_ID = /^[0-9]{1,20}-[0-9]{1,16}-([0-9]{1,10})$/
 export class RedisEngine implements Engine {
   readonly features: KVFeatures
   readonly #options: RedisEngineOptions
+  readonly #gets = new GetBatch((keys) => this.#stored('load', keys), storedEntry)
+
+  readonly #head: readonly RedisArgument[]
 
   constructor(options: RedisEngineOptions) {
     this.#options = options
+    this.#head = scriptHead(options.keys, options.maxHistory)
     this.features = options.features
   }
 
-  async get(key: string): Promise<StoredEntry | undefined> {
-    const reply = listOf(await this.#run('load', scripts.get, [key]), 'values')
-    const [packed] = listOf(reply[1], 'values')
-    return packed === null || packed === undefined ? undefined : entryOf(key, packed)
+  get(key: string): Promise<StoredEntry | undefined> {
+    return this.#gets.get(key)
   }
 
   async getMany(keys: readonly string[]): Promise<readonly (StoredEntry | undefined)[]> {
-    const [, ...parts] = listOf(await this.#run('multiLoad', scripts.get, keys), 'values')
-    const rows = parts.flatMap((part) => listOf(part, 'values'))
-    return keys.map((key, index) => (rows[index] === null ? undefined : entryOf(key, rows[index])))
+    const rows = await this.#stored('multiLoad', keys)
+    return keys.map((key, index) => storedEntry(key, rows[index]))
+  }
+
+  async #stored(what: string, keys: readonly string[]): Promise<readonly unknown[]> {
+    const [, ...parts] = listOf(await this.#run(what, scripts.get, keys), 'values')
+    return parts.length === 1 ? listOf(parts[0], 'values') : parts.flatMap((part) => listOf(part, 'values'))
   }
 
   async range(prefix: string, startAfter: string | undefined, limit: number): Promise<EnginePage> {
@@ -61,7 +68,7 @@ export class RedisEngine implements Engine {
   async write(txn: Txn): Promise<TxnResult> {
     const { leaseId = '', when, removals, removePrefix, saves } = txn
     if (leaseId !== '') leaseTtlMs(leaseId)
-    const args: RedisArgument[] = [leaseId, when.length, removals.length, removePrefix === undefined ? 0 : 1]
+    const args: RedisArgument[] = [...this.#head, leaseId, when.length, removals.length, removePrefix === undefined ? 0 : 1]
     for (const condition of when) {
       if ('exists' in condition) args.push('e', condition.key, condition.exists ? '1' : '0')
       else args.push('r', condition.key, String(condition.modRevision))
@@ -69,7 +76,7 @@ export class RedisEngine implements Engine {
     args.push(...removals)
     if (removePrefix !== undefined) args.push(...lexRange(removePrefix))
     for (const [key, value] of saves) args.push(key, valueOf(value))
-    const [code, revision] = listOf(await this.#run('write', scripts.write, args, true), 'a result')
+    const [code, revision] = listOf(await this.#options.main.run(scripts.write, args, { what: 'write', isWrite: true }), 'a result')
     if (code === 2) throw leaseNotFound(leaseId)
     return { applied: code === 1, revision: revisionOf(revision) }
   }
@@ -97,9 +104,12 @@ export class RedisEngine implements Engine {
   }
 
   #run(what: string, script: Script, args: readonly RedisArgument[], isWrite = false): Promise<unknown> {
-    const { main, keys, maxHistory } = this.#options
-    return main.run(script, keys, [maxHistory, ...args], { what, isWrite })
+    return this.#options.main.run(script, [...this.#head, ...args], { what, isWrite })
   }
+}
+
+function storedEntry(key: string, stored: unknown): StoredEntry | undefined {
+  return stored === null ? undefined : entryOf(key, stored)
 }
 
 /** The id carries the time to live that was granted. */

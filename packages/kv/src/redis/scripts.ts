@@ -222,3 +222,8 @@ export const scripts = {
 export function storeKeys(store: string): readonly string[] {
   return ['k', 'd', 'm', 'c', 'e', 'l:'].map((part) => `{${store}}:${part}`)
 }
+
+/** What every script is called with first. */
+export function scriptHead(keys: readonly string[], maxHistory: number): readonly (string | number)[] {
+  return [keys.length, ...keys, maxHistory]
+}

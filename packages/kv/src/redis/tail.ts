@@ -10,7 +10,7 @@ import { RemoteFeed } from '../remote-feed.ts'
 import { compactedError, type WatchTarget } from '../watch-hub.ts'
 import type { Connection } from './connection.ts'
 import { listOf, type LogPart, logPart, revisionOf, textOf } from './replies.ts'
-import { scripts } from './scripts.ts'
+import { scriptHead, scripts } from './scripts.ts'
 
 export interface TailOptions {
   readonly main: Connection
@@ -95,7 +95,7 @@ export class Tail {
     let start = `${next}-0`
     const changes: Change[] = []
     for (;;) {
-      const reply = listOf(await main.run(scripts.log, keys, [maxHistory, start, PAGE], { what: 'watch', isWrite: false }), 'the log')
+      const reply = listOf(await main.run(scripts.log, [...scriptHead(keys, maxHistory), start, PAGE], { what: 'watch', isWrite: false }), 'the log')
       const [revision, base, firstId] = [revisionOf(reply[0]), revisionOf(reply[1]), textOf(reply[2], 'an id')]
       const lost = lostUpTo(revision, base, firstId)
       if (base !== this.#base || next <= lost) throw compactedError(from, lost)
@@ -133,7 +133,7 @@ export class Tail {
 
   async #position(): Promise<Position & { readonly waitMs: number }> {
     const { main, keys, maxHistory } = this.#options
-    const reply = listOf(await main.run(scripts.tail, keys, [maxHistory], { what: 'watch', isWrite: false }), 'the position')
+    const reply = listOf(await main.run(scripts.tail, scriptHead(keys, maxHistory), { what: 'watch', isWrite: false }), 'the position')
     return { revision: revisionOf(reply[0]), base: revisionOf(reply[1]), waitMs: Number(reply[2]) }
   }
 
