@@ -31,7 +31,9 @@ export async function flushBuffer(buffer: SealedBuffer, context: FlushContext): 
     const alive = await withoutDead(joined, await latestDeletes(buffer.deletes, partitionId, pause), collection.schema, pause)
     if (alive.length === 0) continue
     const segment = { ...scopeOf(buffer, context), id: await context.allocateId(), partitionId }
-    segments.push(await writeRowSegment(context.storage, collection.schema, segment, alive, pause))
+    const written = await writeRowSegment(context.storage, collection.schema, segment, alive, pause)
+    const deadRows = joined.length - alive.length
+    segments.push(deadRows === 0 ? written : { ...written, deadRows })
   }
   for (const [partitionId, deletes] of groupByPartition(buffer.deletes)) {
     segments.push(await writeDeletes(buffer, partitionId, deletes, context))

@@ -91,6 +91,8 @@ export interface SegmentMeta {
   readonly vchannel: string
   readonly level: 'L0' | 'L1'
   readonly rows: number
+  /** Rows that were dead already when a flush wrote the file, and are not in it. Statistics count them until a compaction, as Milvus's do. */
+  readonly deadRows?: number | undefined
   readonly bytes: number
   readonly startTs: bigint
   readonly endTs: bigint

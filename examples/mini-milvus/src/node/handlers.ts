@@ -30,7 +30,7 @@ export function createHandlers(options: HandlersOptions): HandlerTable {
   const { catalog, roles, time, ticks, parameters, clock } = options
   const now = (): Promise<bigint> => time.timestamps.allocOne()
   const queryNode = currentQueryNode(roles, options.meter)
-  const writer = createDmlWriter(ticks)
+  const writer = createDmlWriter(ticks, () => clock.yieldToLoop())
   return {
     ...createDdlHandlers({
       meta: catalog,
@@ -86,7 +86,7 @@ function createProgress({ catalog, roles, requestTick }: HandlersOptions, now: (
       const flushed = catalog
         .segments(collection.id)
         .filter((segment) => segment.level === 'L1' && (partitionId === undefined || segment.partitionId === partitionId))
-        .reduce((sum, segment) => sum + segment.rows, 0)
+        .reduce((sum, segment) => sum + segment.rows + (segment.deadRows ?? 0), 0)
       return flushed + roles.dataNode.current.unflushedRows(collection.id, partitionId)
     },
     loadProgress(collection) {

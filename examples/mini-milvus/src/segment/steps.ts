@@ -16,9 +16,10 @@ export const STEP_BYTES = 4 * 1024 * 1024
 /** So many bytes copied cost as much as a row. */
 const BYTES_PER_ROW = STEP_BYTES / STEP_ROWS
 
-/** Runs the work, pausing at every yield. */
-export async function inTurns<T>(steps: Steps<T>, pause: Pause): Promise<T> {
+/** Runs the work, pausing at every yield. Rejects with the signal's reason when it is aborted meanwhile. */
+export async function inTurns<T>(steps: Steps<T>, pause: Pause, signal?: AbortSignal): Promise<T> {
   for (;;) {
+    signal?.throwIfAborted()
     const step = steps.next()
     if (step.done === true) return step.value
     await pause()

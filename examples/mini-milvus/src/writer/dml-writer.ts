@@ -7,6 +7,8 @@ import { gatherColumn } from '../codec/gather.ts'
 import type { Column, RowBatch } from '../model/column.ts'
 import type { CollectionMeta, ShardMeta } from '../model/meta.ts'
 import { groupByBucket, hashPrimaryKeys, type PrimaryKeys } from '../model/primary-keys.ts'
+import { gatherSteps } from '../segment/gather-steps.ts'
+import { atOnce, inTurns, type Pause, STEP_ROWS, type Steps } from '../segment/steps.ts'
 import { deleteMessage, encodeKeys, encodeRows, insertMessage } from './log-messages.ts'
 
 /** Rows of one partition. */
@@ -29,8 +31,10 @@ export interface DmlWrite {
   readonly signal?: AbortSignal | undefined
 }
 
-/** A message's body stays below this, so that readers and memory limits see reasonable pieces. */
-const MAX_ROWS_BYTES = 16 * 1024 * 1024
+/** A message's body stays about below this: what encodes it and what reads it take it in one step. */
+const MAX_ROWS_BYTES = 8 * 1024 * 1024
+/** Writes of more bytes, or of more keys than a step takes, let others run between their steps. */
+const LARGE_WRITE_BYTES = 2 * 1024 * 1024
 
 interface Part {
   readonly shard: ShardMeta
@@ -46,15 +50,14 @@ export interface DmlWriter {
   lastWrite(collectionId: bigint): bigint
 }
 
-export function createDmlWriter(ticks: TimeTickProducer): DmlWriter {
+/** @param pause lets other work run between the steps of a large write */
+export function createDmlWriter(ticks: TimeTickProducer, pause: Pause): DmlWriter {
   const lastWrites = new Map<bigint, bigint>()
   return {
     lastWrite: (collectionId) => lastWrites.get(collectionId) ?? 0n,
-    async write({ collection, deletes, inserts, signal }) {
-      const parts = [
-        ...deletes.flatMap((item) => deleteParts(collection.shards, item)),
-        ...inserts.flatMap((item) => insertParts(collection.shards, item)),
-      ]
+    async write(write) {
+      const { collection, signal } = write
+      const parts = isLarge(write) ? await inTurns(partSteps(write), pause, signal) : atOnce(partSteps(write))
       const channels = [...new Set(parts.map((part) => part.shard.pchannel))]
       const build = (ts: bigint): StampedAppend[] =>
         channels.map((channel) => ({
@@ -73,28 +76,51 @@ function message(collectionId: bigint, part: Part, ts: bigint): TsMsg {
   return part.kind === 'insert' ? insertMessage(target, part.body, ts) : deleteMessage(target, part.body, ts)
 }
 
-function insertParts(shards: readonly ShardMeta[], { partitionId, rows, keys }: PartitionRows): Part[] {
-  if (rows.length === 0) return []
-  return byShard(shards, keys).flatMap(({ shard, picked }) => {
-    const mine = picked === undefined ? rows : gatherRows(rows, picked)
-    return splitBySize(mine).map((piece) => ({ shard, partitionId, kind: 'insert' as const, body: encodeRows(piece) }))
-  })
+function isLarge({ deletes, inserts }: DmlWrite): boolean {
+  const rows = [...deletes, ...inserts].reduce((sum, { keys }) => sum + keys.length, 0)
+  return rows > STEP_ROWS || inserts.reduce((sum, item) => sum + rowBytes(item.rows), 0) > LARGE_WRITE_BYTES
 }
 
-function deleteParts(shards: readonly ShardMeta[], { partitionId, keys }: PartitionKeys): Part[] {
-  if (keys.length === 0) return []
-  return byShard(shards, keys).map(({ shard, picked }) => {
-    const mine = picked === undefined ? keys : gatherColumn<PrimaryKeys>(keys, picked)
-    return { shard, partitionId, kind: 'delete' as const, body: encodeKeys(mine) }
-  })
+function* partSteps({ collection: { shards }, deletes, inserts }: DmlWrite): Steps<Part[]> {
+  const parts: Part[] = []
+  for (const { partitionId, keys } of deletes) {
+    for (const { shard, picked } of yield* shardSteps(shards, keys)) {
+      const mine = picked === undefined ? keys : ((yield* gatherSteps(keys, picked)) as PrimaryKeys)
+      parts.push({ shard, partitionId, kind: 'delete', body: encodeKeys(mine) })
+      yield
+    }
+  }
+  for (const { partitionId, rows, keys } of inserts) {
+    for (const { shard, picked } of yield* shardSteps(shards, keys)) {
+      const mine = picked === undefined ? rows : yield* gatherRowSteps(rows, picked)
+      for (const piece of yield* splitSteps(mine)) {
+        parts.push({ shard, partitionId, kind: 'insert', body: encodeRows(piece) })
+        yield
+      }
+    }
+  }
+  return parts
 }
 
 /** Rows per shard; `picked` is undefined where one shard takes all, so that nothing is copied. */
-function byShard(shards: readonly ShardMeta[], keys: PrimaryKeys): { shard: ShardMeta; picked: Uint32Array | undefined }[] {
+function* shardSteps(shards: readonly ShardMeta[], keys: PrimaryKeys): Steps<{ shard: ShardMeta; picked: Uint32Array | undefined }[]> {
+  if (keys.length === 0) return []
   if (shards.length === 1) return [{ shard: shards[0] as ShardMeta, picked: undefined }]
-  return groupByBucket(hashPrimaryKeys(keys), shards.length)
+  const hashes = new Int32Array(keys.length)
+  for (let begin = 0; begin < keys.length; begin += STEP_ROWS) {
+    hashes.set(hashPrimaryKeys(keysBetween(keys, begin, Math.min(keys.length, begin + STEP_ROWS))), begin)
+    yield
+  }
+  return groupByBucket(hashes, shards.length)
     .map((picked, index) => ({ shard: shards[index] as ShardMeta, picked }))
     .filter(({ picked }) => picked.length > 0)
+}
+
+/** A view of rows `begin .. end`. */
+function keysBetween(keys: PrimaryKeys, begin: number, end: number): PrimaryKeys {
+  const length = end - begin
+  if (keys.kind === 'int64') return { ...keys, length, values: keys.values.subarray(begin, end) }
+  return { ...keys, length, offsets: keys.offsets.subarray(begin, end + 1) }
 }
 
 export function gatherRows(rows: RowBatch, picked: Uint32Array): RowBatch {
@@ -103,16 +129,31 @@ export function gatherRows(rows: RowBatch, picked: Uint32Array): RowBatch {
   return { length: picked.length, columns }
 }
 
-function splitBySize(rows: RowBatch): RowBatch[] {
-  const bytes = [...rows.columns.values()].reduce((sum, column) => sum + columnBytes(column), 0)
-  const pieces = Math.min(rows.length, Math.ceil(bytes / MAX_ROWS_BYTES))
-  if (pieces <= 1) return [rows]
-  const size = Math.ceil(rows.length / pieces)
-  return Array.from({ length: pieces }, (_, index) => {
-    const start = index * size
+function* gatherRowSteps(rows: RowBatch, picked: Uint32Array): Steps<RowBatch> {
+  const columns = new Map<number, Column>()
+  for (const [fieldId, column] of rows.columns) {
+    columns.set(fieldId, yield* gatherSteps(column, picked))
+    yield
+  }
+  return { length: picked.length, columns }
+}
+
+function* splitSteps(rows: RowBatch): Steps<RowBatch[]> {
+  const count = Math.min(rows.length, Math.ceil(rowBytes(rows) / MAX_ROWS_BYTES))
+  if (count <= 1) return [rows]
+  const size = Math.ceil(rows.length / count)
+  const pieces: RowBatch[] = []
+  for (let start = 0; start < rows.length; start += size) {
     const length = Math.min(size, rows.length - start)
-    return gatherRows(rows, Uint32Array.from({ length }, (_item, row) => start + row))
-  }).filter((piece) => piece.length > 0)
+    pieces.push(yield* gatherRowSteps(rows, Uint32Array.from({ length }, (_item, row) => start + row)))
+  }
+  return pieces
+}
+
+function rowBytes(rows: RowBatch): number {
+  let bytes = 0
+  for (const column of rows.columns.values()) bytes += columnBytes(column)
+  return bytes
 }
 
 /** Bytes of a column's payload, roughly: for limits, not for layout. */

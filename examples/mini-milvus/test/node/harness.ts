@@ -51,7 +51,7 @@ export async function startOn(stores: Stores, shardsNum: number, settings: Recor
   return {
     catalog,
     roles,
-    writer: createDmlWriter(ticks),
+    writer: createDmlWriter(ticks, () => systemClock.yieldToLoop()),
     collection: catalog.collection('default', 'points'),
     now: () => time.timestamps.allocOne(),
     async close() {
