@@ -8,6 +8,8 @@ export interface CompactionPolicy {
   readonly maxBytes: number
   /** A segment with more deletes pending than this share of its rows is rewritten. */
   readonly deleteShare: number
+  /** A segment is rewritten also for rows that it does not hold any more, but that statistics count: who asks for a compaction expects them to go. */
+  readonly reclaimsDeadRows?: boolean | undefined
 }
 
 export interface CompactionJob {
@@ -54,10 +56,10 @@ function groups(segments: readonly SegmentMeta[]): SegmentMeta[][] {
   return [...byScope.values()].map((group) => group.sort(oldestFirst))
 }
 
-function hollow(group: readonly SegmentMeta[], deltas: readonly SegmentMeta[], { deleteShare }: CompactionPolicy): SegmentMeta[] | undefined {
+function hollow(group: readonly SegmentMeta[], deltas: readonly SegmentMeta[], { deleteShare, reclaimsDeadRows }: CompactionPolicy): SegmentMeta[] | undefined {
   const found = group.find((segment) => {
     const pending = deltas.filter(({ endTs }) => endTs > segment.deletesTs).reduce((sum, { rows }) => sum + rows, 0)
-    return pending > segment.rows * deleteShare
+    return pending > segment.rows * deleteShare || (reclaimsDeadRows === true && segment.deadRows !== undefined)
   })
   return found === undefined ? undefined : [found]
 }

@@ -37,7 +37,7 @@ interface NextJob {
 const SWEEP_MS = 60_000
 
 /** What is rewritten on request: all that can be merged, and all that has deletes waiting. */
-const EAGER = { minSegments: 2, deleteShare: 0 }
+const EAGER = { minSegments: 2, deleteShare: 0, reclaimsDeadRows: true }
 
 export class Compactor {
   readonly #options: CompactorOptions

@@ -52,4 +52,22 @@ describe('manual compaction', () => {
     expect(await client.getCompactionState({ compactionID })).toMatchObject({ state: 'Completed', completedPlanNo: '0' })
     expect((await client.getCompactionState({ compactionID: '5' })).status).toMatchObject({ code: 1100 })
   })
+
+  it('reclaims what upserts left in the count, as Milvus does', async () => {
+    const { client } = test
+    const collection_name = 'upserted'
+    const count = async () => (await client.getCollectionStatistics({ collection_name })).data.row_count
+    await client.createCollection({ collection_name, dimension: 2, metric_type: 'L2', consistency_level: 'Strong' })
+    await client.insert({ collection_name, data: Array.from({ length: 100 }, (_, id) => ({ id, vector: [id, 0] })) })
+    await client.upsert({ collection_name, data: [{ id: 7, vector: [7, 1] }] })
+    expect(await count()).toBe('101')
+    await client.flushSync({ collection_names: [collection_name] })
+    expect(await count()).toBe('101')
+    const { compactionID } = await client.compact({ collection_name })
+    await expect.poll(() => client.getCompactionState({ compactionID })).toMatchObject({ state: 'Completed' })
+    expect(await count()).toBe('100')
+    const found = await client.query({ collection_name, filter: 'id == 7', output_fields: ['vector'] })
+    expect(found.data).toMatchObject([{ vector: [7, 1] }])
+    expect((await client.compact({ collection_name })).compactionPlanCount).toBe(0)
+  })
 })
