@@ -13,7 +13,12 @@ export interface DispatchOptions {
   readonly handlers: HandlerTable
   readonly authorize: Gate
   readonly logger?: Logger | undefined
+  /** Lets other work run between the reading of a large request and its execution. */
+  readonly clock?: { yieldToLoop(): Promise<void> } | undefined
 }
+
+/** Reading a larger request takes milliseconds. */
+const LARGE_REQUEST_BYTES = 2 * 1024 * 1024
 
 /** A request whose bytes are no message of the method: gRPC INVALID_ARGUMENT. */
 export class MalformedRequestError extends Error {
@@ -70,6 +75,7 @@ export async function dispatchBytes(options: DispatchOptions, method: MethodInfo
     const who = options.authorize.identify(name, info)
     const principal = who instanceof Promise ? await who : who
     const request = decodeRequest(handler, method, bytes)
+    if (bytes.length > LARGE_REQUEST_BYTES) await options.clock?.yieldToLoop()
     if (handler === undefined) refuseUnserved(options, name, request, info, principal)
     const response = await runHandler(options, handler, name, request, info, principal)
     if (handler.encode !== undefined) return handler.encode(response)
