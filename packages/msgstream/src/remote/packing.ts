@@ -32,15 +32,27 @@ export function packCount(pack: Buffer, place: string): number {
 export function unpackFrames(pack: Buffer, skip: number, place: string, frames: Uint8Array[] = []): Uint8Array[] {
   const count = packCount(pack, place)
   const before = frames.length
+  const { buffer, byteOffset, length: total } = pack
   let at = headerBytes + 4 * count
   for (let i = 0; i < count; i++) {
-    const length = pack.readUInt32BE(headerBytes + 4 * i)
-    if (i >= skip) frames.push(pack.subarray(at, at + length))
+    const length = u32(pack, headerBytes + 4 * i)
+    if (at + length > total) throw cutOff(frames, before, place, total, at + length)
+    // A third of the cost of a Buffer's `subarray`.
+    if (i >= skip) frames.push(new Uint8Array(buffer, byteOffset + at, length))
     at += length
   }
   if (at === pack.length) return frames
+  throw cutOff(frames, before, place, total, at)
+}
+
+function cutOff(frames: Uint8Array[], before: number, place: string, bytes: number, wanted: number): MsgStreamError {
   frames.length = before
-  throw new MsgStreamError('MSG_CORRUPT', `entry ${place} has ${pack.length} bytes, not ${at}`, { details: { place } })
+  return new MsgStreamError('MSG_CORRUPT', `entry ${place} has ${bytes} bytes, not ${wanted}`, { details: { place } })
+}
+
+/** Big-endian; within the pack, which `packCount` made sure of. */
+function u32(pack: Buffer, at: number): number {
+  return (((pack[at] as number) << 24) | ((pack[at + 1] as number) << 16) | ((pack[at + 2] as number) << 8) | (pack[at + 3] as number)) >>> 0
 }
 
 export const packBytes = (frames: readonly Uint8Array[]): number => frames.reduce((sum, { length }) => sum + length + 4, headerBytes)
