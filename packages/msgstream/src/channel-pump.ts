@@ -1,12 +1,16 @@
 /** Reads one channel ahead for as long as its buffer takes more. */
 import { isMsgStreamError } from './errors.ts'
-import type { MqBatch, MqReader } from './mq.ts'
+import type { MessageId, MqBatch, MqReader } from './mq.ts'
 import { Signal } from './signal.ts'
 
 export interface PumpTarget {
   /** Room for more? */
   wants(): boolean
   accept(batch: MqBatch): void
+  /** Where the channel ends for this reader. */
+  readonly end: MessageId | undefined
+  /** It was passed, and no frame came of it. */
+  ended(): void
   /** Retention overtook the reader, which goes on elsewhere. */
   expired(): void
   fail(error: unknown): void
@@ -51,7 +55,7 @@ export class ChannelPump {
   }
 
   async #run(): Promise<void> {
-    const limits = { maxMessages: this.#limits.maxMessages, maxBytes: this.#limits.maxBytes }
+    const limits = { maxMessages: this.#limits.maxMessages, maxBytes: this.#limits.maxBytes, until: this.#target.end }
     try {
       while (!this.#stopped) {
         if (!this.#target.wants()) {
@@ -61,7 +65,8 @@ export class ChannelPump {
         const batch = await this.#reader.read(limits).catch((error: unknown) => this.#expired(error))
         if (batch === 'moved') continue
         if (batch === undefined || this.#stopped) return
-        this.#target.accept(batch)
+        if (batch.frames.length > 0) this.#target.accept(batch)
+        else this.#target.ended()
         const pause = this.#limits.breathe()
         if (pause !== undefined) await pause
       }

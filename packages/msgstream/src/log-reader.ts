@@ -1,7 +1,7 @@
 /** The reader of backends that are logs in this process: memory and file. */
 import { checkStart, intOption, throwIfAborted } from './check.ts'
 import { MsgStreamError } from './errors.ts'
-import type { CallOptions, MessageId, MqBatch, MqReader, StartPosition } from './mq.ts'
+import type { MessageId, MqBatch, MqReader, StartPosition } from './mq.ts'
 import { OffsetId, offsetOf } from './offset-id.ts'
 import type { Signal } from './signal.ts'
 import { orAborted } from './signal.ts'
@@ -24,7 +24,7 @@ export interface ChannelLog {
   collect(from: number, until: number, maxMessages: number, maxBytes: number, frames: Uint8Array[]): void | Promise<void>
 }
 
-export type ReadOptions = CallOptions & { readonly maxMessages?: number | undefined; readonly maxBytes?: number | undefined }
+export type ReadOptions = NonNullable<Parameters<MqReader['read']>[0]>
 
 export class LogReader implements MqReader {
   readonly channel: string

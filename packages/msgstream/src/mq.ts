@@ -73,8 +73,12 @@ export interface MqReader extends AsyncDisposable {
    * A reader far behind may miss transient frames, the oldest first: they are progress, not data.
    * Must deliver every durable frame once, in order, and nothing that is not yet durable.
    * Must reject with `MSG_POSITION_EXPIRED` (details: `first`, `latest`) when retention took the frame it stands before.
+   * `until`: where this id was passed and no frame came of it (a broker's own record, as `bounds` may name), an empty batch. A
+   * backend whose `bounds` names frames only may ignore it.
    */
-  read(options?: CallOptions & { readonly maxMessages?: number | undefined; readonly maxBytes?: number | undefined }): Promise<MqBatch | undefined>
+  read(
+    options?: CallOptions & { readonly maxMessages?: number | undefined; readonly maxBytes?: number | undefined; readonly until?: MessageId | undefined },
+  ): Promise<MqBatch | undefined>
   /** Move. Frames already handed out stay handed out; the next `read`, or one that waits, starts here. */
   seek(position: StartPosition): Promise<void>
   close(): Promise<void>

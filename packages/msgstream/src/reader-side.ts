@@ -144,6 +144,12 @@ export class ReaderSide {
         if (channel.end !== null && channel.end !== undefined && compareMessageIds(last, channel.end) >= 0) intake.finish(index)
         this.#moved()
       },
+      end: channel.end ?? undefined,
+      ended: () => {
+        if (intake !== this.intake) return
+        intake.finish(index)
+        this.#moved()
+      },
       expired: () => {
         channel.expired++
       },

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import type { Mq } from '../src/index.ts'
+import { createTsMsg, encodeEnvelope, openMsgStream, type ConsumerOptions, type Mq } from '../src/index.ts'
 import { openKafkaMq } from '../src/kafka.ts'
 import { testMq, testMsgStream } from '../src/testing.ts'
-import { runId, serviceUrl } from './services.edge.ts'
+import { pause, runId, serviceUrl } from './services.edge.ts'
 
 const url = serviceUrl('kafka')
 const runner = { describe, it }
@@ -36,6 +36,26 @@ describe.skipIf(url === undefined)('kafka', () => {
     expect(got).toEqual(Array.from({ length: 12 }, (_, i) => i))
     await mq.close()
   })
+
+  it('`until: latest` ends behind an atomic broadcast, whose marker is the last record, also for who stands in front of the marker', async () => {
+    const mq = await open(nextPrefix())
+    const all = await mq.openBroadcaster?.(['a', 'b'])
+    const ids = (await all?.send([1n, 2n, 3n].map((ts) => encodeEnvelope(createTsMsg({ type: 400, ts }))))) ?? []
+    // Markers are written behind the answer to the commit; before them nothing of it is there for readers.
+    for (const channel of ['a', 'b']) while ((await mq.bounds(channel)).last === undefined) await pause(20)
+    const read = async (options: ConsumerOptions): Promise<bigint[]> => {
+      const stream = await openMsgStream({ mq })
+      await stream.asConsumer(['a', 'b'], { ...options, until: 'latest' })
+      const times: bigint[] = []
+      for (let pack = await stream.consume(); pack !== undefined; pack = await stream.consume()) times.push(...pack.msgs.map(({ endTs }) => endTs))
+      await stream.close()
+      return times.sort((a, b) => Number(a - b))
+    }
+    expect(await read({ from: 'earliest' })).toEqual([1n, 1n, 2n, 2n, 3n, 3n])
+    const positions = ['a', 'b'].map((channel, i) => ({ channel, msgId: ids[i]?.[2], timestamp: 0n }))
+    expect(await read({ positions })).toEqual([])
+    await mq.close()
+  }, 60_000)
 
   it('a reader that retention overtakes is told', async () => {
     const mq = await openKafkaMq({ brokers: [url ?? ''], prefix: nextPrefix(), maxWaitMs: 20, maxBufferedBytes: 1000 })

@@ -57,12 +57,13 @@ export interface KafkaBatch {
 }
 
 export interface KafkaConsumer {
-  readonly events: { readonly GROUP_JOIN: 'consumer.group_join'; readonly CRASH: 'consumer.crash' }
+  readonly events: { readonly GROUP_JOIN: 'consumer.group_join'; readonly CRASH: 'consumer.crash'; readonly END_BATCH_PROCESS: 'consumer.end_batch_process' }
   connect(): Promise<void>
   disconnect(): Promise<void>
   subscribe(options: { topics: string[]; fromBeginning: boolean }): Promise<void>
   run(options: { autoCommit: boolean; eachBatch: (payload: { batch: KafkaBatch; heartbeat(): Promise<void> }) => Promise<void> }): Promise<void>
   seek(position: { topic: string; partition: number; offset: string }): void
   on(event: 'consumer.group_join', listener: () => void): unknown
+  on(event: 'consumer.end_batch_process', listener: (event: { readonly payload: { readonly lastOffset: string } }) => void): unknown
   on(event: 'consumer.crash', listener: (event: { readonly payload: { readonly error: Error; readonly restart: boolean } }) => void): unknown
 }

@@ -81,6 +81,10 @@ export class KafkaPull implements Pull {
     consumer.on(consumer.events.CRASH, ({ payload }) => {
       if (this.#stopping === undefined && consumer === this.#consumer) void this.#crashed(payload.restart)
     })
+    // Heard for batches of control records too, which are not handed out.
+    consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
+      if (this.#stopping === undefined && consumer === this.#consumer) this.#passed(Number(payload.lastOffset))
+    })
     try {
       await consumer.connect()
       await consumer.subscribe({ topics: [topic], fromBeginning: true })
@@ -136,6 +140,12 @@ export class KafkaPull implements Pull {
       await this.#pause(heartbeatMs)
       await heartbeat()
     }
+  }
+
+  #passed(offset: number): void {
+    if (this.#isLost || !(offset >= this.#cursor - 1)) return
+    this.#cursor = offset + 1
+    this.#feed.passed(new OffsetId('kafka', offset))
   }
 
   #pause(ms: number): Promise<void> {

@@ -1,8 +1,9 @@
 /** The reader of backends on the network: a bounded buffer between a pull, which fetches ahead, and `read`. */
-import { checkStart, intOption, throwIfAborted } from '../check.ts'
+import { checkMessageId, checkStart, intOption, throwIfAborted } from '../check.ts'
 import { MsgStreamError } from '../errors.ts'
 import type { ReadOptions } from '../log-reader.ts'
 import type { MessageId, MqBatch, MqReader, StartPosition } from '../mq.ts'
+import { compareMessageIds } from '../position.ts'
 import { Signal } from '../signal.ts'
 
 /** Where a pull puts what it fetched. `isLive()` is false once the reader was moved or closed: then stop. */
@@ -11,6 +12,8 @@ export interface Feed {
   /** True when nothing more should be fetched until {@link Pull.resume}. */
   isFull(): boolean
   push(ids: readonly MessageId[], frames: readonly Uint8Array[]): void
+  /** Everything up to this id was pushed, or is nothing to read. */
+  passed(id: MessageId): void
   /** What `read` rejects with, behind what was pushed, until the next seek. */
   fail(error: unknown): void
 }
@@ -48,6 +51,7 @@ export class RemoteReader<C> implements MqReader {
   #chunks: Chunk[] = []
   #bytes = 0
   #failure: unknown
+  #passed: MessageId | undefined
   #ended: MsgStreamError | undefined
   #pull: Pull | undefined
   #moves = 0
@@ -63,6 +67,7 @@ export class RemoteReader<C> implements MqReader {
   async read(options: ReadOptions = {}): Promise<MqBatch | undefined> {
     const maxMessages = intOption(options.maxMessages, 'maxMessages', 1024, 1, 1_000_000)
     const maxBytes = intOption(options.maxBytes, 'maxBytes', 1 << 20, 1, 1 << 30)
+    if (options.until !== undefined) checkMessageId(options.until, 'until')
     throwIfAborted(options)
     if (this.#reading) throw new MsgStreamError('MSG_BUSY', `a read of channel ${this.channel} is already waiting`)
     this.#reading = true
@@ -73,12 +78,17 @@ export class RemoteReader<C> implements MqReader {
         const batch = this.#take(maxMessages, maxBytes)
         if (batch !== undefined) return batch
         if (this.#failure !== undefined) throw this.#failure
+        if (this.#isPast(options.until)) return { ids: [], frames: [] }
         if (this.#pull === undefined) this.#begin()
         if (this.#chunks.length === 0 && this.#failure === undefined) await this.#changed.wait(options.signal)
       }
     } finally {
       this.#reading = false
     }
+  }
+
+  #isPast(until: MessageId | undefined): boolean {
+    return until !== undefined && this.#passed !== undefined && compareMessageIds(this.#passed, until) >= 0
   }
 
   #begin(): void {
@@ -93,6 +103,11 @@ export class RemoteReader<C> implements MqReader {
         for (let i = 0; i < frames.length; i++) bytes += (frames[i] as Uint8Array).length
         this.#bytes += bytes + 32 * frames.length
         this.#chunks.push({ ids, frames, bytes, at: 0 })
+        this.#changed.notify()
+      },
+      passed: (id) => {
+        if (!isLive()) return
+        this.#passed = id
         this.#changed.notify()
       },
       fail: (error) => {
@@ -162,6 +177,7 @@ export class RemoteReader<C> implements MqReader {
     this.#chunks = []
     this.#bytes = 0
     this.#failure = undefined
+    this.#passed = undefined
     if (stopping === undefined) return
     const tracked = stopping.catch(() => {}).finally(() => this.#stopping.delete(tracked))
     this.#stopping.add(tracked)
