@@ -60,7 +60,7 @@ describe.skipIf(url === undefined)('redis', () => {
     if (third === undefined || fourth === undefined) throw new Error('no ids')
     await mq.truncate('a', fourth)
     const reader = await mq.openReader('a', { after: third })
-    expect((await reader.read({ maxMessages: 1 }))?.frames).toEqual([Buffer.from([3])])
+    expect((await reader.read({ maxMessages: 1 }))?.frames).toEqual([Uint8Array.of(3)])
     await expect((await mq.openReader('a', { from: third })).read()).rejects.toMatchObject({ code: 'MSG_POSITION_EXPIRED', details: { first: { backend: 'redis' } } })
     await mq.close()
   })
