@@ -41,7 +41,7 @@ class PageSource implements InsightSource {
 }
 
 const collection = (i: number, more: Row = {}): readonly [string, Row] => [
-  `default/${i}`,
+  `default/${449000000000000000n + BigInt(i)}`,
   { id: String(449000000000000000n + BigInt(i)), db: 'default', name: `orders_${String(i).padStart(6, '0')}`, shards: 1, createdTs: '449000000000000000', indexState: 'finished', load: { state: 'loaded', percent: 100 }, stats: { rows: String(i * 10) }, fields: [{ name: 'id', type: 'Int64', pk: true }, { name: 'vec', type: 'FloatVector', dim: '4' }], ...more },
 ]
 
