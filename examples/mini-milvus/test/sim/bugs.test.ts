@@ -45,7 +45,7 @@ describe('a bug in a store is found', () => {
 describe('a bug in the node is found', () => {
   it('strong reads do not wait', { timeout: 300_000 }, async () => {
     vi.spyOn(ServiceTime.prototype, 'wait').mockResolvedValue(undefined)
-    expect(await find(3)).toMatch(/expected/)
+    expect(await find(3)).toMatch(/expected|missed/)
   })
 
   it('service time runs ahead', { timeout: 300_000 }, async () => {
@@ -61,22 +61,22 @@ describe('a bug in the node is found', () => {
     vi.spyOn(ShardBuffer.prototype, 'seal').mockImplementation(function (this: ShardBuffer, endTs) {
       return { ...seal.call(this, endTs), deletes: [] }
     })
-    expect(await find(1)).toMatch(/twice|expected/)
+    expect(await find(1)).toMatch(/twice|expected|missed/)
   })
 
   it('growing rows stay beside the segments that hold them', { timeout: 300_000 }, async () => {
     vi.spyOn(GrowingRows.prototype, 'dropThrough').mockReturnValue(undefined)
-    expect(await find(2)).toMatch(/twice|expected/)
+    expect(await find(2)).toMatch(/twice|expected|missed/)
   })
 
   it('deletes reach nothing in memory', { timeout: 300_000 }, async () => {
     vi.spyOn(Tombstones.prototype, 'kill').mockReturnValue(false)
-    expect(await find(2)).toMatch(/twice|expected/)
+    expect(await find(2)).toMatch(/twice|expected|missed/)
   })
 
   it('deletes from the log reach no segments that are loaded', { timeout: 300_000 }, async () => {
     vi.spyOn(LoadedShard.prototype, 'applyDelete').mockReturnValue(undefined)
-    expect(await find(2)).toMatch(/twice|expected/)
+    expect(await find(2)).toMatch(/twice|expected|missed/)
   })
 
   it('a truncation leaves what is in memory', { timeout: 300_000 }, async () => {
@@ -94,7 +94,7 @@ describe('a bug in the node is found', () => {
     vi.spyOn(ChannelBuffers.prototype, 'checkpoint').mockImplementation(function (this: ChannelBuffers) {
       return ends.get(this)
     })
-    expect(await find(1)).toMatch(/expected/)
+    expect(await find(1)).toMatch(/expected|missed/)
   })
 
   it('what a crash left in the storage is not swept', { timeout: 300_000 }, async () => {
