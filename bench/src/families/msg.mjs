@@ -145,6 +145,35 @@ const brokers = {
       }
     },
   },
+  'kafka.platformatic': {
+    service: 'kafka', variable: 'TIMETICK_KAFKA_URL', work: 'packs of 100 of 1 KB, @platformatic/kafka', goal: { op: '>=', value: 0.95, of: 'ratio', moonshot: 1 }, packs: 300, width: 16,
+    openOurs: async (url, prefix) => (await loadName('@timetick/msgstream/kafka', 'openKafkaMq'))({ brokers: [url], prefix, driver: '@platformatic/kafka' }),
+    async openRaw(url, topic) {
+      const { Admin, Consumer, Producer } = await load('@platformatic/kafka')
+      const options = { clientId: 'bench', bootstrapBrokers: [url] }
+      const admin = new Admin(options)
+      await admin.createTopics({ topics: [topic], partitions: 1, replicas: 1 })
+      const producer = new Producer(options)
+      return {
+        send: () => producer.send({ acks: -1, messages: group.map((body) => ({ topic, partition: 0, value: Buffer.from(body) })) }),
+        async read(packs) {
+          const consumer = new Consumer({ ...options, groupId: `${topic}-${process.hrtime.bigint()}` })
+          const stream = await consumer.consume({ topics: [topic], mode: 'earliest', autocommit: false, maxWaitTime: 100, maxBytes: 4 << 20 })
+          let count = 0
+          for await (const message of stream) {
+            count += message.value.length === BODY.length ? 1 : 0
+            if (count === packs * GROUP) break
+          }
+          await consumer.close(true)
+        },
+        close: async () => {
+          await producer.close(true)
+          await admin.deleteTopics({ topics: [topic] })
+          await admin.close()
+        },
+      }
+    },
+  },
   pulsar: {
     variable: 'TIMETICK_PULSAR_WEB_URL', work: 'packs of 100 of 1 KB', goal: { op: '>=', value: 0.95, of: 'ratio', moonshot: 1 }, packs: 100, width: 16,
     openOurs: async (url, prefix) => (await loadName('@timetick/msgstream/pulsar', 'openPulsarMq'))({ url, prefix }),
@@ -184,7 +213,7 @@ let serial = 0
 
 async function openBroker(kind) {
   const broker = brokers[kind]
-  const server = await serverOf(kind, broker.variable)
+  const server = await serverOf(broker.service ?? kind, broker.variable)
   const name = `bench${process.pid}x${(serial += 1)}`
   try {
     const mq = await broker.openOurs(server.url, `${name}-`)

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { createTsMsg, encodeEnvelope, openMsgStream, type ConsumerOptions, type Mq } from '../src/index.ts'
-import { openKafkaMq } from '../src/kafka.ts'
+import { openKafkaMq, type KafkaMqOptions } from '../src/kafka.ts'
 import { testMq, testMsgStream } from '../src/testing.ts'
 import { pause, runId, serviceUrl } from './services.edge.ts'
 
@@ -8,19 +8,19 @@ const url = serviceUrl('kafka')
 const runner = { describe, it }
 let count = 0
 const prefixes = new WeakMap<Mq, string>()
-
-async function open(prefix: string): Promise<Mq> {
-  const mq = await openKafkaMq({ brokers: [url ?? ''], prefix, maxWaitMs: 20 })
-  prefixes.set(mq, prefix)
-  return mq
-}
 const nextPrefix = (): string => `${runId}-${++count}-`
-const reopen = async (mq: Mq): Promise<Mq> => {
-  await mq.close()
-  return open(prefixes.get(mq) ?? '')
-}
 
-describe.skipIf(url === undefined)('kafka', () => {
+describe.skipIf(url === undefined).each(['kafkajs', '@platformatic/kafka'] as const)('kafka through %s', (driver) => {
+  const openWith = async (options: Partial<KafkaMqOptions> & { readonly prefix: string }): Promise<Mq> => {
+    const mq = await openKafkaMq({ brokers: [url ?? ''], driver, maxWaitMs: 20, ...options })
+    prefixes.set(mq, options.prefix)
+    return mq
+  }
+  const open = (prefix: string): Promise<Mq> => openWith({ prefix })
+  const reopen = async (mq: Mq): Promise<Mq> => {
+    await mq.close()
+    return open(prefixes.get(mq) ?? '')
+  }
   testMq('kafka', { runner, create: () => open(nextPrefix()), reopen, timeoutMs: 10_000 })
   testMsgStream('kafka', { runner, create: () => open(nextPrefix()), reopen, timeoutMs: 10_000 })
 
@@ -58,7 +58,7 @@ describe.skipIf(url === undefined)('kafka', () => {
   }, 60_000)
 
   it('a reader that retention overtakes is told', async () => {
-    const mq = await openKafkaMq({ brokers: [url ?? ''], prefix: nextPrefix(), maxWaitMs: 20, maxBufferedBytes: 1000 })
+    const mq = await openWith({ prefix: nextPrefix(), maxBufferedBytes: 1000 })
     const producer = await mq.openProducer('a')
     const ids = (await Promise.all(Array.from({ length: 10 }, () => producer.send([new Uint8Array(900)])))).flat()
     const reader = await mq.openReader('a', { at: 'earliest' })
@@ -71,9 +71,11 @@ describe.skipIf(url === undefined)('kafka', () => {
 })
 
 it('refuses options that are none', async () => {
-  for (const bad of [undefined, {}, { brokers: [] }, { brokers: ['x'] }, { brokers: 'x:1' }, { client: {} }, { brokers: ['x:1'], prefix: 'a b' }, { brokers: ['x:1'], clientId: 5 }]) {
+  for (const bad of [undefined, {}, { brokers: [] }, { brokers: ['x'] }, { brokers: 'x:1' }, { client: {} }, { brokers: ['x:1'], prefix: 'a b' }, { brokers: ['x:1'], clientId: 5 }, { brokers: ['x:1'], driver: 'librdkafka' }]) {
     await expect(openKafkaMq(bad as never)).rejects.toThrow(TypeError)
   }
   await expect(openKafkaMq({ brokers: ['127.0.0.1:1'], maxWaitMs: 0 })).rejects.toThrow(RangeError)
-  await expect(openKafkaMq({ brokers: ['127.0.0.1:1'], timeoutMs: 200 })).rejects.toMatchObject({ code: 'MSG_UNAVAILABLE' })
+  for (const driver of ['kafkajs', '@platformatic/kafka'] as const) {
+    await expect(openKafkaMq({ brokers: ['127.0.0.1:1'], driver, timeoutMs: 200 })).rejects.toMatchObject({ code: 'MSG_UNAVAILABLE' })
+  }
 })

@@ -1,7 +1,7 @@
 /** Brokers that are killed and started again at random, under load. */
 import { describe, expect, it } from 'vitest'
 import { isMsgStreamError, type MessageId, type Mq, type MqProducer } from '../src/index.ts'
-import { openKafkaMq } from '../src/kafka.ts'
+import { openKafkaMq, type KafkaDriverName } from '../src/kafka.ts'
 import { openPulsarMq } from '../src/pulsar.ts'
 import { openRedisMq } from '../src/redis.ts'
 import { seeded } from './faulty-fs.ts'
@@ -111,9 +111,12 @@ async function storm(broker: Broker, open: () => Promise<Mq>): Promise<{ kills: 
   return { kills, frames: written.reduce((sum, { acked }) => sum + acked.length, 0) }
 }
 
-const brokers: Record<string, { readonly options: object; readonly open: (broker: Broker) => Promise<Mq>; readonly prepare?: (broker: Broker) => Promise<void> }> = {
+const openKafka = (driver: KafkaDriverName) => ({ url }: Broker) => openKafkaMq({ brokers: [url], driver, prefix: 'storm-', maxWaitMs: 50, timeoutMs: 10_000 })
+
+const brokers: Record<string, { readonly service?: string; readonly options: object; readonly open: (broker: Broker) => Promise<Mq>; readonly prepare?: (broker: Broker) => Promise<void> }> = {
   redis: { options: { appendonly: 'always' }, open: ({ url }) => openRedisMq({ url, prefix: 'storm:', blockMs: 200, timeoutMs: 3000 }) },
-  kafka: { options: {}, open: ({ url }) => openKafkaMq({ brokers: [url], prefix: 'storm-', maxWaitMs: 50, timeoutMs: 10_000 }) },
+  kafka: { options: {}, open: openKafka('kafkajs') },
+  'kafka through @platformatic/kafka': { service: 'kafka', options: {}, open: openKafka('@platformatic/kafka') },
   pulsar: {
     options: {},
     async prepare({ env }) {
@@ -127,8 +130,8 @@ const brokers: Record<string, { readonly options: object; readonly open: (broker
 }
 
 describe.skipIf(stormMs === 0)('a broker that is killed again and again', () => {
-  it.each(Object.entries(brokers))('%s: nothing acknowledged is lost, nothing is there twice, the order holds', async (name, { options, open, prepare }) => {
-    const broker = await startBroker(name, options)
+  it.each(Object.entries(brokers))('%s: nothing acknowledged is lost, nothing is there twice, the order holds', async (name, { service = name, options, open, prepare }) => {
+    const broker = await startBroker(service, options)
     if (broker === undefined) return
     try {
       await prepare?.(broker)

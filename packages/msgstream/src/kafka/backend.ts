@@ -9,14 +9,14 @@ import type { BroadcastOutlet } from '../remote/broadcaster.ts'
 import type { Outlet } from '../remote/producer.ts'
 import type { Feed, Pull } from '../remote/reader.ts'
 import { KafkaBroadcast } from './broadcast.ts'
-import type { KafkaAdmin, KafkaClient } from './client.ts'
+import type { KafkaAdmin } from './client.ts'
+import type { KafkaDriver } from './driver.ts'
 import { within } from './failures.ts'
 import { KafkaOutlet } from './outlet.ts'
-import { KafkaPull } from './pull.ts'
 
 export interface KafkaBackendOptions {
   readonly features: MqFeatures
-  readonly client: KafkaClient
+  readonly client: KafkaDriver
   readonly admin: KafkaAdmin
   readonly clock: Clock
   readonly randomToken: () => string
@@ -142,7 +142,7 @@ export class KafkaBackend implements RemoteBackend<Topic, number> {
     const { client, clock, maxWaitMs, randomToken, admin } = this.#options
     const groupId = `timetick-${randomToken()}`
     const forget = async (group: string): Promise<void> => void (await admin.deleteGroups([group]))
-    return new KafkaPull({ client, clock, topic: key.topic, groupId, maxWaitMs, check: (offset) => this.#check(key, offset), forget }, cursor, feed)
+    return client.pull({ clock, topic: key.topic, groupId, maxWaitMs, check: (offset) => this.#check(key, offset), forget }, cursor, feed)
   }
 
   async #check(key: Topic, offset: number): Promise<void> {

@@ -8,11 +8,12 @@ import type { MessageId } from '../mq.ts'
 import { OffsetId } from '../offset-id.ts'
 import type { BroadcastOutlet } from '../remote/broadcaster.ts'
 import { splitBySize } from '../remote/packing.ts'
-import type { KafkaClient, KafkaProducer, KafkaTransaction } from './client.ts'
+import type { KafkaProducer, KafkaTransaction } from './client.ts'
+import type { KafkaDriver } from './driver.ts'
 import { kafkaError, within } from './failures.ts'
 
 export interface KafkaBroadcastOptions {
-  readonly client: KafkaClient
+  readonly client: KafkaDriver
   readonly clock: Clock
   readonly topics: readonly string[]
   readonly transactionalId: string

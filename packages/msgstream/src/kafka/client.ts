@@ -3,14 +3,7 @@ import type { NodeBuffer } from '../remote/node-buffer.ts'
 /** What is used of kafkajs 2.2: a `Kafka` of your own fits when it has these. */
 export interface KafkaClient {
   admin(): KafkaAdmin
-  producer(options: {
-    readonly idempotent: boolean
-    readonly maxInFlightRequests: number
-    readonly allowAutoTopicCreation: boolean
-    readonly createPartitioner: () => () => number
-    readonly transactionalId?: string
-    readonly retry: { readonly retries: number; readonly initialRetryTime: number; readonly maxRetryTime: number }
-  }): KafkaProducer
+  producer(options: KafkaProducerOptions): KafkaProducer
   consumer(options: {
     readonly groupId: string
     readonly maxWaitTimeInMs: number
@@ -18,6 +11,15 @@ export interface KafkaClient {
     readonly maxBytesPerPartition: number
     readonly allowAutoTopicCreation: boolean
   }): KafkaConsumer
+}
+
+export interface KafkaProducerOptions {
+  readonly idempotent: boolean
+  readonly maxInFlightRequests: number
+  readonly allowAutoTopicCreation: boolean
+  readonly createPartitioner: () => () => number
+  readonly transactionalId?: string
+  readonly retry: { readonly retries: number; readonly initialRetryTime: number; readonly maxRetryTime: number }
 }
 
 export interface KafkaAdmin {

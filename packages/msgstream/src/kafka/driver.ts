@@ -1,32 +1,39 @@
-/** Loads kafkajs: the only place that touches the driver. */
-import type * as Driver from 'kafkajs'
+/** Which package speaks to the brokers. Both do the same here: what one can, the other can. */
 import { MsgStreamError } from '../errors.ts'
-import type { KafkaClient } from './client.ts'
+import type { Feed, Pull } from '../remote/reader.ts'
+import type { KafkaAdmin, KafkaProducer, KafkaProducerOptions } from './client.ts'
+import type { KafkaConnection } from './connection.ts'
+import { loadKafkajs } from './kafkajs.ts'
+import { loadPlatformatic } from './platformatic/driver.ts'
+import type { KafkaPullOptions } from './pull-options.ts'
 
-export interface KafkaConnection {
-  readonly brokers: readonly string[]
-  readonly clientId: string
-  readonly ssl?: object | boolean | undefined
-  readonly sasl?: object | undefined
-  readonly timeoutMs: number
+export const kafkaDrivers = ['kafkajs', '@platformatic/kafka'] as const
+export type KafkaDriverName = (typeof kafkaDrivers)[number]
+
+export interface KafkaDriver {
+  admin(): KafkaAdmin
+  producer(options: KafkaProducerOptions): KafkaProducer
+  pull(options: KafkaPullOptions, cursor: number, feed: Feed): Pull
 }
 
-export async function connectKafka({ brokers, clientId, ssl, sasl, timeoutMs }: KafkaConnection): Promise<KafkaClient> {
-  let driver: typeof Driver
-  try {
-    const loaded = (await import('kafkajs')) as typeof Driver & { readonly default?: typeof Driver }
-    driver = loaded.default ?? loaded
-  } catch (cause) {
-    throw new MsgStreamError('MSG_DRIVER_MISSING', 'the Kafka backend needs the package kafkajs: npm install kafkajs', { cause })
+const load: Readonly<Record<KafkaDriverName, (connection: KafkaConnection) => Promise<KafkaDriver>>> = {
+  kafkajs: loadKafkajs,
+  '@platformatic/kafka': loadPlatformatic,
+}
+
+/** The one that is named, else the first that is installed. */
+export async function loadDriver(name: KafkaDriverName | undefined, connection: KafkaConnection): Promise<KafkaDriver> {
+  const names = name === undefined ? kafkaDrivers : [name]
+  let cause: unknown
+  for (const candidate of names) {
+    try {
+      return await load[candidate](connection)
+    } catch (error) {
+      if (!isMissing(error)) throw error
+      cause ??= error
+    }
   }
-  const security = { ...(ssl === undefined ? {} : { ssl }), ...(sasl === undefined ? {} : { sasl }) } as Pick<Driver.KafkaConfig, 'ssl' | 'sasl'>
-  return new driver.Kafka({
-    ...security,
-    clientId,
-    brokers: [...brokers],
-    logLevel: driver.logLevel.NOTHING,
-    connectionTimeout: Math.min(timeoutMs, 3000),
-    requestTimeout: timeoutMs,
-    retry: { initialRetryTime: 50, maxRetryTime: 1000, retries: 5 },
-  })
+  throw new MsgStreamError('MSG_DRIVER_MISSING', `the Kafka backend needs the package ${names.join(' or ')}: npm install ${names[0]}`, { cause })
 }
+
+const isMissing = (error: unknown): boolean => ['ERR_MODULE_NOT_FOUND', 'MODULE_NOT_FOUND'].includes((error as { readonly code?: string } | undefined)?.code ?? '')

@@ -8,11 +8,12 @@ import type { MessageId } from '../mq.ts'
 import { OffsetId } from '../offset-id.ts'
 import { splitBySize } from '../remote/packing.ts'
 import type { Outlet } from '../remote/producer.ts'
-import type { KafkaClient, KafkaProducer } from './client.ts'
+import type { KafkaProducer } from './client.ts'
+import type { KafkaDriver } from './driver.ts'
 import { kafkaError, within } from './failures.ts'
 
 export interface KafkaOutletOptions {
-  readonly client: KafkaClient
+  readonly client: KafkaDriver
   readonly clock: Clock
   readonly topic: string
   readonly timeoutMs: number

@@ -2,27 +2,16 @@
  * Reads one topic ahead with a consumer of its own. kafkajs knows only groups: this one has one member and commits nothing, so
  * every joining begins at the offset that is needed next, and what lies below it is not handed out.
  */
-import type { Clock } from '../clock.ts'
 import { MsgStreamError } from '../errors.ts'
 import { OffsetId } from '../offset-id.ts'
 import type { Feed, Pull } from '../remote/reader.ts'
 import type { KafkaBatch, KafkaClient, KafkaConsumer } from './client.ts'
-
-export interface KafkaPullOptions {
-  readonly client: KafkaClient
-  readonly clock: Clock
-  readonly topic: string
-  readonly groupId: string
-  readonly maxWaitMs: number
-  /** Rejects with `MSG_POSITION_EXPIRED` or `MSG_CHANNEL_NOT_FOUND` when the frame at this offset cannot come any more. */
-  check(offset: number): Promise<void>
-  /** Removes the group. */
-  forget(groupId: string): Promise<void>
-}
+import type { KafkaPullOptions } from './pull-options.ts'
 
 const heartbeatMs = 1000
 
 export class KafkaPull implements Pull {
+  readonly #client: Pick<KafkaClient, 'consumer'>
   readonly #options: KafkaPullOptions
   readonly #feed: Feed
   #cursor: number
@@ -32,7 +21,8 @@ export class KafkaPull implements Pull {
   #stopping: Promise<void> | undefined
   #running: Promise<void>
 
-  constructor(options: KafkaPullOptions, cursor: number, feed: Feed) {
+  constructor(client: Pick<KafkaClient, 'consumer'>, options: KafkaPullOptions, cursor: number, feed: Feed) {
+    this.#client = client
     this.#options = options
     this.#cursor = cursor
     this.#feed = feed
@@ -71,8 +61,8 @@ export class KafkaPull implements Pull {
   }
 
   async #start(): Promise<void> {
-    const { client, topic, groupId, maxWaitMs } = this.#options
-    const consumer = client.consumer({ groupId, maxWaitTimeInMs: maxWaitMs, minBytes: 1, maxBytesPerPartition: 4 << 20, allowAutoTopicCreation: false })
+    const { topic, groupId, maxWaitMs } = this.#options
+    const consumer = this.#client.consumer({ groupId, maxWaitTimeInMs: maxWaitMs, minBytes: 1, maxBytesPerPartition: 4 << 20, allowAutoTopicCreation: false })
     this.#consumer = consumer
     const seek = (): void => {
       if (this.#stopping === undefined && consumer === this.#consumer) consumer.seek({ topic, partition: 0, offset: String(this.#cursor) })
