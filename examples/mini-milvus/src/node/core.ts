@@ -7,6 +7,9 @@ import type { Engine } from '../engine/index.ts'
 import { logChannels } from './log-channels.ts'
 import type { NodeLogger } from './logger.ts'
 import { startRoles, type Roles } from './roles.ts'
+import { openStaging } from '../staging/open-staging.ts'
+import type { Staging } from '../staging/staging.ts'
+import { createDmlWriter, type DmlWriter } from '../writer/dml-writer.ts'
 import type { Stores } from './stores.ts'
 import { openNodeTime, startTicks, type NodeTime } from './time.ts'
 
@@ -36,6 +39,8 @@ export interface NodeCore {
   readonly engine: Engine
   readonly watchdog: Watchdog
   readonly roles: Roles
+  readonly writer: DmlWriter
+  readonly staging: Staging
   readonly pchannels: readonly string[]
   readonly requestTick: (channels: readonly string[], atLeast: bigint) => void
   readonly ticks: Awaited<ReturnType<typeof startTicks>>
@@ -56,5 +61,7 @@ export async function openCore({ stores, engine, parameters, logger, clock, rand
   const intervalMs = parameters.getDurationMs('proxy.timeTickInterval')
   const ticks = await keep(startTicks({ mq: stores.mq, pchannels, timestamps: time.timestamps, intervalMs, clock, onError: (error) => onWarning('a time tick failed', error) }))
   const roles = await keep(startRoles({ catalog, mq: stores.mq, storage: stores.storage, engine, ticks, time, pchannels, parameters, watchdog, clock, onWarning }))
-  return { stores, time, catalog, engine, watchdog, roles, pchannels, ticks, requestTick: (channels, atLeast) => ticks.requestTick(channels, atLeast) }
+  const writer = createDmlWriter(ticks, () => clock.yieldToLoop())
+  const staging = await keep(openStaging({ meta: catalog, writer, clock }))
+  return { writer, staging, stores, time, catalog, engine, watchdog, roles, pchannels, ticks, requestTick: (channels, atLeast) => ticks.requestTick(channels, atLeast) }
 }

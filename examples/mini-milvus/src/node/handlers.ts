@@ -13,7 +13,6 @@ import { createSegmentHandlers } from '../proxy/query-segments.ts'
 import type { QueryNodeApi } from '../querynode/api.ts'
 import type { HandlerTable } from '../server/handlers.ts'
 import { version } from '../version.ts'
-import { createDmlWriter } from '../writer/dml-writer.ts'
 import { NODE_ID, type Meter } from './metrics/meter.ts'
 import type { Roles } from './roles.ts'
 import type { NodeCore } from './core.ts'
@@ -27,10 +26,9 @@ export interface HandlersOptions extends NodeCore {
 }
 
 export function createHandlers(options: HandlersOptions): HandlerTable {
-  const { catalog, roles, time, ticks, parameters, clock } = options
+  const { catalog, roles, time, writer, parameters, clock } = options
   const now = (): Promise<bigint> => time.timestamps.allocOne()
   const queryNode = currentQueryNode(roles, options.meter)
-  const writer = createDmlWriter(ticks, () => clock.yieldToLoop())
   return {
     ...createDdlHandlers({
       meta: catalog,

@@ -21,6 +21,7 @@ export const declarations: readonly ParamDeclaration[] = [
   { key: 'localStorage.path', type: 'string', default: './mini-milvus-data', doc: 'Folder of the data.' },
   { key: 'common.inMemory', type: 'bool', default: false, doc: 'Keep everything in memory; nothing survives the process.' },
   { key: 'common.gracefulTime', type: 'durationMs', unit: 'ms', default: 5000, min: 0, max: 3_600_000, doc: 'How stale a read with bounded consistency may be.' },
+  { key: 'common.visibility', type: 'enum', default: 'milvus', oneOf: ['milvus', 'flush'], doc: 'When written rows are seen, unless their collection, database or connection says otherwise: milvus: at once; flush: at the flush of their client.' },
   { key: 'rootCoord.dmlChannelNum', type: 'int', default: 4, min: 1, max: 256, immutable: true, doc: 'Log channels that all collections share. Fixed when the data folder is made.' },
   { key: 'dataNode.sealBytes', type: 'bytes', unit: 'b', default: '128m', min: 1024, max: 1024 ** 3, doc: 'A shard with so many unflushed bytes becomes a segment.' },
   { key: 'dataNode.sealIdle', type: 'durationMs', unit: 'ms', default: 600_000, min: 100, max: 86_400_000, doc: 'Unflushed writes become a segment after so long, so that the log can be cut.' },

@@ -37,7 +37,12 @@ export class StatuslessError extends Error {
   override readonly name: string = 'StatuslessError'
 }
 
-export type CallInfo = Omit<CallContext, 'rpc' | 'dbName' | 'principal'>
+export type CallInfo = Omit<CallContext, 'rpc' | 'dbName' | 'principal' | 'client'> & { readonly client?: string | undefined }
+
+/** The identifier that `Connect` gave; who never connected is known by the socket. */
+export function clientOf({ client, identifier, peer }: Pick<CallInfo, 'client' | 'identifier' | 'peer'>): string {
+  return client ?? (identifier === undefined ? `socket ${peer}` : `client ${identifier}`)
+}
 
 const DEFAULT_DB = 'default'
 
@@ -108,7 +113,7 @@ export function isRefusal(error: unknown): error is AuthenticationError | Permis
 
 /** The gate comes first here too: who may not call a method does not learn whether it is served. */
 function refuseUnserved(options: DispatchOptions, rpc: RpcName, request: object, info: CallInfo, principal: Principal | undefined): never {
-  options.authorize.authorize(rpc, { ...info, rpc, dbName: databaseOf(request, info.metadata), principal }, request)
+  options.authorize.authorize(rpc, { ...info, rpc, client: clientOf(info), dbName: databaseOf(request, info.metadata), principal }, request)
   throw notServed(rpc)
 }
 
@@ -117,7 +122,7 @@ export async function admitStream(options: DispatchOptions, method: MethodInfo, 
   const rpc = method.name as RpcName
   const principal = await options.authorize.identify(rpc, info)
   const request = completeType(method.request, {})
-  options.authorize.authorize(rpc, { ...info, rpc, dbName: databaseOf(request, info.metadata), principal }, request)
+  options.authorize.authorize(rpc, { ...info, rpc, client: clientOf(info), dbName: databaseOf(request, info.metadata), principal }, request)
 }
 
 function decodeRequest(handler: AnyHandler | undefined, method: MethodInfo, bytes: Uint8Array): object {
@@ -138,7 +143,7 @@ async function runHandler(
   info: CallInfo,
   principal: Principal | undefined,
 ): Promise<never> {
-  const call: CallContext = { ...info, rpc, dbName: databaseOf(request, info.metadata), principal }
+  const call: CallContext = { ...info, rpc, client: clientOf(info), dbName: databaseOf(request, info.metadata), principal }
   options.authorize.authorize(rpc, call, request)
   const { queue } = handler
   // Nothing is awaited where a place is free.

@@ -1,6 +1,7 @@
 /** What an RPC's handler is, and the table of them that gRPC and REST both call. */
 import type { CollectionMeta, DatabaseMeta } from '../model/meta.ts'
 import type { Init, Rpcs } from '../wire/index.ts'
+import type { Visibility } from '../staging/visibility.ts'
 import type { TaskQueue } from './task-queue.ts'
 
 export type RpcName = keyof Rpcs
@@ -18,6 +19,10 @@ export interface CallContext {
   readonly identifier: bigint | undefined
   /** `ip:port` of the connection. */
   readonly peer: string
+  /** Who staged writes belong to: opaque, the same for all calls of one client. */
+  readonly client: string
+  /** What the connection chose by its options. */
+  readonly visibility?: Visibility | undefined
   /** Aborts when the client cancelled or went away, or the deadline passed. */
   readonly signal: AbortSignal
   /** Wall time in ms since 1970 at which the client stops waiting, if it said so. */

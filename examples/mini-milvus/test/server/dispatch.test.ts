@@ -24,7 +24,7 @@ describe('a request', () => {
     }
     const method = methods.find(({ name }) => name === 'Insert')
     if (method === undefined) throw new Error('no Insert')
-    const info: Omit<CallContext, 'rpc' | 'dbName' | 'principal'> = { metadata: new Map(), identifier: undefined, peer: '', signal: new AbortController().signal, deadline: undefined }
+    const info: Omit<CallContext, 'rpc' | 'dbName' | 'principal'> = { metadata: new Map(), identifier: undefined, peer: '', client: 'test', signal: new AbortController().signal, deadline: undefined }
     const clock = { yieldToLoop: async () => void events.push('pause') }
     await dispatchBytes({ handlers, authorize: allowAll, clock }, method, new Uint8Array(megabytes * 1024 * 1024), info)
     expect(events).toEqual(expected)

@@ -53,7 +53,7 @@ async function call(user: string, rpc: RpcName, request: object = {}, dbName = '
   const method = methods.find(({ name }) => name === rpc)
   if (method === undefined) throw new Error(rpc)
   const complete = completeType(method.request, request) as { db_name?: string }
-  const info = { metadata: new Map([['authorization', user]]), peer: 'p:1' }
+  const info = { metadata: new Map([['authorization', user]]), peer: 'p:1', client: 'test' }
   const principal = await gate.identify(rpc, info)
   const named = complete.db_name === undefined || complete.db_name === '' ? dbName : complete.db_name
   const context: CallContext = { ...info, rpc, dbName: named, identifier: undefined, signal: new AbortController().signal, deadline: undefined, principal }

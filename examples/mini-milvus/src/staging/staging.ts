@@ -1,0 +1,74 @@
+/**
+ * What clients have written and not flushed yet, where the rule is `flush`: kept here and in nobody's sight until its client's
+ * flush commits it, or the client goes and takes it along. It is not in the log: a crash is a disconnect.
+ *
+ * A client is an opaque name; work of one client takes effect in the order in which it was staged.
+ */
+import type { TemplateValue } from '../filter/index.ts'
+import type { CollectionMeta } from '../model/meta.ts'
+import type { PartitionKeys, PartitionRows } from '../writer/dml-writer.ts'
+import type { PartialRows } from './partial-rows.ts'
+
+/** A delete of whatever matches when its place in the client's order has come. `partitionId` 0n: in all partitions. */
+export interface PredicateDelete {
+  readonly partitionId: bigint
+  readonly filter: string
+  readonly templates: ReadonlyMap<string, TemplateValue>
+}
+
+/** One write: its deletes, then its inserts. `collection` is what it was checked against. */
+export interface StagedWork {
+  readonly collection: CollectionMeta
+  readonly deletes?: readonly PartitionKeys[] | undefined
+  readonly predicate?: PredicateDelete | undefined
+  readonly inserts?: readonly PartitionRows[] | undefined
+  /** Rows of a partial upsert: what they leave out is read at their place in the order. */
+  readonly partial?: PartialRows | undefined
+}
+
+export interface ClientStage {
+  readonly client: string
+  readonly collectionIds: readonly bigint[]
+  /** Rows to insert, as staged. */
+  readonly rows: number
+  /** Keys to delete, and predicates. */
+  readonly deletes: number
+  /** In memory and on disk. */
+  readonly bytes: number
+  readonly spilledBytes: number
+  /** Wall time in ms since 1970 of the oldest write in it. */
+  readonly since: number
+}
+
+export interface StagingTotals {
+  readonly clients: number
+  readonly rows: number
+  readonly bytes: number
+  readonly spilledBytes: number
+  /** Counted since the start: flushes that had something to commit, and discards that dropped something. */
+  readonly commits: number
+  readonly committedRows: number
+  readonly discards: number
+  readonly discardedRows: number
+}
+
+export interface Staging {
+  /** Throws MilvusError 8 (retriable) beyond the bounds; nothing of the work is staged then. */
+  stage(client: string, work: StagedWork): Promise<void>
+  /**
+   * Makes all that the client has staged on these collections (undefined: on all) visible to everyone, at once and at one timestamp.
+   * @returns the timestamp, when everyone sees it; 0n where nothing was staged. When it rejects nothing was committed and the
+   * stage is as it was; an abort while the commit is being decided is told after the decision.
+   */
+  flush(client: string, collectionIds: readonly bigint[] | undefined, signal: AbortSignal): Promise<bigint>
+  /** The client is gone: what it staged is dropped. A flush under way goes on. */
+  discard(client: string): void
+  /** Drops what anybody staged on a collection, or on one of its partitions. */
+  discardCollection(collectionId: bigint, partitionId?: bigint): void
+  /** Whether anybody has staged work on the collection. */
+  hasWork(collectionId: bigint): boolean
+  /** Clients with a stage. */
+  stats(): readonly ClientStage[]
+  totals(): StagingTotals
+  close(): Promise<void>
+}
