@@ -5,7 +5,7 @@ import { sumFile } from '../engine/index-file.edge.ts'
 import type { CollectionMeta, SegmentMeta } from '../model/meta.ts'
 import { findDataFolder, tellHolder } from '../node/data-folder.edge.ts'
 import { logChannels } from '../node/log-channels.ts'
-import { openStores, type Stores } from '../node/stores.ts'
+import { openFolderStores, type Stores } from '../node/stores.ts'
 import { createSegmentLoader } from '../querynode/storage-loader.ts'
 
 export interface CheckReport {
@@ -21,7 +21,7 @@ export interface CheckReport {
 /** @param onProgress called after each segment */
 export async function checkFolder(path: string, onProgress: (done: number, all: number) => void): Promise<CheckReport> {
   const folder = await findDataFolder(path)
-  const stores = await openStores(folder, systemClock).catch(async (error: unknown) => {
+  const stores = await openFolderStores(folder, systemClock).catch(async (error: unknown) => {
     throw await tellHolder(folder, error)
   })
   try {

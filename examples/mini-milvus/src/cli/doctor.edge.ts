@@ -4,6 +4,7 @@ import { createServer } from 'node:net'
 import { dirname, resolve } from 'node:path'
 import type { GlobalParamsTable } from '@timetick/paramtable'
 import { readRun } from '../node/data-folder.edge.ts'
+import { storeChoices } from '../node/store-parameters.ts'
 
 export interface Finding {
   readonly name: string
@@ -21,7 +22,7 @@ export async function examine(parameters: GlobalParamsTable): Promise<Finding[]>
     nodeVersion(process.versions.node),
     await port('port of gRPC and REST', host, parameters.getInt('proxy.port')),
     await port('port of metrics', host, parameters.getInt('metrics.port')),
-    ...(parameters.getBool('common.inMemory') ? [] : await dataFolder(parameters.getString('localStorage.path'))),
+    ...(!storeChoices(parameters).usesFolder ? [] : await dataFolder(parameters.getString('localStorage.path'))),
     await driver('lmdb', 'metadata cannot be kept on disk without it', () => import('lmdb')),
     await driver('usearch', 'searches scan without it', () => import('usearch'), 'warn'),
     clock(Date.now()),

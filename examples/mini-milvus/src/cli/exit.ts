@@ -1,5 +1,5 @@
 /** What an error at start means for the process: a code that scripts can tell apart, and one sentence. */
-export const ExitCode = { ok: 0, bug: 1, usage: 2, port: 3, locked: 4, data: 5 } as const
+export const ExitCode = { ok: 0, bug: 1, usage: 2, port: 3, locked: 4, data: 5, unreachable: 6 } as const
 
 export interface Failure {
   readonly code: number
@@ -15,6 +15,7 @@ const codes: ReadonlyMap<string, number> = new Map([
   ['OpenAddressError', ExitCode.usage],
   ['TlsFileError', ExitCode.usage],
   ['ExportError', ExitCode.data],
+  ['StoresError', ExitCode.usage],
 ])
 
 const LOCKED = new Set(['KV_LOCKED', 'MSG_LOCKED', 'DATA_LOCKED'])
@@ -25,6 +26,7 @@ export function failureOf(error: unknown): Failure {
   const { code } = error as { code?: unknown }
   const text = typeof code === 'string' ? code : ''
   if (LOCKED.has(text)) return { code: ExitCode.locked, message: error.message, stack: undefined }
+  if (text === 'STORES_UNREACHABLE') return { code: ExitCode.unreachable, message: error.message, stack: undefined }
   if (UNREADABLE.has(text)) return { code: ExitCode.data, message: error.message, stack: undefined }
   const known = codes.get(error.name)
   if (known !== undefined) return { code: known, message: error.message, stack: undefined }

@@ -43,7 +43,8 @@ Examples:
 
 Every parameter can be set by a flag here, by ${ENV_PREFIX}PROXY_PORT and the like in the environment, or in a YAML file;
 the first of these wins. "mini-milvus config" lists them all, with values and where they come from.
-Exit codes: 0 stopped, 1 a bug, 2 bad usage or configuration, 3 port in use, 4 data folder in use, 5 data unreadable.
+Exit codes: 0 stopped, 1 a bug, 2 bad usage or configuration, 3 port in use, 4 data folder in use, 5 data unreadable,
+6 a store does not answer.
 `
 
 export function createProgram(version: string, actions: Actions): Command {

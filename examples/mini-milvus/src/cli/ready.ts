@@ -1,6 +1,10 @@
 /** What is said when the node serves: for people in a few lines, for machines in one. */
 import type { MiniMilvus } from '../node/start.ts'
+import { storeChoices } from '../node/store-parameters.ts'
 import { END } from './settings.ts'
+
+/** Stores that no other process sees. */
+const OWN: ReadonlySet<string> = new Set(['lmdb', 'file', 'local', 'memory'])
 
 export interface ReadyFacts {
   readonly version: string
@@ -10,6 +14,8 @@ export interface ReadyFacts {
   /** The page of insight, where it is served. */
   readonly page: string | undefined
   readonly dataDir: string | undefined
+  /** Where metadata, log and objects lie, such as `etcd, kafka, shared as by-dev`; undefined when all of it is in the folder or in memory. */
+  readonly stores: string | undefined
   readonly collections: number
   readonly settings: readonly { readonly key: string; readonly value: string; readonly source: string }[]
 }
@@ -22,6 +28,7 @@ export function readyFacts(node: MiniMilvus, version: string, elapsedMs: number)
     metricsAddress: node.metricsAddress,
     page: node.metricsAddress !== undefined && node.parameters.getBool('insight.enabled') ? `http://${node.metricsAddress}/webui/` : undefined,
     dataDir: node.dataDir,
+    stores: storesText(node),
     collections: node.catalog.collections().length,
     settings: changedSettings(node),
   }
@@ -36,13 +43,20 @@ export function readyText(facts: ReadyFacts, color: boolean): string {
     `  gRPC, REST  ${bold(`http://${facts.address}`)}`,
     facts.metricsAddress === undefined ? undefined : `  health      http://${facts.metricsAddress}/healthz`,
     facts.page === undefined ? undefined : `  page        ${facts.page}`,
-    `  data        ${facts.dataDir ?? 'in memory, gone when the process ends'}${facts.dataDir === undefined ? '' : ` (${count})`}`,
+    facts.stores === undefined ? undefined : `  stores      ${facts.stores} (${count})`,
+    facts.stores !== undefined && facts.dataDir === undefined ? undefined : `  data        ${facts.dataDir ?? 'in memory, gone when the process ends'}${facts.dataDir === undefined ? '' : ` (${count})`}`,
     changed === '' ? undefined : `  settings    ${changed}`,
     `  try         curl -X POST http://${facts.address}/v2/vectordb/collections/list -d '{}'`,
     `  stop        Ctrl-C`,
   ]
     .filter((line) => line !== undefined)
     .join('\n')
+}
+
+function storesText({ parameters }: MiniMilvus): string | undefined {
+  const { metastore, log, storage, clusterName } = storeChoices(parameters)
+  const types = [metastore, log, storage]
+  return types.every((type) => OWN.has(type)) ? undefined : `${types.join(', ')} as ${clusterName}`
 }
 
 function changedSettings({ parameters }: MiniMilvus): { key: string; value: string; source: string }[] {

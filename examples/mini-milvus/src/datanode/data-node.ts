@@ -232,7 +232,8 @@ export class DataNode {
   async #cutLog(channel: Channel): Promise<void> {
     const { saved, name } = channel
     const oldest = this.#options.oldestReader(name)
-    if (saved?.msgId === undefined || (oldest !== undefined && oldest < saved.timestamp)) return
+    // What cannot be cut goes by the broker's own retention.
+    if (saved?.msgId === undefined || !this.#options.mq.features.truncate || (oldest !== undefined && oldest < saved.timestamp)) return
     await this.#options.mq.truncate(name, saved.msgId)
     channel.cut = true
   }

@@ -1,6 +1,7 @@
 /** Every parameter of the node, once: flags, environment, file, `--help` and the reference are made from this list. */
 import { createGlobalParamsTable, type GlobalParamsTable, type ParamDeclaration } from '@timetick/paramtable'
 import { securityDeclarations } from './security-parameters.ts'
+import { storeDeclarations } from './store-parameters.ts'
 
 export const ENV_PREFIX = 'MINI_MILVUS_'
 
@@ -19,7 +20,7 @@ export const declarations: readonly ParamDeclaration[] = [
   { key: 'insight.token', type: 'string', default: '', secret: true, doc: 'What the page asks for before it shows anything; without it, users of the node where authorization is enabled, else nothing.' },
   { key: 'insight.hosts', type: 'string', default: '', doc: 'More names, by commas, by which browsers may call the page: a proxy’s, or this machine’s.' },
   { key: 'localStorage.path', type: 'string', default: './mini-milvus-data', doc: 'Folder of the data.' },
-  { key: 'common.inMemory', type: 'bool', default: false, doc: 'Keep everything in memory; nothing survives the process.' },
+  { key: 'common.inMemory', type: 'bool', default: false, doc: 'Keep everything in memory, but for stores that are named; nothing survives the process.' },
   { key: 'common.gracefulTime', type: 'durationMs', unit: 'ms', default: 5000, min: 0, max: 3_600_000, doc: 'How stale a read with bounded consistency may be.' },
   { key: 'common.visibility', type: 'enum', default: 'milvus', oneOf: ['milvus', 'flush'], doc: 'When written rows are seen, unless their collection, database or connection says otherwise: milvus: at once; flush: at the flush of their client.' },
   { key: 'rootCoord.dmlChannelNum', type: 'int', default: 4, min: 1, max: 256, immutable: true, doc: 'Log channels that all collections share. Fixed when the data folder is made.' },
@@ -34,6 +35,7 @@ export const declarations: readonly ParamDeclaration[] = [
   { key: 'log.level', type: 'enum', default: 'info', oneOf: ['trace', 'debug', 'info', 'warn', 'error', 'silent'], doc: 'What is logged.' },
   { key: 'log.format', type: 'enum', default: 'auto', oneOf: ['auto', 'text', 'json'], doc: 'Text for people, JSON lines for machines; auto asks whether the output is a terminal.' },
   { key: 'watchdog.interval', type: 'durationMs', unit: 'ms', default: 1000, min: 10, max: 60_000, doc: 'How often each role beats.' },
+  ...storeDeclarations,
   ...securityDeclarations,
 ]
 

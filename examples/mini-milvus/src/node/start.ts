@@ -23,6 +23,7 @@ import { openMetricsServer, type MetricsServer } from './metrics-server.ts'
 import { createParameters } from './parameters.ts'
 import { limitsOf, tlsOf } from './security-parameters.ts'
 import { openSecurity, type Security } from './security.ts'
+import { storeChoices } from './store-parameters.ts'
 import { openStores } from './stores.ts'
 
 export interface MiniMilvusOptions {
@@ -84,11 +85,11 @@ export async function startNode(parameters: GlobalParamsTable, logger: NodeLogge
     return part
   }
   try {
-    const dataDir = parameters.getBool('common.inMemory') ? undefined : await prepareDataFolder(parameters.getString('localStorage.path'))
+    const dataDir = storeChoices(parameters).usesFolder ? await prepareDataFolder(parameters.getString('localStorage.path')) : undefined
     const registry = new Registry()
     const meter = new Meter(registry, clock)
     const isMetered = parameters.getBool('metrics.enabled')
-    const plain = await keep(openStores(dataDir, clock).catch(async (error: unknown) => {
+    const plain = await keep(openStores(parameters, clock).catch(async (error: unknown) => {
       throw dataDir === undefined ? error : await tellHolder(dataDir, error)
     }))
     if (dataDir !== undefined) await keep(enter(dataDir, clock, logger))

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs'
 import { mkdir, mkdtemp, open, readdir, rename, rm, rmdir, stat, unlink } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { hostname, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { FileSystem, OpenFile } from './storage.ts'
 
@@ -55,6 +55,22 @@ export const nodeFileSystem: FileSystem = {
   },
   join,
   dirname,
+}
+
+/** Without dashes, which part the names of temporary files. */
+const thisHost = hostname().replaceAll(/[^A-Za-z0-9.]/g, '_')
+
+/**
+ * The real file system of a folder that several machines see: whether an owner on another one still runs cannot be told, so that
+ * what it left is its own to sweep.
+ */
+export const sharedFileSystem: FileSystem = {
+  ...nodeFileSystem,
+  owner: `${process.pid}-${Math.floor(performance.timeOrigin).toString(36)}@${thisHost}`,
+  isAlive(owner) {
+    const [own, host] = owner.split('@')
+    return host !== thisHost || nodeFileSystem.isAlive(own ?? '')
+  },
 }
 
 /** A new private folder among the machine's temporary files, and how to remove it with all that is in it. */

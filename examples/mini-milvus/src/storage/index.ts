@@ -1,3 +1,4 @@
+export { sharedFileSystem } from './edge.ts'
 export { type FolderStorageOptions, openFolderStorage } from './folder.ts'
 export { createMemoryStorage, type MemoryStorageOptions } from './memory.ts'
 export { isStorageError, STORAGE_ERROR_CODES, StorageError, type StorageErrorCode } from './errors.ts'

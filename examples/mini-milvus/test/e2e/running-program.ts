@@ -11,6 +11,7 @@ export interface Ready {
   readonly address: string
   readonly metricsAddress: string
   readonly dataDir: string | undefined
+  readonly stores?: string | undefined
   readonly collections: number
   readonly settings: readonly { readonly key: string; readonly value: string; readonly source: string }[]
 }

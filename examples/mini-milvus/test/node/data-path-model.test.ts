@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/edge/system.ts'
 import { primaryKeyColumn, primaryKeyList } from '../../src/model/primary-keys.ts'
 import { DataType } from '../../src/model/schema.ts'
-import { openStores, type Stores } from '../../src/node/stores.ts'
+import { openMemoryStores, type Stores } from '../../src/node/stores.ts'
 import { common, rows, startOn, untilLoaded, type Harness } from './harness.ts'
 
 const SEEDS = 30
@@ -228,7 +228,7 @@ afterEach(async () => {
 describe('the data path agrees with a Map', () => {
   for (let seed = 1; seed <= SEEDS; seed++) {
     it(`seed ${seed}`, async () => {
-      const stores = await openStores(undefined, systemClock)
+      const stores = await openMemoryStores(systemClock)
       opened.push(stores)
       const story = new Story(stores, seed)
       await story.start()

@@ -1,7 +1,7 @@
 /** The way of a vector through the roles, without the wire: log, data node, segments, query node. */
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/edge/system.ts'
-import { openStores, type Stores } from '../../src/node/stores.ts'
+import { openMemoryStores, type Stores } from '../../src/node/stores.ts'
 import { common, contents, flush, insert, load, nearestIds, remove, startOn, untilLoaded, upsert, type Harness } from './harness.ts'
 
 const opened: { close(): Promise<void> }[] = []
@@ -10,7 +10,7 @@ afterEach(async () => {
 })
 
 async function harnessOf(shardsNum = 2, settings?: Record<string, string>): Promise<Harness & { stores: Stores }> {
-  const stores = await openStores(undefined, systemClock)
+  const stores = await openMemoryStores(systemClock)
   opened.push(stores)
   const harness = await startOn(stores, shardsNum, settings)
   opened.push(harness)
@@ -92,7 +92,7 @@ describe('the data path', () => {
   })
 
   it('comes back after a restart from the log and the segments, and keeps going', async () => {
-    const stores = await openStores(undefined, systemClock)
+    const stores = await openMemoryStores(systemClock)
     opened.push(stores)
     let harness = await startOn(stores, 2)
     await load(harness)
