@@ -7,7 +7,7 @@ export interface Refusal {
   readonly reason: string
 }
 
-const OURS = /^(KV|MSG|TSO|STORAGE|ENGINE|SEGMENT|FLOW)_[A-Z_]+$/
+const OURS = /^(KV|MSG|TSO|STORAGE|ENGINE|SEGMENT|FLOW|RPC|WATCHDOG)_[A-Z_]+$/
 const FULL = new Set(['MSG_FULL', 'STORAGE_FULL', 'KV_FULL'])
 /** The part takes nothing any more until the node is started anew, or is on its way out. */
 const DOWN = new Set(['MSG_STORAGE_FAILED', 'MSG_PRODUCER_FAILED', 'MSG_CLOSED', 'KV_STORAGE_FAILED', 'KV_CLOSED', 'STORAGE_FAILED', 'STORAGE_CLOSED', 'ENGINE_CLOSED', 'TSO_CLOSED', 'TSO_FENCED'])
