@@ -2,14 +2,14 @@
  * FieldData straight to bytes, for the results of searches and queries: vectors, int64, floats, text and JSON are copied as they lie,
  * without an array of JavaScript values in between. The same message as `encodeFieldData` describes.
  */
-import type { Column, Int64Column, JsonColumn, NumberColumn, SparseColumn, StringColumn, VectorColumn } from '../model/column.ts'
+import type { Column, JsonColumn, NumberColumn, SparseColumn, StringColumn, VectorColumn } from '../model/column.ts'
 import { DataType } from '../model/schema.ts'
 import type { FieldSchema } from '../model/schema.ts'
 import { encodeMessage } from '../wire/index.ts'
-import type { Init, QueryResults, SearchResults } from '../wire/index.ts'
 import { encodeFieldData } from './field-data.ts'
 import { gatherColumn } from './gather.ts'
 import { sparseDim } from './sparse.ts'
+import { join, packLongs, varints, wrap } from './wire-parts.ts'
 
 type Rows = Uint32Array | readonly number[]
 const encoder = new TextEncoder()
@@ -24,19 +24,6 @@ export function encodeFieldBytes(field: FieldSchema, column: Column, rows: Rows)
   return join(parts)
 }
 
-/** A SearchResults message whose fields are encoded already; `message.results.fields_data` must be empty. */
-export function encodeSearchResults(message: Init<SearchResults>, fieldsData: readonly Uint8Array[]): Uint8Array {
-  if (fieldsData.length === 0) return encodeMessage('milvus.SearchResults', message)
-  const { results, ...rest } = message
-  const inner = [encodeMessage('schema.SearchResultData', results ?? {}), ...fieldsData.flatMap((bytes) => wrap(0x1a, [bytes]))]
-  return join([encodeMessage('milvus.SearchResults', rest), ...wrap(0x12, inner)])
-}
-
-/** A QueryResults message whose fields are encoded already; `message.fields_data` must be empty. */
-export function encodeQueryResults(message: Init<QueryResults>, fieldsData: readonly Uint8Array[]): Uint8Array {
-  return join([encodeMessage('milvus.QueryResults', message), ...fieldsData.flatMap((bytes) => wrap(0x12, [bytes]))])
-}
-
 /** Member 3 (scalars) or 4 (vectors) of FieldData; undefined for kinds that are rare. */
 function payloadOf(column: Column, rows: Rows): Uint8Array[] | undefined {
   switch (column.kind) {
@@ -45,7 +32,7 @@ function payloadOf(column: Column, rows: Rows): Uint8Array[] | undefined {
     case 'sparse':
       return sparsePayload(column, rows)
     case 'int64':
-      return column.type === DataType.Int64 ? wrap(0x1a, wrap(0x1a, wrap(0x0a, [packLongs(column, rows)]))) : undefined
+      return column.type === DataType.Int64 ? wrap(0x1a, wrap(0x1a, wrap(0x0a, [packLongs(column.values, rows)]))) : undefined
     case 'string':
       return wrap(0x1a, wrap(column.type === DataType.Geometry ? 0x62 : 0x32, texts(column, rows)))
     case 'json':
@@ -81,24 +68,6 @@ function sparsePayload(column: SparseColumn, rows: Rows): Uint8Array[] {
   return wrap(0x22, [varints(0x08, dim), ...wrap(0x32, [...texts(column, present), varints(0x10, dim)])])
 }
 
-function packLongs({ values }: Int64Column, rows: Rows): Uint8Array {
-  const words = new Int32Array(values.buffer, values.byteOffset, values.length * 2)
-  const out = new Uint8Array(rows.length * 10)
-  let at = 0
-  for (let i = 0; i < rows.length; i++) {
-    const word = (rows[i] as number) * 2
-    let low = (words[word] as number) >>> 0
-    let high = (words[word + 1] as number) >>> 0
-    while (high !== 0 || low > 0x7f) {
-      out[at++] = (low & 0x7f) | 0x80
-      low = ((low >>> 7) | (high << 25)) >>> 0
-      high >>>= 7
-    }
-    out[at++] = low
-  }
-  return out.subarray(0, at)
-}
-
 /** Repeated strings or bytes of member 1. */
 function texts({ offsets, data }: StringColumn | JsonColumn | SparseColumn, rows: Rows): Uint8Array[] {
   const parts: Uint8Array[] = []
@@ -114,41 +83,4 @@ function validBytes(valid: Uint8Array | undefined, rows: Rows): Uint8Array {
   const bytes = new Uint8Array(rows.length)
   for (let i = 0; i < rows.length; i++) bytes[i] = valid === undefined || valid[rows[i] as number] === 1 ? 1 : 0
   return bytes
-}
-
-function wrap(tag: number, parts: readonly Uint8Array[]): Uint8Array[] {
-  return [varints(tag, sizeOf(parts)), ...parts]
-}
-
-function sizeOf(parts: readonly Uint8Array[]): number {
-  let size = 0
-  for (const part of parts) size += part.length
-  return size
-}
-
-/** A tag and a number, both as varints. */
-function varints(tag: number, value: number): Uint8Array {
-  const bytes = new Uint8Array(10)
-  return bytes.subarray(0, writeVarint(bytes, writeVarint(bytes, 0, tag), value))
-}
-
-function writeVarint(bytes: Uint8Array, start: number, value: number): number {
-  let at = start
-  let rest = value >>> 0
-  while (rest > 0x7f) {
-    bytes[at++] = (rest & 0x7f) | 0x80
-    rest >>>= 7
-  }
-  bytes[at++] = rest
-  return at
-}
-
-function join(parts: readonly Uint8Array[]): Uint8Array {
-  const joined = new Uint8Array(sizeOf(parts))
-  let at = 0
-  for (const part of parts) {
-    joined.set(part, at)
-    at += part.length
-  }
-  return joined
 }

@@ -48,3 +48,18 @@ test('results around them', () => {
   const query = { status: { code: 0 }, collection_name: 'c', output_fields: ['id'] }
   expect(decode('milvus.QueryResults', encodeQueryResults(query, bytes))).toEqual(decode('milvus.QueryResults', encode('milvus.QueryResults', { ...query, fields_data: objects })))
 })
+
+test('a search result is the same bytes of information, whatever it has', () => {
+  const some: Parameters<typeof encodeSearchResults>[0][] = [
+    {},
+    { results: null, collection_name: 'c' },
+    { results: {} },
+    { status: { error_code: 1, code: 65535, reason: 'no', retriable: true }, session_ts: 0xffff_ffff_ffff_fff0n },
+    { results: { num_queries: 3n, top_k: -1n, topks: [0n, 300n, 1n], ids: { int_id: { data: [] } }, scores: [] } },
+    { results: { ids: { str_id: { data: ['', 'ä', 'x'.repeat(300)] } }, scores: [NaN, -Infinity, 1e-30], primary_field_name: 'é', output_fields: ['', 'a'] } },
+    { results: { ids: { int_id: { data: [-1n, 2n ** 63n - 1n, -(2n ** 63n)] } }, all_search_count: 2n ** 40n, recalls: [0.5], search_iterator_v2_results: { token: 't', last_bound: 1.5 } } },
+  ]
+  for (const message of some) {
+    expect(decode('milvus.SearchResults', encodeSearchResults(message, []))).toEqual(decode('milvus.SearchResults', encode('milvus.SearchResults', message)))
+  }
+})
