@@ -1,5 +1,6 @@
 /** All RPC handlers of the node. */
 import type { GlobalParamsTable } from '@timetick/paramtable'
+import type { Clients } from '../clients/clients.ts'
 import type { Catalog } from '../coordinator/catalog.ts'
 import { systemUsage, type NodeClock } from '../edge/system.ts'
 import type { CollectionMeta, IndexMeta } from '../model/meta.ts'
@@ -21,6 +22,8 @@ export interface HandlersOptions extends NodeCore {
   readonly parameters: GlobalParamsTable
   readonly clock: NodeClock
   readonly meter?: Meter | undefined
+  /** Who is connected. */
+  readonly clients?: Clients | undefined
   /** Databases were made or dropped. */
   readonly databasesChanged?: (() => Promise<void>) | undefined
 }
@@ -39,6 +42,8 @@ export function createHandlers(options: HandlersOptions): HandlerTable {
       clock,
       health: () => health(roles),
       databasesChanged: options.databasesChanged,
+      onConnect: (identifier, info, call) => options.clients?.connected(identifier, info, call),
+      onHeartbeat: (identifier, call) => options.clients?.heartbeat(identifier, call),
     }),
     ...createDmlHandlers({ meta: catalog, writer, queryNode, ids: time.ids, now, pause: () => clock.yieldToLoop() }),
     ...createDqlHandlers({ meta: catalog, queryNode, now, gracefulTimeMs: parameters.getDurationMs('common.gracefulTime'), lastWrite: (id) => writer.lastWrite(id) }),

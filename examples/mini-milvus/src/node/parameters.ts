@@ -1,5 +1,6 @@
 /** Every parameter of the node, once: flags, environment, file, `--help` and the reference are made from this list. */
 import { createGlobalParamsTable, type GlobalParamsTable, type ParamDeclaration } from '@timetick/paramtable'
+import { clientDeclarations } from './client-parameters.ts'
 import { securityDeclarations } from './security-parameters.ts'
 import { storeDeclarations } from './store-parameters.ts'
 
@@ -36,6 +37,7 @@ export const declarations: readonly ParamDeclaration[] = [
   { key: 'log.format', type: 'enum', default: 'auto', oneOf: ['auto', 'text', 'json'], doc: 'Text for people, JSON lines for machines; auto asks whether the output is a terminal.' },
   { key: 'watchdog.interval', type: 'durationMs', unit: 'ms', default: 1000, min: 10, max: 60_000, doc: 'How often each role beats.' },
   ...storeDeclarations,
+  ...clientDeclarations,
   ...securityDeclarations,
 ]
 

@@ -13,6 +13,7 @@ import { createRestHandler } from '../rest/index.ts'
 import { openServer } from '../server/server.ts'
 import { openCore, type NodeCore, type Part } from './core.ts'
 import { enterDataFolder, prepareDataFolder, tellHolder } from './data-folder.edge.ts'
+import { openClients } from './clients.ts'
 import { createHandlers } from './handlers.ts'
 import { silentLogger, type NodeLogger } from './logger.ts'
 import { countChanges } from './metrics/changes.ts'
@@ -99,10 +100,11 @@ export async function startNode(parameters: GlobalParamsTable, logger: NodeLogge
     const core = await openCore({ stores, engine, parameters, logger, clock }, keep)
     const security = await keep(openSecurity({ core, parameters, clock, logger }))
     const { gate, databasesChanged } = security
-    const served = security.handlers(createHandlers({ ...core, parameters, clock, databasesChanged, ...(isMetered ? { meter } : {}) }))
+    const clients = await keep(openClients(core, parameters, clock))
+    const served = security.handlers(createHandlers({ ...core, parameters, clock, clients, databasesChanged, ...(isMetered ? { meter } : {}) }))
     const handlers = isMetered ? meter.handlers(served) : served
     const host = parameters.getString('proxy.host')
-    const server = await keep(openServer({ port: parameters.getInt('proxy.port'), host, handlers, authorize: gate, http: createRestHandler({ handlers, authorize: gate, logger, limits: limitsOf(parameters), clock }), clock, logger, limits: limitsOf(parameters), tls: tlsOf(parameters) }))
+    const server = await keep(openServer({ port: parameters.getInt('proxy.port'), host, handlers, authorize: gate, http: createRestHandler({ handlers, authorize: gate, logger, limits: limitsOf(parameters), clock }), clients, clock, logger, limits: limitsOf(parameters), tls: tlsOf(parameters) }))
     const metrics = isMetered ? await keep(openMetrics({ core, security, handlers, parameters, logger, clock, registry, meter, address: `${server.host}:${server.port}` }, host)) : undefined
     return running({ server, metrics, dataDir, parameters, watchdog: core.watchdog, catalog: core.catalog, closeParts })
   } catch (error) {

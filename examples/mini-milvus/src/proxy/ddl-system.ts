@@ -1,4 +1,6 @@
 /** What a client asks of the node itself. */
+import { identifierFor } from '../clients/identifier.ts'
+import { visibilityOption } from '../clients/rules.ts'
 import { invalid } from '../server/status.ts'
 import type { WireHandlers } from '../server/handlers.ts'
 import { ddl, type DdlOptions } from './ddl-context.ts'
@@ -6,11 +8,12 @@ import { ddl, type DdlOptions } from './ddl-context.ts'
 export function systemHandlers(options: DdlOptions): WireHandlers {
   const { meta, timestamps, version, clock, health = () => ({ healthy: true, reasons: [] }) } = options
   return {
-    /** The identifier names this client in every later call; it is a fresh timestamp, as in Milvus. */
+    /** The identifier names this client in every later call; it is a fresh timestamp, as in Milvus, and says which rule the client chose. */
     Connect: ddl(async (request, call) => {
       meta.database(call.dbName)
-      const identifier = await timestamps.allocOne()
       const { sdk_type = '', sdk_version = '', user = '', host = '', reserved = {} } = request.client_info ?? {}
+      const rule = visibilityOption(reserved)
+      const identifier = identifierFor(await timestamps.allocOne(), rule)
       options.onConnect?.(identifier, { ...reserved, sdk_type, sdk_version, user, host }, call)
       const server_info = { build_tags: version, build_time: '', git_commit: '', go_version: '', deploy_mode: 'STANDALONE', reserved: {} }
       return { identifier, server_info }

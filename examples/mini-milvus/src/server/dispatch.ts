@@ -1,4 +1,7 @@
 /** From a method's bytes or request object to its response: the one way for gRPC and REST. */
+import type { ClientCalls } from '../clients/calls.ts'
+import { ruleOfIdentifier } from '../clients/identifier.ts'
+import type { Ticket } from '../clients/order.ts'
 import type { MethodInfo } from '../wire/index.ts'
 import { completeType, decodeType, encodeType } from '../wire/index.ts'
 import { AuthenticationError, PermissionError } from './auth-errors.ts'
@@ -13,6 +16,8 @@ export interface DispatchOptions {
   readonly handlers: HandlerTable
   readonly authorize: Gate
   readonly logger?: Logger | undefined
+  /** Who is connected, and the order of each client's calls. Without it every connection is a client that never goes. */
+  readonly clients?: ClientCalls | undefined
   /** Lets other work run between the reading of a large request and its execution. */
   readonly clock?: { yieldToLoop(): Promise<void> } | undefined
 }
@@ -37,9 +42,14 @@ export class StatuslessError extends Error {
   override readonly name: string = 'StatuslessError'
 }
 
-export type CallInfo = Omit<CallContext, 'rpc' | 'dbName' | 'principal' | 'client'> & { readonly client?: string | undefined }
+export interface CallInfo extends Omit<CallContext, 'rpc' | 'dbName' | 'principal' | 'client'> {
+  /** The call's place among its client's calls. */
+  readonly ticket?: Ticket | undefined
+  /** Where the entry knows whose call it is; else the registry says so. */
+  readonly client?: string | undefined
+}
 
-/** The identifier that `Connect` gave; who never connected is known by the socket. */
+/** Where nobody keeps a list: the identifier that `Connect` gave, else the socket. */
 export function clientOf({ client, identifier, peer }: Pick<CallInfo, 'client' | 'identifier' | 'peer'>): string {
   return client ?? (identifier === undefined ? `socket ${peer}` : `client ${identifier}`)
 }
@@ -113,7 +123,7 @@ export function isRefusal(error: unknown): error is AuthenticationError | Permis
 
 /** The gate comes first here too: who may not call a method does not learn whether it is served. */
 function refuseUnserved(options: DispatchOptions, rpc: RpcName, request: object, info: CallInfo, principal: Principal | undefined): never {
-  options.authorize.authorize(rpc, { ...info, rpc, client: clientOf(info), dbName: databaseOf(request, info.metadata), principal }, request)
+  options.authorize.authorize(rpc, contextOf(info, rpc, request, principal), request)
   throw notServed(rpc)
 }
 
@@ -122,7 +132,7 @@ export async function admitStream(options: DispatchOptions, method: MethodInfo, 
   const rpc = method.name as RpcName
   const principal = await options.authorize.identify(rpc, info)
   const request = completeType(method.request, {})
-  options.authorize.authorize(rpc, { ...info, rpc, client: clientOf(info), dbName: databaseOf(request, info.metadata), principal }, request)
+  options.authorize.authorize(rpc, contextOf(info, rpc, request, principal), request)
 }
 
 function decodeRequest(handler: AnyHandler | undefined, method: MethodInfo, bytes: Uint8Array): object {
@@ -143,17 +153,35 @@ async function runHandler(
   info: CallInfo,
   principal: Principal | undefined,
 ): Promise<never> {
-  const call: CallContext = { ...info, rpc, client: clientOf(info), dbName: databaseOf(request, info.metadata), principal }
-  options.authorize.authorize(rpc, call, request)
+  const { ticket, client: known } = info
+  const { clients } = options
+  const client = known === undefined ? clients?.enter(rpc, info, principal) : undefined
+  try {
+    const call = contextOf(client === undefined ? info : { ...info, client: client.key }, rpc, request, principal)
+    options.authorize.authorize(rpc, call, request)
+    const turn = ticket === undefined ? undefined : clients?.inOrder(ticket, rpc, request, call)
+    if (turn !== undefined) await turn
+    return await inQueue(handler, request as never, call)
+  } finally {
+    if (client !== undefined) clients?.leave(client)
+  }
+}
+
+async function inQueue(handler: AnyHandler, request: never, call: CallContext): Promise<never> {
   const { queue } = handler
   // Nothing is awaited where a place is free.
-  if (queue !== undefined && !queue.tryEnter()) await queue.enter(info.signal)
+  if (queue !== undefined && !queue.tryEnter()) await queue.enter(call.signal)
   try {
-    handler.check?.(request as never, call)
-    return (await handler.run(request as never, call)) as never
+    handler.check?.(request, call)
+    return (await handler.run(request, call)) as never
   } finally {
     queue?.leave()
   }
+}
+
+function contextOf(info: CallInfo, rpc: RpcName, request: object, principal: Principal | undefined): CallContext {
+  const { metadata, identifier, peer, signal, deadline, visibility = ruleOfIdentifier(identifier) } = info
+  return { rpc, metadata, dbName: databaseOf(request, metadata), identifier, peer, client: clientOf(info), visibility, signal, deadline, principal }
 }
 
 /** The request's own database wins over the connection's (Milvus); hot messages name it in camelCase. */

@@ -15,12 +15,17 @@ import {
   notServed,
   StatuslessError,
 } from './dispatch.ts'
+import { type Arrivals, createArrivals } from './grpc-arrivals.ts'
 import type { ServerLimits } from './limits.ts'
 import { Code, errorStatus, MilvusError } from './status.ts'
 
 export interface GrpcOptions extends DispatchOptions {
   readonly limits: ServerLimits
   readonly clock: NodeClock
+}
+
+interface EntryOptions extends GrpcOptions {
+  readonly arrivals: Arrivals | undefined
 }
 
 export interface GrpcEntry {
@@ -35,7 +40,8 @@ export interface GrpcEntry {
 const passThrough = (bytes: Buffer): Buffer => bytes
 
 export function createGrpcEntry(options: GrpcOptions): GrpcEntry {
-  const { limits } = options
+  const { limits, clients } = options
+  const arrivals = clients === undefined ? undefined : createArrivals(clients)
   const server = new grpc.Server({
     'grpc.max_receive_message_length': limits.maxReceiveBytes,
     'grpc.max_send_message_length': limits.maxSendBytes,
@@ -44,13 +50,14 @@ export function createGrpcEntry(options: GrpcOptions): GrpcEntry {
     'grpc.keepalive_time_ms': limits.keepaliveTimeMs,
     'grpc.keepalive_timeout_ms': limits.keepaliveTimeoutMs,
     'grpc.enable_channelz': 0,
+    ...(arrivals === undefined ? {} : { interceptors: [arrivals.interceptor] }),
   })
   const gate = { bytes: 0 }
   for (const service of new Set(methods.map((method) => method.service))) {
     const own = methods.filter((method) => method.service === service)
     server.addService(
       Object.fromEntries(own.map(definition)),
-      Object.fromEntries(own.map((method) => implementation(options, gate, method))),
+      Object.fromEntries(own.map((method) => implementation({ ...options, arrivals }, gate, method))),
     )
   }
   const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure())
@@ -73,7 +80,7 @@ function definition(method: MethodInfo): [string, grpc.MethodDefinition<Buffer, 
   return [method.name, { path, requestStream, responseStream, ...codec }]
 }
 
-function implementation(options: GrpcOptions, gate: { bytes: number }, method: MethodInfo): [string, grpc.UntypedHandleCall] {
+function implementation(options: EntryOptions, gate: { bytes: number }, method: MethodInfo): [string, grpc.UntypedHandleCall] {
   if (method.requestStream && method.responseStream) {
     const refuse: grpc.handleBidiStreamingCall<Buffer, Buffer> = (call) => refuseStream(options, method, call)
     return [method.name, refuse]
@@ -102,7 +109,7 @@ function refuseStream(
 }
 
 async function answer(
-  options: GrpcOptions,
+  options: EntryOptions,
   gate: { bytes: number },
   method: MethodInfo,
   call: grpc.ServerUnaryCall<Buffer, Buffer>,
@@ -110,7 +117,9 @@ async function answer(
 ): Promise<void> {
   const { limits } = options
   const size = call.request.length
+  const ticket = options.arrivals?.take(call.metadata)
   if (gate.bytes + size > limits.maxInFlightBytes) {
+    ticket?.leave()
     const busy = new MilvusError(Code.RateLimit, `more than ${limits.maxInFlightBytes} bytes of requests are in flight: retry later`)
     callback(null, toBuffer(encodeStatusResponse(method, errorStatus(busy))))
     return
@@ -124,11 +133,12 @@ async function answer(
   })
   const cancelTimer = options.clock.setTimer(() => abort.abort(new CallAborted('the call took too long')), limits.callTimeoutMs)
   try {
-    callback(null, toBuffer(await dispatchBytes(options, method, call.request, infoOf(call, abort.signal))))
+    callback(null, toBuffer(await dispatchBytes(options, method, call.request, { ...infoOf(call, abort.signal), ticket })))
   } catch (error) {
     callback({ code: grpcCode(error), details: reasonOf(error) })
   } finally {
     ended = true
+    ticket?.leave()
     cancelTimer()
     gate.bytes -= size
   }

@@ -6,6 +6,7 @@
 import { createServer as createHttpServer, type RequestListener, type Server as HttpServer } from 'node:http'
 import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
+import type { ClientCalls } from '../clients/calls.ts'
 import { limitPerAddress } from './connection-limit.ts'
 import { listenError } from './errors.ts'
 import type { GrpcEntry } from './grpc.ts'
@@ -19,6 +20,8 @@ export interface ListenOptions {
   readonly host: string
   readonly grpc: GrpcEntry
   readonly http: RequestListener
+  /** Hears of the sockets that calls come over. */
+  readonly clients?: Pick<ClientCalls, 'socketOpened' | 'socketClosed'> | undefined
   readonly limits: ServerLimits
   readonly tls?: TlsSettings | undefined
   /** New certificates could not be taken; the old ones are used on. */
@@ -42,8 +45,10 @@ export async function startListener(options: ListenOptions): Promise<Listener> {
   const http = startHttp(options)
   const sockets = new Set<Socket>()
   const take = (socket: Socket, kind: 'http1' | 'http2'): void => {
-    if (kind === 'http2') options.grpc.inject(socket)
-    else http.emit('connection', socket)
+    if (kind === 'http2') {
+      if (options.clients !== undefined) tellOf(socket, options.clients)
+      options.grpc.inject(socket)
+    } else http.emit('connection', socket)
   }
   const watch = limitPerAddress(sockets, limits.maxConnectionsPerAddress)
   const server = secure === undefined ? openPlain(limits, watch, take) : openSecure(secure, watch, take)
@@ -61,6 +66,15 @@ export async function startListener(options: ListenOptions): Promise<Listener> {
     return (closing ??= closeAll(server, http, options, sockets))
   }
   return { host: options.host, port, close, [Symbol.asyncDispose]: close }
+}
+
+/** By the name that calls give their peer. */
+function tellOf(socket: Socket, clients: Pick<ClientCalls, 'socketOpened' | 'socketClosed'>): void {
+  const { remoteAddress, remotePort } = socket
+  if (remoteAddress === undefined || socket.destroyed) return
+  const peer = `${remoteAddress}:${remotePort}`
+  clients.socketOpened(peer)
+  socket.once('close', () => clients.socketClosed(peer))
 }
 
 type Take = (socket: Socket, kind: 'http1' | 'http2') => void

@@ -1,5 +1,6 @@
 /** The node's public port: gRPC and REST over one table of handlers. */
 import type { RequestListener } from 'node:http'
+import type { ClientCalls } from '../clients/calls.ts'
 import type { NodeClock } from '../edge/system.ts'
 import type { Logger } from './dispatch.ts'
 import { createGrpcEntry } from './grpc.ts'
@@ -16,6 +17,8 @@ export interface ServerOptions {
   readonly http: RequestListener
   readonly authorize?: Gate | undefined
   readonly logger?: Logger | undefined
+  /** Who is connected. */
+  readonly clients?: ClientCalls | undefined
   readonly limits?: Partial<ServerLimits> | undefined
   readonly clock: NodeClock
   readonly tls?: TlsSettings | undefined
@@ -27,10 +30,10 @@ export const DEFAULT_HOST = '127.0.0.1'
 /** Rejects with ListenError or TlsFileError; nothing is left open then. */
 export async function openServer(options: ServerOptions): Promise<Listener> {
   const limits = { ...defaultLimits, ...options.limits }
-  const { handlers, authorize = allowAll, logger, clock, http } = options
-  const grpc = createGrpcEntry({ handlers, authorize, logger, limits, clock })
+  const { handlers, authorize = allowAll, logger, clock, http, clients } = options
+  const grpc = createGrpcEntry({ handlers, authorize, logger, limits, clock, clients })
   const { port = DEFAULT_PORT, host = DEFAULT_HOST } = options
   const onTlsError = (error: unknown): void =>
     logger?.error({ error: error instanceof Error ? error.message : 'unreadable' }, 'changed certificates could not be read: the old ones stay in use')
-  return startListener({ port, host, grpc, http, limits, tls: options.tls, onTlsError })
+  return startListener({ port, host, grpc, http, clients, limits, tls: options.tls, onTlsError })
 }
