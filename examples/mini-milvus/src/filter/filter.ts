@@ -7,6 +7,7 @@ import { compileExpr } from './compile.ts'
 import { parseFilter } from './parse.ts'
 import { Context, TRUE } from './plan.ts'
 import type { Plan } from './plan.ts'
+import type { Probe } from './probe.ts'
 import type { TemplateValue } from './templates.ts'
 
 export type PrimaryKeys = readonly bigint[] | readonly string[]
@@ -26,6 +27,10 @@ export interface CompiledFilter {
   readonly primaryKeyBound: PrimaryKeys | undefined
   /** Rows, at least 1, whose evaluation takes a few milliseconds at most: a good size of a slice. */
   readonly sliceRows: number
+  /** What indexes can tell: undefined where none helps. */
+  readonly probe: Probe | undefined
+  /** What one row costs, about, in comparisons of a column with a constant. */
+  readonly cost: number
   /** The fields that evaluating reads. */
   readonly fieldIds: ReadonlySet<number>
 }
@@ -54,6 +59,8 @@ export function compileFilter(text: string, schema: CollectionSchema, templates:
     primaryKeys,
     primaryKeyBound: bound,
     sliceRows: Math.max(1, Math.min(MAX_SLICE_ROWS, Math.floor(SLICE_COST / Math.max(1, scope.cost)))),
+    probe: plan.probe,
+    cost: Math.max(1, scope.cost),
     fieldIds: scope.fieldIds,
   }
 }
@@ -67,6 +74,8 @@ const ALWAYS_TRUE: CompiledFilter = {
   primaryKeys: undefined,
   primaryKeyBound: undefined,
   sliceRows: MAX_SLICE_ROWS,
+  probe: undefined,
+  cost: 1,
   fieldIds: new Set(),
 }
 

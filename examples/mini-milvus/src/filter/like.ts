@@ -4,6 +4,10 @@
  * (and in the pattern, 32 characters at a time, for pieces with `_`).
  */
 export interface LikeMatcher {
+  /** The bytes that every match begins with. */
+  readonly prefix: Uint8Array
+  /** What follows them in a match: nothing, whatever there is, or more that the pattern asks for. */
+  readonly rest: 'none' | 'any' | 'pattern'
   /** On UTF-8 bytes. */
   matches(data: Uint8Array, start: number, end: number): boolean
 }
@@ -17,11 +21,16 @@ const encoder = new TextEncoder()
 export function createLikeMatcher(pattern: string): LikeMatcher {
   const pieces = cut(pattern)
   const [first = []] = pieces
-  if (pieces.length === 1) return { matches: (data, start, end) => matchAt(first, data, start, end) === end }
+  const wild = first.indexOf(ANY)
+  const prefix = Uint8Array.from(wild < 0 ? first : first.slice(0, wild))
+  if (pieces.length === 1) return { prefix, rest: wild < 0 ? 'none' : 'pattern', matches: (data, start, end) => matchAt(first, data, start, end) === end }
   const last = pieces.at(-1) ?? []
   const middle = pieces.slice(1, -1).filter((piece) => piece.length > 0).map(createFinder)
   const endsWith = createSuffixTest(last)
+  const isPrefixOnly = wild < 0 && middle.length === 0 && last.length === 0
   return {
+    prefix,
+    rest: isPrefixOnly ? 'any' : 'pattern',
     matches(data, start, end) {
       let at = matchAt(first, data, start, end)
       for (const find of middle) {

@@ -3,6 +3,7 @@ import type { FieldSchema } from '../model/schema.ts'
 import type { CompareOperator } from './ast.ts'
 import { FALSE, markNulls, TRUE } from './plan.ts'
 import type { Context, Plan, Slot } from './plan.ts'
+import { spansProbe } from './probe.ts'
 import { MAX_INT64, MIN_INT64 } from './plan-number.ts'
 
 /** The rows that compare so with `value`, which may lie outside of int64. */
@@ -36,6 +37,7 @@ function int64RangePlan(field: FieldSchema, low: bigint, high: bigint, outside: 
       else scanRange(words, slot.base, context.rows, from, to, inside, other, out)
       markNulls(slot, context.rows, out)
     },
+    probe: spansProbe(field, { of: 'int64', list: [{ low: from, high: to }] }, { outside }),
   }
 }
 
@@ -129,12 +131,14 @@ function hash(low: number, high: number): number {
 }
 
 export function int64SetPlan(field: FieldSchema, values: readonly bigint[]): Plan {
-  const set = new WordPairSet([...new Set(values)])
+  const unique = [...new Set(values)]
+  const set = new WordPairSet(unique)
   return {
     run(context, out) {
       const { slot, words } = int64Words(context, field)
       set.scan(words, slot.base, context.rows, out)
       markNulls(slot, context.rows, out)
     },
+    probe: spansProbe(field, { of: 'int64', list: unique.map((value) => ({ low: value, high: value })) }),
   }
 }

@@ -3,6 +3,7 @@ import type { FieldSchema } from '../model/schema.ts'
 import type { CompareOperator } from './ast.ts'
 import { FALSE, markNulls, TRUE } from './plan.ts'
 import type { Plan } from './plan.ts'
+import { spansProbe } from './probe.ts'
 
 export const MIN_INT64 = -(1n << 63n)
 export const MAX_INT64 = (1n << 63n) - 1n
@@ -56,6 +57,7 @@ export function numberRangePlan(field: FieldSchema, { low, high, outside }: Numb
       else throw new Error(`field ${field.name} has a column of kind ${column.kind}`)
       markNulls(slot, n, out)
     },
+    probe: spansProbe(field, { of: 'number', list: [{ low, high }] }, { outside }),
   }
 }
 
@@ -125,5 +127,7 @@ export function numberSetPlan(field: FieldSchema, values: ReadonlySet<number>): 
       for (let i = 0; i < context.rows; i++) out[i] = values.has(column.values[base + i] ?? 0) ? TRUE : FALSE
       markNulls(slot, context.rows, out)
     },
+    // A set finds NaN, an index does not.
+    probe: values.has(NaN) ? undefined : spansProbe(field, { of: 'number', list: Array.from(values, (value) => ({ low: value, high: value })) }),
   }
 }

@@ -1,15 +1,20 @@
 /** Plans over UTF-8 columns: literals are encoded once, rows are never decoded. Bytes of UTF-8 order as code points do. */
+import { compareBytes } from '../model/bytes.ts'
 import type { StringColumn } from '../model/column.ts'
 import type { FieldSchema } from '../model/schema.ts'
 import type { CompareOperator } from './ast.ts'
 import type { LikeMatcher } from './like.ts'
 import { FALSE, markNulls, TRUE } from './plan.ts'
 import type { Plan } from './plan.ts'
+import { spansProbe } from './probe.ts'
+import type { Probe } from './probe.ts'
+import type { TextSpan } from '../scalar/spans.ts'
 
 type Scan = (column: StringColumn, base: number, n: number, out: Uint8Array) => void
 
-function stringPlan(field: FieldSchema, scan: Scan): Plan {
+function stringPlan(field: FieldSchema, probe: Probe | undefined, scan: Scan): Plan {
   return {
+    probe,
     run(context, out) {
       const slot = context.slot(field)
       if (slot.column.kind !== 'string') throw new Error(`field ${field.name} has a column of kind ${slot.column.kind}`)
@@ -23,17 +28,24 @@ const encoder = new TextEncoder()
 
 export function stringComparePlan(field: FieldSchema, op: CompareOperator, value: string): Plan {
   const literal = encoder.encode(value)
-  if (op === '==') return stringPlan(field, (column, base, n, out) => scanEqual(column, base, n, literal, TRUE, FALSE, out))
-  if (op === '!=') return stringPlan(field, (column, base, n, out) => scanEqual(column, base, n, literal, FALSE, TRUE, out))
+  const probe = spansProbe(field, { of: 'text', list: [textSpan(op, literal)] }, { outside: op === '!=' })
+  if (op === '==') return stringPlan(field, probe, (column, base, n, out) => scanEqual(column, base, n, literal, TRUE, FALSE, out))
+  if (op === '!=') return stringPlan(field, probe, (column, base, n, out) => scanEqual(column, base, n, literal, FALSE, TRUE, out))
   const less = op === '<' || op === '<=' ? TRUE : FALSE
   const more = op === '>' || op === '>=' ? TRUE : FALSE
   const equal = op === '<=' || op === '>=' ? TRUE : FALSE
-  return stringPlan(field, ({ offsets, data }, base, n, out) => {
+  return stringPlan(field, probe, ({ offsets, data }, base, n, out) => {
     for (let i = 0; i < n; i++) {
       const order = compareBytes(data, offsets[base + i] ?? 0, offsets[base + i + 1] ?? 0, literal, 0, literal.length)
       out[i] = order < 0 ? less : order > 0 ? more : equal
     }
   })
+}
+
+function textSpan(op: CompareOperator, literal: Uint8Array): TextSpan {
+  const isBelow = op === '<' || op === '<='
+  const isAbove = op === '>' || op === '>='
+  return { low: isBelow ? undefined : literal, lowOpen: op === '>', high: isAbove ? undefined : literal, highOpen: op === '<' }
 }
 
 function scanEqual({ offsets, data }: StringColumn, base: number, n: number, literal: Uint8Array, same: number, other: number, out: Uint8Array): void {
@@ -44,15 +56,6 @@ function scanEqual({ offsets, data }: StringColumn, base: number, n: number, lit
     for (let j = 0; equal && j < length; j++) equal = data[start + j] === literal[j]
     out[i] = equal ? same : other
   }
-}
-
-export function compareBytes(a: Uint8Array, aStart: number, aEnd: number, b: Uint8Array, bStart: number, bEnd: number): number {
-  const length = Math.min(aEnd - aStart, bEnd - bStart)
-  for (let i = 0; i < length; i++) {
-    const difference = (a[aStart + i] ?? 0) - (b[bStart + i] ?? 0)
-    if (difference !== 0) return difference
-  }
-  return aEnd - aStart - (bEnd - bStart)
 }
 
 function hashBytes(data: Uint8Array, start: number, end: number): number {
@@ -73,7 +76,8 @@ export function stringSetPlan(field: FieldSchema, values: readonly string[]): Pl
     table[place] = literal
     lengths.add(literal.length)
   }
-  return stringPlan(field, ({ offsets, data }, base, n, out) => {
+  const probe = spansProbe(field, { of: 'text', list: literals.map((literal) => textSpan('==', literal)) })
+  return stringPlan(field, probe, ({ offsets, data }, base, n, out) => {
     for (let i = 0; i < n; i++) {
       const start = offsets[base + i] ?? 0
       const end = offsets[base + i + 1] ?? 0
@@ -92,7 +96,17 @@ function tableHas(table: readonly (Uint8Array | undefined)[], data: Uint8Array, 
 }
 
 export function stringLikePlan(field: FieldSchema, like: LikeMatcher): Plan {
-  return stringPlan(field, ({ offsets, data }, base, n, out) => {
+  return stringPlan(field, likeProbe(field, like), ({ offsets, data }, base, n, out) => {
     for (let i = 0; i < n; i++) out[i] = like.matches(data, offsets[base + i] ?? 0, offsets[base + i + 1] ?? 0) ? TRUE : FALSE
   })
+}
+
+/** All texts that begin so lie together: an index gives them, and only for `abc%` and `abc` nothing is left to test. */
+function likeProbe(field: FieldSchema, { prefix, rest }: LikeMatcher): Probe | undefined {
+  if (rest === 'none') return spansProbe(field, { of: 'text', list: [textSpan('==', prefix)] })
+  if (prefix.length === 0) return undefined
+  const after = prefix.slice()
+  // No byte of UTF-8 is 255.
+  after[after.length - 1] = (after.at(-1) ?? 0) + 1
+  return spansProbe(field, { of: 'text', list: [{ low: prefix, lowOpen: false, high: after, highOpen: true }] }, { exact: rest === 'any' })
 }

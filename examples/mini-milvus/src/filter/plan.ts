@@ -5,6 +5,8 @@
 import { fillColumn } from '../codec/fill.ts'
 import type { Column, ColumnSource } from '../model/column.ts'
 import type { FieldSchema } from '../model/schema.ts'
+import { logicalProbe, negated } from './probe.ts'
+import type { Probe } from './probe.ts'
 
 export const FALSE = 0
 export const TRUE = 1
@@ -14,6 +16,8 @@ export type Truth = typeof FALSE | typeof TRUE | typeof UNKNOWN
 export interface Plan {
   /** Writes one {@link Truth} for each of the context's rows to `out[0 .. context.rows)`. */
   run(context: Context, out: Uint8Array): void
+  /** What an index can tell about it. */
+  readonly probe?: Probe | undefined
 }
 
 /** Row `base + i` of `column` is the context's row i. */
@@ -85,6 +89,7 @@ export function notPlan(inner: Plan): Plan {
       // 0 -> 1, 1 -> 0, 2 -> 2
       for (let i = 0; i < context.rows; i++) out[i] = (0x201 >> ((out[i] ?? 0) << 2)) & 3
     },
+    probe: negated(inner.probe),
   }
 }
 
@@ -107,6 +112,7 @@ export function logicalPlan(op: 'and' | 'or', operands: readonly Plan[]): Plan {
       })
       context.giveBack(other)
     },
+    probe: logicalProbe(op, operands.map(({ probe }) => probe)),
   }
 }
 

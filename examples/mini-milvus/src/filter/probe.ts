@@ -1,0 +1,52 @@
+/**
+ * What an index can tell about a filter: the rows for which a part of it is true. A part that no index knows is undefined; `and`
+ * then gives more rows than match, which are to be tested, and `or` cannot be answered.
+ */
+import type { FieldSchema } from '../model/schema.ts'
+import type { Spans } from '../scalar/spans.ts'
+
+/** Rows that are not null and whose value (of an array: any element) lies in the spans, or with `outside` in none of them. */
+export interface LeafProbe {
+  readonly kind: 'leaf'
+  readonly fieldId: number
+  readonly spans: Spans
+  readonly outside: boolean
+  /** False: some of the rows do not match. */
+  readonly exact: boolean
+  readonly isMany: boolean
+}
+
+export interface LogicalProbe {
+  readonly kind: 'and' | 'or'
+  readonly operands: readonly (Probe | undefined)[]
+}
+
+export type Probe = LeafProbe | LogicalProbe
+
+export function spansProbe(field: FieldSchema, spans: Spans, how: { readonly outside?: boolean; readonly exact?: boolean } = {}): LeafProbe {
+  return { kind: 'leaf', fieldId: field.id, spans, outside: how.outside ?? false, exact: how.exact ?? true, isMany: false }
+}
+
+/** Any element of an array lies in the spans. */
+export function elementsProbe(field: FieldSchema, spans: Spans): LeafProbe {
+  return { kind: 'leaf', fieldId: field.id, spans, outside: false, exact: true, isMany: true }
+}
+
+export function logicalProbe(kind: 'and' | 'or', operands: readonly (Probe | undefined)[]): Probe | undefined {
+  // An `and` in an `and` is one: its tests of one field then meet.
+  const flat = operands.flatMap((operand) => (operand?.kind === kind ? operand.operands : [operand]))
+  if (kind === 'or' ? flat.includes(undefined) : flat.every((operand) => operand === undefined)) return undefined
+  return { kind, operands: flat }
+}
+
+/** The rows for which the part is false: neither true nor unknown. */
+export function negated(probe: Probe | undefined): Probe | undefined {
+  if (probe === undefined) return undefined
+  if (probe.kind === 'leaf') return probe.exact && !probe.isMany ? { ...probe, outside: !probe.outside } : undefined
+  return logicalProbe(probe.kind === 'and' ? 'or' : 'and', probe.operands.map(negated))
+}
+
+/** The fields whose indexes are asked. */
+export function probedFields(probe: Probe): number[] {
+  return probe.kind === 'leaf' ? [probe.fieldId] : probe.operands.flatMap((operand) => (operand === undefined ? [] : probedFields(operand)))
+}
