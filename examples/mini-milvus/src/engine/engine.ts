@@ -2,14 +2,17 @@
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { DataType, vectorBytes } from '../model/schema.ts'
+import type { IndexedColumn, SortedFile } from '../scalar/index.ts'
 import { runBuilder } from './builder.ts'
 import { CallerSearch } from './caller.ts'
 import { EngineError } from './errors.ts'
-import { runInverter } from './invert.ts'
 import type { FileSum } from './index-file.edge.ts'
 import { checkVectorSet, type Metric, type VectorSet } from './metric.ts'
 import { canIndex, type Quantization } from './native.ts'
 import { WorkerPool } from './pool.ts'
+import { runOnce } from './run-once.ts'
+import { sendableColumn } from './sort-column.ts'
+import type { Postings } from './sparse.ts'
 import type { SearchItem } from './protocol.ts'
 import type { SearchQuery, SearchResult } from './search.ts'
 import { afterTurn } from './turn.edge.ts'
@@ -77,6 +80,8 @@ export interface Engine extends AsyncDisposable {
   ): Promise<SearchResult[]>
   /** Builds run one after the other. */
   buildIndex(options: BuildIndexOptions): Promise<FileSum>
+  /** The bytes of a file with the column's places in the order of their values (see `SortedIndex`). */
+  sortColumn(column: IndexedColumn, signal?: AbortSignal): Promise<SortedFile>
   close(): Promise<void>
 }
 
@@ -128,7 +133,7 @@ class WorkerEngine implements Engine {
       const before = this.#pool.sets.get(id)
       if (before?.set !== set || this.#closing.signal.aborted) return
       const job = { vectors: set.vectors, offsets: set.offsets, rows: set.rows }
-      const postings = await runInverter(new Worker(this.#url, { workerData: { role: 'invert', job } }), this.#closing.signal)
+      const postings = await runOnce<Postings>(new Worker(this.#url, { workerData: { role: 'invert', job } }), 'inverts sparse vectors', [this.#closing.signal])
       // It may have been dropped or replaced meanwhile.
       if (this.#pool.sets.get(id) === before) this.#pool.sets.set(id, { set: { ...set, postings }, index: undefined })
     }
@@ -221,6 +226,12 @@ class WorkerEngine implements Engine {
     const result = run()
     this.#builds = result.catch(() => undefined)
     return result
+  }
+
+  async sortColumn(column: IndexedColumn, signal?: AbortSignal): Promise<SortedFile> {
+    this.#checkOpen()
+    const worker = new Worker(this.#url, { workerData: { role: 'sort', job: { column: sendableColumn(column) } } })
+    return runOnce<SortedFile>(worker, 'sorts a column', signal === undefined ? [this.#closing.signal] : [this.#closing.signal, signal])
   }
 
   async close(): Promise<void> {

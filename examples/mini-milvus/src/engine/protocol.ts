@@ -1,8 +1,8 @@
 /** What the engine and its worker threads say to each other. */
+import type { IndexedColumn } from '../scalar/index.ts'
 import type { VectorSet } from './metric.ts'
 import type { Quantization } from './native.ts'
 import type { SearchQuery, SearchResult } from './search.ts'
-import type { Postings } from './sparse.ts'
 
 export interface SearchItem {
   readonly id: string
@@ -50,11 +50,19 @@ export interface InvertJob {
   readonly rows: number
 }
 
-export interface FromInverter {
-  readonly postings: Postings
+/** Values to be brought into order. */
+export interface SortJob {
+  readonly column: IndexedColumn
 }
 
-export type WorkerRole = { readonly role: 'search' } | { readonly role: 'invert'; readonly job: InvertJob } | { readonly role: 'build'; readonly job: BuildJob }
+/** What a worker says that does one thing. */
+export type FromOnce<T> = { readonly result: T } | { readonly error: Failure }
+
+export type WorkerRole =
+  | { readonly role: 'search' }
+  | { readonly role: 'invert'; readonly job: InvertJob }
+  | { readonly role: 'sort'; readonly job: SortJob }
+  | { readonly role: 'build'; readonly job: BuildJob }
 
 export function toFailure(error: unknown): Failure {
   const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''

@@ -5,9 +5,10 @@ import { EngineError } from './errors.ts'
 import { lowerThreadPriority, sumFile } from './index-file.edge.ts'
 import type { VectorSet } from './metric.ts'
 import { createIndex, type Index } from './native.ts'
-import { type BuildJob, type FromBuilder, type FromInverter, type FromWorker, type SearchItem, toFailure, type ToWorker, type WorkerRole } from './protocol.ts'
+import { type BuildJob, type FromBuilder, type FromOnce, type FromWorker, type SearchItem, toFailure, type ToWorker, type WorkerRole } from './protocol.ts'
 import { type SearchResult, searchSet } from './search.ts'
 import { buildPostings } from './sparse.ts'
+import { writeSortedFile } from '../scalar/index.ts'
 
 interface KnownSet {
   readonly set: VectorSet
@@ -129,12 +130,24 @@ async function runBuild(job: BuildJob, post: (message: FromBuilder) => void): Pr
   }
 }
 
+function answerOnce<T>(work: () => T): void {
+  lowerThreadPriority()
+  let answer: FromOnce<T>
+  try {
+    answer = { result: work() }
+  } catch (error) {
+    answer = { error: toFailure(error) }
+  }
+  parentPort?.postMessage(answer)
+}
+
 const port = parentPort
 if (port === null) throw new Error('this file is the program of a worker thread')
 const role = workerData as WorkerRole
 if (role.role === 'invert') {
-  lowerThreadPriority()
-  port.postMessage({ postings: buildPostings(role.job) } satisfies FromInverter)
+  answerOnce(() => buildPostings(role.job))
+} else if (role.role === 'sort') {
+  answerOnce(() => writeSortedFile(role.job.column))
 } else if (role.role === 'build') {
   void runBuild(role.job, (message) => port.postMessage(message))
 } else {

@@ -1,5 +1,5 @@
 import type { CollectionSchema } from '../model/schema.ts'
-import type { SegmentMeta } from '../model/meta.ts'
+import type { SegmentIndexMeta, SegmentMeta } from '../model/meta.ts'
 import type { SealedRows } from './sealed-segment.ts'
 import type { DeleteRecord } from './segment-view.ts'
 
@@ -10,4 +10,6 @@ export interface SegmentLoader {
   deletes(segment: SegmentMeta, schema: CollectionSchema): Promise<readonly DeleteRecord[]>
   /** A path that workers can map. */
   indexPath(objectKey: string): string
+  /** The bytes of an index file, checked against its sum. */
+  index(built: SegmentIndexMeta): Promise<Uint8Array>
 }

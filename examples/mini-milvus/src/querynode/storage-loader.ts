@@ -2,7 +2,7 @@
 import type { SegmentMeta } from '../model/meta.ts'
 import { isPrimaryKeyColumn, type PrimaryKeys } from '../model/primary-keys.ts'
 import { gatherColumn } from '../codec/gather.ts'
-import { readDeltaFile, readSegmentFile } from '../segment/index.ts'
+import { readCheckedFile, readDeltaFile, readSegmentFile } from '../segment/index.ts'
 import type { ObjectStorage } from '../storage/index.ts'
 import type { SealedRows } from './sealed-segment.ts'
 import type { SegmentLoader } from './segment-loader.ts'
@@ -22,6 +22,11 @@ export function createSegmentLoader(storage: ObjectStorage): SegmentLoader {
       const path = storage.localPath(objectKey)
       if (path === undefined) throw new Error(`${objectKey} has no file that workers could map`)
       return path
+    },
+    async index({ path, bytes, crc32 }) {
+      const content = new Uint8Array(new SharedArrayBuffer(bytes))
+      await storage.readInto(path, content)
+      return readCheckedFile(content, crc32, path)
     },
   }
 }

@@ -1,5 +1,5 @@
 export { isSegmentError, SEGMENT_ERROR_CODES, SegmentError, type SegmentErrorCode } from './errors.ts'
-export { type DeltaData, readDeltaFile, readSegmentFile, type ReadSegmentOptions, type SegmentData } from './read.ts'
+export { type DeltaData, readCheckedFile, readDeltaFile, readSegmentFile, type ReadSegmentOptions, type SegmentData } from './read.ts'
 export { gatherSteps, gatherTimestampSteps } from './gather-steps.ts'
 export { joinSteps } from './join-steps.ts'
 export { type SortedRows, sortSegment, sortSteps } from './sort.ts'

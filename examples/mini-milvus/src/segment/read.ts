@@ -55,17 +55,17 @@ interface Decoded {
   readonly timestamps: BigUint64Array
 }
 
+/** The bytes, if their CRC32 is this; throws `SEGMENT_CORRUPT` where it is not. */
+export async function readCheckedFile(bytes: Uint8Array, crc32: number, key: string, pause: () => Promise<void> = yieldToLoop): Promise<Uint8Array> {
+  const found = await checksum([bytes], pause)
+  if (found === crc32) return bytes
+  const details = { file: key, bytes: bytes.length, expected: crc32, found }
+  throw new SegmentError('SEGMENT_CORRUPT', `${key}: its CRC32 is ${hex(found)}, expected ${hex(crc32)} (${bytes.length} bytes)`, { details })
+}
+
 async function decode(kind: 'rows' | 'deletes', options: ReadSegmentOptions): Promise<Decoded> {
   const { bytes, key } = options
-  const found = await checksum([bytes], options.pause ?? yieldToLoop)
-  if (found !== options.crc32) {
-    const details = { file: key, bytes: bytes.length, expected: options.crc32, found }
-    throw new SegmentError(
-      'SEGMENT_CORRUPT',
-      `${key}: its CRC32 is ${hex(found)}, expected ${hex(options.crc32)} (${bytes.length} bytes)`,
-      { details },
-    )
-  }
+  await readCheckedFile(bytes, options.crc32, key, options.pause)
   try {
     return decodeChecked(kind, bytes, options.schema, key)
   } catch (error) {

@@ -2,6 +2,7 @@
 import { crc32 } from 'node:zlib'
 import type { AddSetOptions, AttachIndexOptions, BuildIndexOptions, Engine, SearchRequest, SearchResult } from '../../src/engine/index.ts'
 import { EngineError } from '../../src/engine/errors.ts'
+import { type IndexedColumn, type SortedFile, writeSortedFile } from '../../src/scalar/index.ts'
 import { checkVectorSet, type Metric, type VectorSet } from '../../src/engine/metric.ts'
 import { searchSet } from '../../src/engine/search.ts'
 import type { CallKind, Life } from './life.ts'
@@ -64,6 +65,13 @@ export class SimulatedEngine implements Engine {
       signal?.throwIfAborted()
       this.#files.write(path, bytes)
       return { bytes: bytes.length, crc32: crc32(bytes) }
+    })
+  }
+
+  sortColumn(column: IndexedColumn, signal?: AbortSignal): Promise<SortedFile> {
+    return this.#life.call(kind('sort'), () => {
+      signal?.throwIfAborted()
+      return writeSortedFile(column)
     })
   }
 

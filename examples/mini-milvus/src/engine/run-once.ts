@@ -1,0 +1,27 @@
+import type { Worker } from 'node:worker_threads'
+import { EngineError } from './errors.ts'
+import type { FromOnce } from './protocol.ts'
+import { toError } from './slot.ts'
+
+/**
+ * Waits for the one message of a worker that does one thing (`what`, for errors). The worker is gone afterwards, whatever happened.
+ * An abort rejects with its reason.
+ */
+export async function runOnce<T>(worker: Worker, what: string, signals: readonly AbortSignal[]): Promise<T> {
+  let abort = (): void => undefined
+  try {
+    return await new Promise<T>((resolve, reject) => {
+      abort = () => reject(signals.find(({ aborted }) => aborted)?.reason as Error)
+      for (const signal of signals) signal.addEventListener('abort', abort)
+      if (signals.some(({ aborted }) => aborted)) return abort()
+      worker.unref()
+      worker.on('message', (message: FromOnce<T>) => ('error' in message ? reject(toError(message.error)) : resolve(message.result)))
+      const die = (cause: unknown) => reject(new EngineError('ENGINE_WORKER_FAILED', `the thread that ${what} died`, { cause }))
+      worker.on('error', die)
+      worker.on('exit', (code) => die(new Error(`exit code ${code}`)))
+    })
+  } finally {
+    for (const signal of signals) signal.removeEventListener('abort', abort)
+    await worker.terminate()
+  }
+}
