@@ -1,4 +1,4 @@
-/** Removes files of segments that the metadata no longer names: at start, and when segments or collections go. */
+/** Removes files that the metadata no longer names: at start, and when segments, indexes or collections go. */
 import { segmentFolder } from '../datanode/stamped-rows.ts'
 import type { ObjectStorage } from '../storage/index.ts'
 import type { MetaReader } from './api.ts'
@@ -16,9 +16,13 @@ export class GarbageCollector {
 
   constructor(options: GarbageCollectorOptions) {
     this.#options = options
+    const { storage } = options
     this.#unsubscribe = options.meta.onChange((change) => {
       if (change.kind === 'segment' && change.after === undefined && change.before !== undefined) {
-        this.#remove(segmentFolder(change.before.collectionId, change.before.id))
+        this.#remove(segmentFolder(change.before.collectionId, change.before.id), (folder) => storage.deletePrefix(`${folder}/`))
+      } else if (change.kind === 'segment' && change.before !== undefined) {
+        const kept = new Set(change.after?.indexes.map(({ path }) => path))
+        for (const { path } of change.before.indexes) if (path !== '' && !kept.has(path)) this.#remove(path, (key) => storage.delete(key))
       }
     })
   }
@@ -37,9 +41,9 @@ export class GarbageCollector {
     await Promise.all(this.#work)
   }
 
-  #remove(folder: string): void {
-    const work = this.#options.storage.deletePrefix(`${folder}/`).catch((error: unknown) => {
-      this.#options.onWarning(`removing ${folder} failed; the next start tries again`, error)
+  #remove(what: string, remove: (what: string) => Promise<void>): void {
+    const work = remove(what).catch((error: unknown) => {
+      this.#options.onWarning(`removing ${what} failed; the next start tries again`, error)
     })
     this.#work.add(work)
     void work.finally(() => this.#work.delete(work))

@@ -1,15 +1,18 @@
 /**
- * Builds vector indexes of flushed segments, one after the other, in the engine's workers. What there is to do follows from
+ * Builds indexes of flushed segments, one after the other, in the engine's workers. What there is to do follows from
  * the metadata alone, so that a restart goes on where it was cut.
  */
 import { canIndex, type Engine } from '../engine/index.ts'
 import type { NodeClock } from '../edge/system.ts'
-import type { CollectionMeta, IndexMeta, SegmentIndexMeta, SegmentMeta } from '../model/meta.ts'
-import { isVectorType, type FieldSchema } from '../model/schema.ts'
+import type { IndexMeta, SegmentIndexMeta } from '../model/meta.ts'
+import { isVectorType } from '../model/schema.ts'
+import { isIndexedColumn } from '../scalar/index.ts'
 import { segmentFolder } from '../datanode/stamped-rows.ts'
 import type { SegmentLoader } from '../querynode/segment-loader.ts'
 import type { ObjectStorage } from '../storage/index.ts'
+import type { SealedRows } from '../querynode/sealed-segment.ts'
 import type { MetaReader, SegmentWriter } from './api.ts'
+import { nextIndexJob, type IndexJob } from './index-jobs.ts'
 
 export interface IndexBuilderOptions {
   readonly meta: MetaReader
@@ -23,12 +26,10 @@ export interface IndexBuilderOptions {
   readonly onWarning: (message: string, error: unknown) => void
 }
 
-interface Job {
-  readonly segment: SegmentMeta
-  readonly collection: CollectionMeta
-  readonly index: IndexMeta
-  readonly field: FieldSchema
-}
+type IndexFile = Pick<SegmentIndexMeta, 'path' | 'bytes' | 'crc32'>
+
+/** Of a field that was added after the flush: there is nothing to index. */
+const NO_FILE: IndexFile = { path: '', bytes: 0, crc32: 0 }
 
 const RETRY_MS = 1_000
 const MAX_FAILURES = 5
@@ -44,6 +45,8 @@ export class IndexBuilder {
   #cancelRetry: (() => void) | undefined
   /** Builds that failed for a passing reason, by segment and index. */
   readonly #failures = new Map<string, number>()
+  /** The segment of the last build, while there is more to do: its next index needs the same rows. */
+  #lastRows: { readonly segmentId: bigint; readonly rows: SealedRows } | undefined
 
   constructor(options: IndexBuilderOptions) {
     this.#options = options
@@ -66,6 +69,7 @@ export class IndexBuilder {
       .catch((error: unknown) => this.#tryLater(error))
       .finally(() => {
         this.#running = undefined
+        this.#lastRows = undefined
       })
   }
 
@@ -81,7 +85,7 @@ export class IndexBuilder {
     for (;;) {
       // A turn later: the change that woke us is told to others first.
       await Promise.resolve()
-      const job = this.#nextJob()
+      const job = nextIndexJob(this.#options.meta)
       if (job === undefined || this.#abort.signal.aborted) return
       const result = await this.#build(job)
       if (this.#abort.signal.aborted) return
@@ -91,25 +95,13 @@ export class IndexBuilder {
     }
   }
 
-  #nextJob(): Job | undefined {
-    const { meta } = this.#options
-    for (const collection of meta.collections()) {
-      for (const index of meta.indexes(collection.id)) {
-        const field = collection.schema.fields.find(({ id }) => id === index.fieldId)
-        if (field === undefined || !isVectorType(field.type)) continue
-        const segment = meta.segments(collection.id).find((candidate) => candidate.level === 'L1' && !isDone(candidate, index))
-        if (segment !== undefined) return { segment, collection, index, field }
-      }
-    }
-    return undefined
-  }
-
-  async #build(job: Job): Promise<SegmentIndexMeta> {
+  async #build(job: IndexJob): Promise<SegmentIndexMeta> {
     const { segment, index, field } = job
     const base = { indexId: index.id, state: 'finished' as const, path: '', bytes: 0, crc32: 0, reason: '' }
-    if (!canIndex(field.type) || SCANNED.has(index.indexType) || segment.rows < this.#options.minRows) return base
+    if (segment.rows < this.#options.minRows) return base
+    if (isVectorType(field.type) && (!canIndex(field.type) || SCANNED.has(index.indexType))) return base
     try {
-      return { ...base, ...(await this.#buildFile(job)) }
+      return { ...base, ...(isVectorType(field.type) ? await this.#buildGraph(job) : await this.#buildSorted(job)) }
     } catch (error) {
       const gone = this.#options.meta.segment(segment.id) === undefined
       if (!this.#abort.signal.aborted && !gone && this.#isPassing(job, error)) throw error
@@ -119,7 +111,7 @@ export class IndexBuilder {
   }
 
   /** A few times, so that a segment that fails for ever does not keep others waiting. */
-  #isPassing({ segment, index }: Job, error: unknown): boolean {
+  #isPassing({ segment, index }: IndexJob, error: unknown): boolean {
     if (!(error instanceof Error && 'retryable' in error && error.retryable === true)) return false
     const name = `${segment.id}/${index.id}`
     const failures = (this.#failures.get(name) ?? 0) + 1
@@ -128,12 +120,29 @@ export class IndexBuilder {
     return failures < MAX_FAILURES
   }
 
-  async #buildFile({ segment, collection, index, field }: Job): Promise<Pick<SegmentIndexMeta, 'path' | 'bytes' | 'crc32'>> {
-    const { loader, storage, engine } = this.#options
-    const rows = await loader.rows(segment, collection.schema)
-    const column = rows.columns.get(field.id)
-    // A field that was added after the flush: nothing to index.
-    if (column?.kind !== 'vector') return { path: '', bytes: 0, crc32: 0 }
+  async #rowsOf({ segment, collection }: IndexJob): Promise<SealedRows> {
+    if (this.#lastRows?.segmentId !== segment.id) {
+      this.#lastRows = undefined
+      this.#lastRows = { segmentId: segment.id, rows: await this.#options.loader.rows(segment, collection.schema) }
+    }
+    return this.#lastRows.rows
+  }
+
+  async #buildSorted(job: IndexJob): Promise<IndexFile> {
+    const { storage, engine } = this.#options
+    const column = (await this.#rowsOf(job)).columns.get(job.field.id)
+    if (!isIndexedColumn(column)) return NO_FILE
+    const { bytes, crc32 } = await engine.sortColumn(column, this.#abort.signal)
+    const path = `${segmentFolder(job.collection.id, job.segment.id)}/index-${job.index.id}.sorted`
+    await storage.put(path, bytes)
+    return { path, bytes: bytes.length, crc32 }
+  }
+
+  async #buildGraph(job: IndexJob): Promise<IndexFile> {
+    const { segment, collection, index, field } = job
+    const { storage, engine } = this.#options
+    const column = (await this.#rowsOf(job)).columns.get(field.id)
+    if (column?.kind !== 'vector') return NO_FILE
     const key = `${segmentFolder(collection.id, segment.id)}/index-${index.id}.usearch`
     const path = await storage.temporaryPath()
     const built = await engine.buildIndex({
@@ -149,10 +158,6 @@ export class IndexBuilder {
     await storage.adopt(path, key)
     return { path: key, ...built }
   }
-}
-
-function isDone(segment: SegmentMeta, index: IndexMeta): boolean {
-  return segment.indexes.some(({ indexId, state }) => indexId === index.id && state !== 'building')
 }
 
 function graphParams(index: IndexMeta): { M?: number; efConstruction?: number } {

@@ -4,6 +4,7 @@ import type { Clients } from '../clients/clients.ts'
 import type { Catalog } from '../coordinator/catalog.ts'
 import { systemUsage, type NodeClock } from '../edge/system.ts'
 import type { CollectionMeta, IndexMeta } from '../model/meta.ts'
+import { isSortedIndex } from '../model/scalar-index.ts'
 import { createCompactionHandlers } from '../proxy/compaction.ts'
 import { createDdlHandlers, type DdlProgress, type IndexProgress } from '../proxy/ddl.ts'
 import { createDmlHandlers } from '../proxy/dml.ts'
@@ -111,8 +112,8 @@ function indexProgress(catalog: Catalog, collection: CollectionMeta, index: Inde
   const segments = catalog.segments(collection.id).filter((segment) => segment.level === 'L1')
   const totalRows = segments.reduce((sum, segment) => sum + segment.rows, 0)
   const field = collection.schema.fields.find(({ id }) => id === index.fieldId)
-  // Scalar filters need no structure of their own: their index is there as soon as it is asked for.
-  if (field === undefined || index.metricType === '') return { totalRows, indexedRows: totalRows, pendingRows: 0, state: 'finished', reason: '' }
+  // What has no structure of its own is there as soon as it is asked for.
+  if (field === undefined || (index.metricType === '' && !isSortedIndex(field, index))) return { totalRows, indexedRows: totalRows, pendingRows: 0, state: 'finished', reason: '' }
   let indexedRows = 0
   let reason = ''
   for (const segment of segments) {

@@ -2,6 +2,7 @@
 import { servedBy } from '../coordinator/catalog-index-rules.ts'
 import { indexNotFound } from '../coordinator/catalog-indexes.ts'
 import type { CollectionMeta, IndexMeta } from '../model/meta.ts'
+import { isSortedIndex } from '../model/scalar-index.ts'
 import { invalid, success } from '../server/status.ts'
 import type { CallContext, WireHandlers } from '../server/handlers.ts'
 import { type IndexDescription, IndexState, type Init } from '../wire/index.ts'
@@ -19,9 +20,10 @@ function fieldName(collection: CollectionMeta, index: IndexMeta): string {
   return collection.schema.fields.find((field) => field.id === index.fieldId)?.name ?? ''
 }
 
-/** Names that stand for another index say which: `HNSW` behind `IVF_FLAT`, `DISKANN`, … */
-function paramsOf(index: IndexMeta): Readonly<Record<string, string>> {
-  const served = servedBy(index)
+/** Names that stand for another index say which: `HNSW` behind `IVF_FLAT`, `DISKANN`, …, `STL_SORT` behind `INVERTED`, … */
+function paramsOf({ schema }: CollectionMeta, index: IndexMeta): Readonly<Record<string, string>> {
+  const field = schema.fields.find(({ id }) => id === index.fieldId)
+  const served = field !== undefined && isSortedIndex(field, index) ? 'STL_SORT' : servedBy(index)
   const isPlain = served === 'SCAN' || index.indexType === served || index.indexType === 'AUTOINDEX'
   return isPlain ? index.params : { ...index.params, served_by: served }
 }
@@ -52,7 +54,7 @@ export function indexHandlers(options: DdlOptions): WireHandlers {
       return {
         index_name: index.name,
         indexID: index.id,
-        params: toPairs(paramsOf(index)),
+        params: toPairs(paramsOf(collection, index)),
         field_name: fieldName(collection, index),
         indexed_rows: BigInt(indexedRows),
         total_rows: BigInt(totalRows),

@@ -10,6 +10,7 @@ import type { RowBatch } from '../model/column.ts'
 import type { CollectionMeta, SegmentIndexMeta, SegmentMeta, ShardMeta } from '../model/meta.ts'
 import { isPrimaryKeyColumn, type PrimaryKeys } from '../model/primary-keys.ts'
 import { primaryField } from '../model/schema.ts'
+import { builtScalarIndexes } from './scalar-indexes.ts'
 import { applyDelete, applyTruncation } from './apply-deletes.ts'
 import { GrowingRows } from './growing-rows.ts'
 import type { SegmentLoader } from './segment-loader.ts'
@@ -184,10 +185,15 @@ export class LoadedShard {
   }
 
   async #attachIndexes(segments: readonly SegmentMeta[]): Promise<void> {
-    const { vectorFields } = this.#options
+    const { vectorFields, meta, collectionId, loader } = this.#options
+    const indexes = meta.indexes(collectionId)
     for (const segment of segments) {
       const sealed = this.#sealed.get(segment.id)
       if (sealed === undefined) continue
+      sealed.scalarIndexes.follow(builtScalarIndexes(segment, indexes, vectorFields), {
+        read: (built) => loader.index(built),
+        onBad: (built, error) => this.#tellBad(sealed, built, error),
+      })
       for (const { fieldId, index } of vectorFields.values()) {
         const built = segment.indexes.find((candidate) => candidate.indexId === index.id)
         if (built?.state !== 'finished' || built.path === '' || sealed.hasIndex(fieldId)) continue
@@ -201,10 +207,14 @@ export class LoadedShard {
     try {
       await sealed.attachIndex(fieldId, this.#options.loader.indexPath(built.path), built.crc32)
     } catch (error) {
-      if (this.#options.signal.aborted || this.#badIndexes.has(built.path)) return
-      this.#badIndexes.add(built.path)
-      this.#options.onBadIndex(sealed.id, built, error)
+      this.#tellBad(sealed, built, error)
     }
+  }
+
+  #tellBad(sealed: SealedSegment, built: SegmentIndexMeta, error: unknown): void {
+    if (this.#options.signal.aborted || this.#badIndexes.has(built.path)) return
+    this.#badIndexes.add(built.path)
+    this.#options.onBadIndex(sealed.id, built, error)
   }
 
   #drop(id: bigint): void {

@@ -2,6 +2,8 @@
 import type { NodeClock } from '../edge/system.ts'
 import type { CompiledFilter } from '../filter/index.ts'
 import type { PrimaryKey } from '../model/primary-keys.ts'
+import { findCandidates, openIndexes } from './candidates.ts'
+import { markCandidates } from './indexed-mask.ts'
 import type { SegmentView } from './segment-view.ts'
 
 export interface RowMask {
@@ -10,6 +12,8 @@ export interface RowMask {
   readonly count: number
   /** Rows of the view when the mask was asked for. */
   readonly length: number
+  /** Rows whose values, or whose places in an index, were looked at for it. */
+  readonly examined: number
 }
 
 const SLICE_MS = 5
@@ -34,7 +38,7 @@ const kept = new WeakMap<SegmentView, Map<CompiledFilter | undefined, Kept>>()
 export async function rowMask(view: SegmentView, filter: CompiledFilter | undefined, clock: NodeClock): Promise<RowMask> {
   const { length } = view
   const { deadCount } = view.tombstones
-  if (filter === undefined && deadCount === 0) return { bytes: undefined, count: length, length }
+  if (filter === undefined && deadCount === 0) return { bytes: undefined, count: length, length, examined: 0 }
   const keys = filter?.primaryKeyBound
   if (filter !== undefined && keys !== undefined && keys.length * ROWS_PER_KEY < length) return keyMask(view, filter, keys)
   let masks = kept.get(view)
@@ -54,8 +58,10 @@ function keyMask(view: SegmentView, filter: CompiledFilter, keys: readonly Prima
   const bytes = sharedBytes(length)
   const bit = Uint8Array.of(1)
   let count = 0
+  let examined = 0
   for (const key of new Set(keys)) {
     for (const row of keyIndex.rows(key)) {
+      examined++
       if (row >= length || !tombstones.isAlive(row)) continue
       if (filter.primaryKeys === undefined) filter.evaluate(view, row, row + 1, bit)
       if (bit[0] !== 1) continue
@@ -63,19 +69,23 @@ function keyMask(view: SegmentView, filter: CompiledFilter, keys: readonly Prima
       count++
     }
   }
-  return { bytes, count, length }
+  return { bytes, count, length, examined }
 }
 
 function aliveMask({ length, tombstones }: SegmentView): RowMask {
   const bytes = sharedBytes(length)
   bytes.set(tombstones.alive.subarray(0, length))
-  return { bytes, count: length - tombstones.deadCount, length }
+  return { bytes, count: length - tombstones.deadCount, length, examined: length }
 }
 
 async function filterMask(view: SegmentView, filter: CompiledFilter, clock: NodeClock): Promise<RowMask> {
   const { length, tombstones } = view
   const alive = tombstones.deadCount > 0 ? tombstones.alive.slice(0, length) : undefined
   const bytes = sharedBytes(length)
+  const opening = openIndexes(view, filter)
+  if (opening !== undefined) await opening
+  const candidates = findCandidates(view, filter)
+  if (candidates !== undefined) return { bytes, count: await markCandidates(view, filter, candidates, alive, bytes, clock), length, examined: candidates.count }
   let count = 0
   let sliceStart = clock.monotonic()
   for (let begin = 0; begin < length; begin += filter.sliceRows) {
@@ -88,7 +98,7 @@ async function filterMask(view: SegmentView, filter: CompiledFilter, clock: Node
       sliceStart = clock.monotonic()
     }
   }
-  return { bytes, count, length }
+  return { bytes, count, length, examined: length }
 }
 
 /** @returns how many remain. */
@@ -120,7 +130,7 @@ export function withoutNulls(view: SegmentView, fieldId: number, base: RowMask):
   const bytes = sharedBytes(base.length)
   bytes.set(column.valid.subarray(0, base.length))
   const count = withoutDead(bytes, 0, base.bytes)
-  const mask = { bytes, count, length: base.length }
+  const mask = { ...base, bytes, count }
   ofView.set(fieldId, { base: base.bytes, mask })
   return mask
 }

@@ -4,6 +4,7 @@ import type { Column } from '../model/column.ts'
 import type { SegmentMeta } from '../model/meta.ts'
 import type { PrimaryKeys } from '../model/primary-keys.ts'
 import { sortedKeyIndex, type KeyIndex } from './key-index.ts'
+import { ScalarIndexes } from './scalar-indexes.ts'
 import type { SegmentView } from './segment-view.ts'
 import { Tombstones } from './tombstones.ts'
 import type { VectorField } from './vector-field.ts'
@@ -22,6 +23,7 @@ export class SealedSegment implements SegmentView {
   readonly keys: PrimaryKeys
   readonly keyIndex: KeyIndex
   readonly tombstones: Tombstones
+  readonly scalarIndexes: ScalarIndexes
   readonly #meta: SegmentMeta
   readonly #columns: ReadonlyMap<number, Column>
   readonly #engine: Engine
@@ -37,6 +39,7 @@ export class SealedSegment implements SegmentView {
     this.keys = keys
     this.keyIndex = sortedKeyIndex(keys)
     this.tombstones = new Tombstones(rows.length)
+    this.scalarIndexes = new ScalarIndexes(this)
     for (const field of vectorFields) this.#register(field)
   }
 
@@ -71,6 +74,7 @@ export class SealedSegment implements SegmentView {
   release(): void {
     for (const setId of this.#sets.values()) this.#engine.dropSet(setId)
     this.#sets.clear()
+    this.scalarIndexes.clear()
     this.#indexed.clear()
   }
 

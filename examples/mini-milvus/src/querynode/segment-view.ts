@@ -2,6 +2,7 @@
 import type { ColumnSource } from '../model/column.ts'
 import type { PrimaryKeys } from '../model/primary-keys.ts'
 import type { KeyIndex } from './key-index.ts'
+import type { ScalarIndexes } from './scalar-indexes.ts'
 import type { Tombstones } from './tombstones.ts'
 
 export interface SegmentView extends ColumnSource {
@@ -14,6 +15,8 @@ export interface SegmentView extends ColumnSource {
   readonly sortedByKey: boolean
   readonly keyIndex: KeyIndex
   readonly tombstones: Tombstones
+  /** Of scalar fields; growing rows have none. */
+  readonly scalarIndexes?: ScalarIndexes | undefined
   /** Name of this segment's vectors of a field in the engine; registers what came since the last call. */
   vectorSet(fieldId: number): string | undefined
   /** An index stands behind the vectors of this field. */

@@ -1,0 +1,139 @@
+/** Scalar indexes through the client: built, told, used, dropped, and healed when their file is damaged. */
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { startTestNode, type TestNode } from './support.ts'
+
+const ROWS = 1200
+const collection_name = 'shop'
+const indexed = { price: 'STL_SORT', city: 'INVERTED', sold: 'BITMAP', name: 'Trie', tags: 'INVERTED', grade: 'AUTOINDEX' }
+const cities = ['Bern', 'Berlin', 'Lima', 'Oslo']
+const rows = Array.from({ length: ROWS }, (_, id) => ({
+  id,
+  price: ((id * 7919) % 1000) / 4,
+  city: id % 11 === 0 ? null : cities[id % 4],
+  sold: id % 3 === 0,
+  name: `n${id % 300}`,
+  tags: [id % 50, (id * 3) % 50],
+  grade: id % 20,
+  vec: [id, 1],
+}))
+
+let folder = ''
+let test: TestNode | undefined
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'timetick-scalar-'))
+})
+afterEach(async () => {
+  await stop()
+  await rm(folder, { recursive: true, force: true })
+})
+
+async function stop(): Promise<void> {
+  await test?.close()
+  test = undefined
+}
+
+async function start(): Promise<TestNode> {
+  test = await startTestNode({ dataDir: folder, parameters: { 'indexNode.minRows': 100 } })
+  return test
+}
+
+async function fill({ client }: TestNode): Promise<void> {
+  await client.createCollection({
+    collection_name,
+    fields: [
+      { name: 'id', data_type: 5, is_primary_key: true },
+      { name: 'price', data_type: 10 },
+      { name: 'city', data_type: 21, max_length: 20, nullable: true },
+      { name: 'sold', data_type: 1 },
+      { name: 'name', data_type: 21, max_length: 20 },
+      { name: 'tags', data_type: 22, element_type: 4, max_capacity: 4 },
+      { name: 'grade', data_type: 2 },
+      { name: 'vec', data_type: 101, dim: 2 },
+    ],
+    index_params: [{ field_name: 'vec', index_type: 'FLAT', metric_type: 'L2' }],
+    consistency_level: 'Strong',
+  })
+  await client.insert({ collection_name, data: rows })
+  await client.flushSync({ collection_names: [collection_name] })
+}
+
+const files = async (): Promise<string[]> => (await readdir(join(folder, 'objects'), { recursive: true })).filter((name) => name.endsWith('.sorted'))
+
+async function untilBuilt({ client }: TestNode, fields: readonly string[]): Promise<void> {
+  for (const field_name of fields) {
+    await expect
+      .poll(async () => {
+        const [index] = (await client.describeIndex({ collection_name, field_name })).index_descriptions
+        return [index?.state, Number(index?.indexed_rows), Number(index?.pending_index_rows)]
+      }, { timeout: 20_000 })
+      .toEqual(['Finished', ROWS, 0])
+    expect((await client.getIndexState({ collection_name, field_name })).state).toBe('Finished')
+  }
+}
+
+type Test = (row: (typeof rows)[number]) => boolean
+const filters: readonly (readonly [string, Test])[] = [
+  ['price == 12.5', (row) => row.price === 12.5],
+  ['20 <= price < 25', (row) => row.price >= 20 && row.price < 25],
+  ['city == "Lima"', (row) => row.city === 'Lima'],
+  ['city like "Ber%" and grade == 3', (row) => row.city?.startsWith('Ber') === true && row.grade === 3],
+  ['not (city in ["Bern", "Oslo", "Lima"])', (row) => row.city === 'Berlin'],
+  ['sold == true and name == "n30"', (row) => row.sold && row.name === 'n30'],
+  ['name in ["n1", "n2", "n299"]', (row) => ['n1', 'n2', 'n299'].includes(row.name)],
+  ['array_contains(tags, 7)', (row) => row.tags.includes(7)],
+  ['array_contains_all(tags, [1, 3])', (row) => row.tags.includes(1) && row.tags.includes(3)],
+  ['grade == 19 or price < 1', (row) => row.grade === 19 || row.price < 1],
+]
+
+async function checkAnswers({ client }: TestNode): Promise<void> {
+  for (const [filter, holds] of filters) {
+    const expected = rows.filter(holds).map(({ id }) => String(id))
+    const { data } = await client.query({ collection_name, filter, output_fields: ['id'], limit: ROWS })
+    expect({ filter, ids: data.map(({ id }) => String(id)) }).toEqual({ filter, ids: expected })
+    const { results } = await client.search({ collection_name, data: [0, 1], filter, limit: 5 })
+    expect({ filter, ids: results.map(({ id }) => String(id)) }).toEqual({ filter, ids: expected.slice(0, 5) })
+  }
+}
+
+it('builds them, tells how far it is, answers as a scan would, also after a restart, and drops their files', async () => {
+  const before = await start()
+  await fill(before)
+  await before.client.loadCollectionSync({ collection_name })
+  await checkAnswers(before)
+  for (const [field_name, index_type] of Object.entries(indexed)) expect((await before.client.createIndex({ collection_name, field_name, index_type })).error_code).toBe('Success')
+  await untilBuilt(before, Object.keys(indexed))
+  expect(await files()).toHaveLength(Object.keys(indexed).length)
+  await checkAnswers(before)
+  await stop()
+
+  const after = await start()
+  await after.client.loadCollectionSync({ collection_name })
+  await untilBuilt(after, Object.keys(indexed))
+  await checkAnswers(after)
+  for (const field_name of ['city', 'tags']) await after.client.dropIndex({ collection_name, field_name })
+  await expect.poll(files, { timeout: 20_000 }).toHaveLength(Object.keys(indexed).length - 2)
+  await checkAnswers(after)
+})
+
+it('answers without a damaged file, says so, and builds it again', async () => {
+  const before = await start()
+  await fill(before)
+  await before.client.createIndex({ collection_name, field_name: 'city', index_type: 'INVERTED' })
+  await untilBuilt(before, ['city'])
+  await before.client.loadCollectionSync({ collection_name })
+  await stop()
+  const [name = ''] = await files()
+  const path = join(folder, 'objects', name)
+  const good = await readFile(path)
+  await writeFile(path, Buffer.from(good).fill(7, 40, 44))
+
+  const after = await start()
+  await after.client.loadCollectionSync({ collection_name })
+  await checkAnswers(after)
+  await expect.poll(async () => (await readFile(path)).equals(good), { timeout: 20_000 }).toBe(true)
+  await untilBuilt(after, ['city'])
+  await checkAnswers(after)
+})

@@ -1,0 +1,132 @@
+import { describe, expect, test } from 'vitest'
+import { systemClock } from '../../src/edge/system.ts'
+import { compileFilter } from '../../src/filter/index.ts'
+import type { SegmentIndexMeta } from '../../src/model/meta.ts'
+import { isPrimaryKeyColumn } from '../../src/model/primary-keys.ts'
+import { sortedKeyIndex } from '../../src/querynode/key-index.ts'
+import { rowMask, type RowMask } from '../../src/querynode/row-mask.ts'
+import { ScalarIndexes } from '../../src/querynode/scalar-indexes.ts'
+import type { SegmentView } from '../../src/querynode/segment-view.ts'
+import { Tombstones } from '../../src/querynode/tombstones.ts'
+import { isIndexedColumn, writeSortedFile } from '../../src/scalar/index.ts'
+import { Dice } from '../filter/random.ts'
+import { type Row, schema, sourceOf } from '../filter/table.ts'
+
+const ROWS = 20_000
+const source = (() => {
+  const d = new Dice(5)
+  return sourceOf(
+    Array.from({ length: ROWS }, (_, id): Row => ({
+      id: BigInt(id),
+      i32: id % 100,
+      i64: d.chance(0.1) ? null : BigInt(d.below(1000)),
+      name: `item ${id % 500}`,
+      other: d.pick(['red', 'green', 'blue']),
+      flag: id % 1000 === 0,
+      ints: [BigInt(id % 200), BigInt((id + 1) % 200)],
+    })),
+  )
+})()
+const idOf = (name: string): number => schema.fields.find((field) => field.name === name)?.id ?? 0
+const meta: SegmentIndexMeta = { indexId: 1n, state: 'finished', path: 'x.sorted', bytes: 0, crc32: 0, reason: '' }
+
+interface Opened {
+  readonly view: SegmentView
+  readonly reads: string[]
+  readonly bad: unknown[]
+}
+
+function open(names: readonly string[], damaged?: string): Opened {
+  const keys = source.column(idOf('id'))
+  if (!isPrimaryKeyColumn(keys)) throw new Error('no keys')
+  const reads: string[] = []
+  const bad: unknown[] = []
+  const scalarIndexes = new ScalarIndexes(source)
+  scalarIndexes.follow(names.map((name) => ({ fieldId: idOf(name), built: { ...meta, path: name } })), {
+    async read({ path }) {
+      reads.push(path)
+      const column = source.column(idOf(path))
+      if (!isIndexedColumn(column)) throw new Error('not indexed')
+      const { bytes } = writeSortedFile(column)
+      return path === damaged ? bytes.fill(0) : bytes
+    },
+    onBad: (_built, error) => bad.push(error),
+  })
+  const view: SegmentView = {
+    length: ROWS, column: (id) => source.column(id), partitionId: 1n, sealed: true, timestamps: new BigUint64Array(ROWS), keys, sortedByKey: true,
+    keyIndex: sortedKeyIndex(keys), tombstones: new Tombstones(ROWS), scalarIndexes, vectorSet: () => undefined, hasIndex: () => false,
+  }
+  return { view, reads, bad }
+}
+
+const maskOf = (view: SegmentView, text: string): Promise<RowMask> => rowMask(view, compileFilter(text, schema), systemClock)
+
+describe('rows looked at', () => {
+  const cases: readonly (readonly [string, readonly string[], number])[] = [
+    ['i32 == 7', ['i32'], 200],
+    ['i32 in [7, 8, 300]', ['i32'], 400],
+    ['3 < i32 <= 5', ['i32'], 400],
+    ['i32 >= 3 and i32 < 4', ['i32'], 200],
+    ['not (i32 != 7)', ['i32'], 200],
+    ['i32 == 7 or i32 == 9', ['i32'], 400],
+    ['name == "item 12"', ['name'], 40],
+    ['name like "item 12%"', ['name'], 440],
+    ['flag == true', ['flag'], 20],
+    ['array_contains(ints, 5)', ['ints'], 200],
+    ['array_contains_any(ints, [5, 17])', ['ints'], 400],
+    // The others are tested for the rows of the narrowest.
+    ['i32 == 7 and name == "item 7"', ['i32', 'name'], 40],
+    ['i32 == 7 and other == "red"', ['i32'], 200],
+    ['flag == true and doc["x"] > 1 and i64 is not null', ['flag'], 20],
+    ['array_contains_all(ints, [5, 6])', ['ints'], 200],
+    ['not (i32 != 7 or other != "red")', ['i32'], 200],
+  ]
+  for (const [text, names, examined] of cases) {
+    test(`${text}: ${examined}`, async () => {
+      const found = await maskOf(open(names).view, text)
+      const scanned = await maskOf(open([]).view, text)
+      expect(scanned.examined).toBe(ROWS)
+      expect(found.examined).toBe(examined)
+      expect(found.count).toBe(scanned.count)
+      expect(found.bytes).toEqual(scanned.bytes)
+    })
+  }
+
+  for (const text of ['i32 > 20', 'other == "red"', 'i32 == 7 or doc["x"] == 1', 'i64 is null', 'not (name like "item 1%2")', 'name like "%12"', 'other == "red" or other == "blue"']) {
+    test(`${text}: all, for an index would not be faster`, async () => {
+      const found = await maskOf(open(['i32', 'i64', 'name', 'other', 'flag', 'ints']).view, text)
+      expect(found.examined).toBe(ROWS)
+      expect(found.bytes).toEqual((await maskOf(open([]).view, text)).bytes)
+    })
+  }
+})
+
+test('dead rows are not in the mask', async () => {
+  const { view } = open(['i32'])
+  view.tombstones.kill(7)
+  view.tombstones.kill(8)
+  const { bytes, count } = await maskOf(view, 'i32 == 7')
+  expect([count, bytes?.[7], bytes?.[107]]).toEqual([199, 0, 1])
+})
+
+test('a file is read when a filter first asks for its field, and once', async () => {
+  const { view, reads } = open(['i32', 'name'])
+  await Promise.all([maskOf(view, 'i32 == 1'), maskOf(view, 'i32 == 2')])
+  await maskOf(view, 'i32 == 3')
+  expect(reads).toEqual(['i32'])
+  await maskOf(view, 'name == "item 3" and i32 == 3')
+  expect(reads).toEqual(['i32', 'name'])
+})
+
+test('a file that cannot be used is told once, and columns are read', async () => {
+  const { view, bad } = open(['i32'], 'i32')
+  for (const text of ['i32 == 1', 'i32 == 2']) expect((await maskOf(view, text)).examined).toBe(ROWS)
+  expect(bad).toHaveLength(1)
+})
+
+test('many keys cost more than a scan', async () => {
+  const { view } = open(['i64'])
+  const list = (count: number): string => Array.from({ length: count }, (_, i) => i + 5000).join(', ')
+  expect((await maskOf(view, `i64 in [${list(100)}]`)).examined).toBe(0)
+  expect((await maskOf(view, `i64 in [${list(1000)}]`)).examined).toBe(ROWS)
+})

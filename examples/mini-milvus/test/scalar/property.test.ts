@@ -1,0 +1,47 @@
+import { expect, test } from 'vitest'
+import { systemClock } from '../../src/edge/system.ts'
+import { compileFilter } from '../../src/filter/index.ts'
+import type { SegmentView } from '../../src/querynode/segment-view.ts'
+import { candidatesOf } from '../../src/querynode/candidates.ts'
+import { markCandidates } from '../../src/querynode/indexed-mask.ts'
+import { text } from '../filter/naive.ts'
+import { Dice, randomNode, randomRow } from '../filter/random.ts'
+import { schema, sourceOf } from '../filter/table.ts'
+import { indexAll } from './indexed.ts'
+
+const ROWS = 80
+const FILTERS = 40
+const ROUNDS = process.env['TIMETICK_RING'] === 'ci' ? 400 : process.env['TIMETICK_RING'] === 'soak' ? 2000 : 30
+
+test('a filter answered by indexes gives the rows that a scan gives', async () => {
+  const { SCALAR_SEED: fixed } = process.env
+  const seeds = fixed === undefined ? Array.from({ length: ROUNDS }, (_, i) => i + 1) : [Number(fixed)]
+  let answered = 0
+  let exact = 0
+  for (const seed of seeds) {
+    const d = new Dice(seed)
+    const source = sourceOf(Array.from({ length: ROWS }, (_, id) => randomRow(d, id)))
+    const indexes = indexAll(schema, source)
+    const alive = d.chance(0.5) ? undefined : Uint8Array.from({ length: ROWS }, () => (d.chance(0.8) ? 1 : 0))
+    for (let round = 0; round < FILTERS; round++) {
+      const written = text(randomNode(d, 0))
+      const filter = compileFilter(written, schema)
+      const candidates = filter.probe && candidatesOf(indexes, filter.probe)
+      if (candidates === undefined) continue
+      answered++
+      if (candidates.exact) exact++
+      const expected = new Uint8Array(ROWS)
+      filter.evaluate(source, 0, ROWS, expected)
+      for (let row = 0; row < ROWS; row++) if (alive?.[row] === 0) expected[row] = 0
+      const bytes = new Uint8Array(ROWS)
+      const count = await markCandidates(source as SegmentView, filter, candidates, alive, bytes, systemClock)
+      const isRight = bytes.every((bit, row) => bit === expected[row])
+      if (!isRight || count !== expected.reduce((sum, bit) => sum + bit, 0) || candidates.count < count) {
+        expect.fail(`SCALAR_SEED=${seed}: ${written} gave ${[...bytes].join('')} (${count} of ${candidates.count}), expected ${[...expected].join('')}`)
+      }
+    }
+  }
+  // Or nothing was tested.
+  expect(answered).toBeGreaterThan(seeds.length * FILTERS * 0.2)
+  expect(exact).toBeGreaterThan(seeds.length * FILTERS * 0.1)
+})
