@@ -1,7 +1,7 @@
 /** Results of searches and queries as bytes. What every search has is written by hand: most of a small answer's cost was here. */
 import { encodeMessage } from '../wire/index.ts'
 import type { IDs, Init, QueryResults, SearchResultData, SearchResults } from '../wire/index.ts'
-import { join, packLongs, varints, wrap } from './wire-parts.ts'
+import { join, packLongs, wrap } from './wire-parts.ts'
 
 const encoder = new TextEncoder()
 const FIRST = Uint32Array.of(0)
