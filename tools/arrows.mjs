@@ -67,7 +67,8 @@ function siblingProblem(file, workspace, target, found) {
   const area = workspace.dir.split('/')[0]
   if (area !== 'packages') {
     const narrow = NARROW_EXAMPLES[workspace.dir] ?? NARROW_EXAMPLES[workspace.dir.split('/').slice(0, 2).join('/')]
-    if (narrow !== undefined && !narrow.includes(target.name)) return `${workspace.dir} may import only ${narrow.join(', ')}`
+    const isTool = target.dir === 'tools' && !file.startsWith(`${workspace.dir}/src/`)
+    if (narrow !== undefined && !isTool && !narrow.includes(target.name)) return `${workspace.dir} may import only ${narrow.join(', ')}`
     return undefined
   }
   if (target.dir.startsWith('examples/')) return 'a package may not import an example'
