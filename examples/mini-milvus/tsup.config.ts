@@ -1,7 +1,7 @@
 import { defineConfig } from 'tsup'
 
 export default defineConfig({
-  entry: { index: 'src/index.ts', cli: 'src/cli.ts', 'engine-worker': 'src/engine/worker.ts' },
+  entry: { index: 'src/index.ts', cli: 'src/cli.ts', 'engine-worker': 'src/engine/worker.ts', 'import-worker': 'src/bulk/worker.ts' },
   format: ['esm'],
   target: 'es2023',
   platform: 'node',

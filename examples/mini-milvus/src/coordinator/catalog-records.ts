@@ -10,7 +10,10 @@
  *     segment/<collection id>/<segment id>  SegmentMeta
  *     flushed/<collection id>/<vchannel>    timestamp
  *     checkpoint/<pchannel>                 position, as the data node gave it
+ *     import/<job id>                       ImportJobMeta
+ *     import-part/<job id>/<number>         ImportPartMeta
  */
+import type { ImportJobMeta, ImportPartMeta } from '../model/import-job.ts'
 import {
   type AliasMeta,
   type CollectionMeta,
@@ -32,6 +35,8 @@ export type CatalogRecord =
   | { readonly kind: 'segment'; readonly collectionId: bigint; readonly id: bigint; readonly value: SegmentMeta | undefined }
   | { readonly kind: 'flushed'; readonly collectionId: bigint; readonly vchannel: string; readonly value: bigint | undefined }
   | { readonly kind: 'checkpoint'; readonly pchannel: string; readonly value: string | undefined }
+  | { readonly kind: 'import'; readonly id: bigint; readonly value: ImportJobMeta | undefined }
+  | { readonly kind: 'import-part'; readonly jobId: bigint; readonly number: number; readonly value: ImportPartMeta | undefined }
 
 export function recordKey(record: CatalogRecord): string {
   switch (record.kind) {
@@ -51,6 +56,10 @@ export function recordKey(record: CatalogRecord): string {
       return `flushed/${record.collectionId}/${record.vchannel}`
     case 'checkpoint':
       return `checkpoint/${record.pchannel}`
+    case 'import':
+      return `import/${record.id}`
+    case 'import-part':
+      return `import-part/${record.jobId}/${record.number}`
   }
 }
 
@@ -79,6 +88,10 @@ export function parseRecord(key: string, text: string | undefined): CatalogRecor
       return { kind, collectionId: BigInt(first), vchannel: second, value: parse<bigint>(text) }
     case 'checkpoint':
       return { kind, pchannel: key.slice('checkpoint/'.length), value: parse<string>(text) }
+    case 'import':
+      return { kind, id: BigInt(first), value: parse<ImportJobMeta>(text) }
+    case 'import-part':
+      return { kind, jobId: BigInt(first), number: Number(second), value: parse<ImportPartMeta>(text) }
     default:
       return undefined
   }

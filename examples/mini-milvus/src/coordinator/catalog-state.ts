@@ -1,4 +1,5 @@
 /** The catalog's mirror in memory: everything readers ask, synchronously. It changes only by `apply`. */
+import type { ImportJobMeta, ImportPartMeta } from '../model/import-job.ts'
 import type { AliasMeta, CollectionMeta, DatabaseMeta, IndexMeta, LoadMeta, PartitionMeta, SegmentMeta } from '../model/meta.ts'
 import { collectionNotFound, databaseNotFound, partitionNotFound } from '../server/status.ts'
 import type { MetaChange } from './api.ts'
@@ -18,6 +19,8 @@ export class CatalogState {
   readonly #segmentsOf = new Map<bigint, Map<bigint, SegmentMeta>>()
   readonly #flushed = new Map<bigint, Map<string, bigint>>()
   readonly #checkpoints = new Map<string, string>()
+  readonly #imports = new Map<bigint, ImportJobMeta>()
+  readonly #importParts = new Map<bigint, Map<number, ImportPartMeta>>()
 
   databases(): readonly DatabaseMeta[] {
     return [...this.#databases.values()]
@@ -109,6 +112,19 @@ export class CatalogState {
     return this.#checkpoints.get(pchannel)
   }
 
+  /** In order of creation. */
+  imports(): readonly ImportJobMeta[] {
+    return [...this.#imports.values()].sort((a, b) => compare(a.id, b.id))
+  }
+
+  import(id: bigint): ImportJobMeta | undefined {
+    return this.#imports.get(id)
+  }
+
+  importParts(jobId: bigint): readonly ImportPartMeta[] {
+    return [...(this.#importParts.get(jobId)?.values() ?? [])].sort((a, b) => a.number - b.number)
+  }
+
   /** The change to announce, if it is one that is announced and something changed. */
   apply(record: CatalogRecord): MetaChange | undefined {
     switch (record.kind) {
@@ -138,6 +154,12 @@ export class CatalogState {
         return undefined
       case 'checkpoint':
         setOrDelete(this.#checkpoints, record.pchannel, record.value)
+        return undefined
+      case 'import':
+        setOrDelete(this.#imports, record.id, record.value)
+        return undefined
+      case 'import-part':
+        setNested(this.#importParts, record.jobId, record.number, record.value)
         return undefined
     }
   }

@@ -8,6 +8,7 @@ import { type CatalogContext, type CatalogLimits, defaultCatalogLimits } from '.
 import * as databases from './catalog-databases.ts'
 import * as fields from './catalog-fields.ts'
 import { changeFunctions } from './catalog-functions.ts'
+import * as imports from './catalog-imports.ts'
 import * as indexes from './catalog-indexes.ts'
 import * as partitions from './catalog-partitions.ts'
 import { type CatalogRecord, parseRecord, recordKey, recordText } from './catalog-records.ts'
@@ -27,7 +28,7 @@ export interface CatalogOptions {
   readonly limits?: Partial<CatalogLimits> | undefined
 }
 
-export interface Catalog extends MetaReader, CatalogWriter, SegmentWriter {
+export interface Catalog extends MetaReader, CatalogWriter, SegmentWriter, imports.ImportReader, imports.ImportWriter {
   /** Resolves when no change is under way. */
   settled(): Promise<void>
 }
@@ -229,6 +230,18 @@ class KVCatalog extends CatalogState implements Catalog {
   }
   replaceSegments(remove: readonly bigint[], add: readonly SegmentMeta[]): Promise<void> {
     return segments.replaceSegments(this.#context, remove, add)
+  }
+  addImport(...args: Parameters<imports.ImportWriter['addImport']>): Promise<void> {
+    return imports.addImport(this.#context, ...args)
+  }
+  saveImport(...args: Parameters<imports.ImportWriter['saveImport']>): Promise<void> {
+    return imports.saveImport(this.#context, ...args)
+  }
+  commitImport(id: bigint): ReturnType<imports.ImportWriter['commitImport']> {
+    return imports.commitImport(this.#context, id)
+  }
+  removeImport(id: bigint): Promise<void> {
+    return imports.removeImport(this.#context, id)
   }
   saveCheckpoint(pchannel: string, position: string): Promise<void> {
     return this.#change(() => [{ kind: 'checkpoint', pchannel, value: position }])

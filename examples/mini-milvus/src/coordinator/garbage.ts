@@ -6,6 +6,8 @@ import type { MetaReader } from './api.ts'
 export interface GarbageCollectorOptions {
   readonly meta: MetaReader
   readonly storage: ObjectStorage
+  /** Segments that are written and not in the metadata yet, as of imports. */
+  readonly isPending?: ((segmentId: bigint) => boolean) | undefined
   readonly onWarning: (message: string, error: unknown) => void
 }
 
@@ -29,10 +31,10 @@ export class GarbageCollector {
 
   /** Before any writer starts: what a crash left behind. */
   async sweep(): Promise<void> {
-    const { meta, storage } = this.#options
+    const { meta, storage, isPending = () => false } = this.#options
     for (const { key } of await storage.list('segments/')) {
       const [, , segment] = key.split('/')
-      if (segment !== undefined && /^\d+$/.test(segment) && meta.segment(BigInt(segment)) === undefined) await storage.delete(key)
+      if (segment !== undefined && /^\d+$/.test(segment) && meta.segment(BigInt(segment)) === undefined && !isPending(BigInt(segment))) await storage.delete(key)
     }
   }
 

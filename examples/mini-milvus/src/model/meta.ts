@@ -102,6 +102,8 @@ export interface SegmentMeta {
   readonly path: string
   readonly crc32: number
   readonly indexes: readonly SegmentIndexMeta[]
+  /** Of an import: when all rows of the file were written, whatever the file says; it was not known then. */
+  readonly rowsTs?: bigint | undefined
 }
 
 export const DEFAULT_PARTITION = '_default'

@@ -9,6 +9,7 @@ import { createCompactionHandlers } from '../proxy/compaction.ts'
 import { createDdlHandlers, type DdlProgress, type IndexProgress } from '../proxy/ddl.ts'
 import { createDmlHandlers } from '../proxy/dml.ts'
 import { createDqlHandlers } from '../proxy/dql.ts'
+import { createImportHandlers } from '../proxy/import.ts'
 import { createFlushHandlers } from '../proxy/flush.ts'
 import { createNodeInfoHandlers } from '../proxy/node-info.ts'
 import { createSegmentHandlers } from '../proxy/query-segments.ts'
@@ -51,6 +52,7 @@ export function createHandlers(options: HandlersOptions): HandlerTable {
     ...createFlushHandlers({ meta: catalog, now, flushShard: (key, ts) => roles.flushShard(key, ts), wallClock: () => clock.now() }),
     ...createSegmentHandlers({ meta: catalog, queryNode }),
     ...createCompactionHandlers({ meta: catalog, compactor: () => roles.compactor.current, allocateId: () => time.ids.allocOne(), segmentBytes: () => parameters.getBytes('dataNode.sealBytes') }),
+    ...createImportHandlers({ meta: catalog, importer: () => roles.importer.current }),
     ...createNodeInfoHandlers({ meta: catalog, queryNode, version: `mini-milvus-${version}`, now: () => clock.now(), usage: systemUsage }),
   }
 }

@@ -4,7 +4,10 @@ import type { GlobalParamsTable } from '@timetick/paramtable'
 import type { Watchdog } from '@timetick/watchdog'
 import type { Catalog } from '../coordinator/catalog.ts'
 import { Compactor } from '../coordinator/compactor.ts'
+import { createFolderSource, createStorageSource } from '../bulk/import-source.edge.ts'
+import { runInThread } from '../bulk/run-in-thread.edge.ts'
 import { GarbageCollector } from '../coordinator/garbage.ts'
+import { Importer } from '../coordinator/importer.ts'
 import { IndexBuilder } from '../coordinator/index-builder.ts'
 import { startDataNode, type DataNode } from '../datanode/data-node.ts'
 import type { ShardKey } from '../datanode/shard-buffer.ts'
@@ -34,6 +37,7 @@ export interface Roles {
   readonly dataNode: Role<DataNode>
   readonly queryNode: Role<QueryNode>
   readonly compactor: Role<Compactor>
+  readonly importer: Role<Importer>
   flushShard(key: ShardKey, ts: bigint): Promise<void>
   close(): Promise<void>
 }
@@ -43,7 +47,7 @@ const NODE_ID = 1n
 
 export async function startRoles(options: RolesOptions): Promise<Roles> {
   const { catalog, storage, watchdog, clock, parameters, onWarning } = options
-  const garbage = new GarbageCollector({ meta: catalog, storage, onWarning })
+  const garbage = new GarbageCollector({ meta: catalog, storage, isPending: pendingOf(catalog), onWarning })
   await garbage.sweep()
   const role = <T extends RoleInstance>(id: string, open: (onFailure: (error: Error) => void) => Promise<T>): Role<T> =>
     new Role({ id, open, watchdog, clock, beatMs: parameters.getDurationMs('watchdog.interval'), onFailure: (name, error) => onWarning(`${name} failed`, error) })
@@ -51,13 +55,14 @@ export async function startRoles(options: RolesOptions): Promise<Roles> {
   const queryNode: Role<QueryNode> = role('query-node', (onFailure) => openQueryNode(options, () => dataNode, onFailure))
   const indexNode = role('index-node', async () => openIndexNode(options))
   const compactor: Role<Compactor> = role('compactor', async () => openCompactor(options))
+  const importer: Role<Importer> = role('importer', async () => openImporter(options, () => queryNode))
   const started: Role<RoleInstance>[] = []
   const close = async (): Promise<void> => {
     for (const item of started.reverse()) await item.close()
     await garbage.close()
   }
   try {
-    for (const item of [dataNode, queryNode, indexNode, compactor]) {
+    for (const item of [dataNode, queryNode, indexNode, compactor, importer]) {
       await item.start()
       started.push(item)
     }
@@ -65,7 +70,7 @@ export async function startRoles(options: RolesOptions): Promise<Roles> {
     await close()
     throw error
   }
-  return { dataNode, queryNode, compactor, flushShard: (key, ts) => dataNode.current.flushShard(key, ts), close }
+  return { dataNode, queryNode, compactor, importer, flushShard: (key, ts) => dataNode.current.flushShard(key, ts), close }
 }
 
 function openDataNode({ catalog, mq, storage, ticks, time, pchannels, parameters, clock, onWarning }: RolesOptions, queryNode: () => Role<QueryNode>, onFailure: (error: Error) => void): Promise<DataNode> {
@@ -128,6 +133,33 @@ function openCompactor({ catalog, storage, time, parameters, clock, onWarning }:
     minSegments: parameters.getInt('compaction.minSegments'),
     maxBytes: parameters.getBytes('dataNode.sealBytes'),
     deleteShare: parameters.getFloat('compaction.deleteShare'),
+    onWarning,
+  })
+}
+
+/** Segments of imports that are written and wait for their job's end. */
+function pendingOf(catalog: Catalog): (segmentId: bigint) => boolean {
+  const pending = new Set(catalog.imports().flatMap(({ id }) => catalog.importParts(id).flatMap(({ segments }) => segments.map((segment) => segment.id))))
+  return (segmentId) => pending.has(segmentId)
+}
+
+function openImporter({ catalog, storage, time, parameters, clock, onWarning }: RolesOptions, queryNode: () => Role<QueryNode>): Importer {
+  const path = parameters.getString('import.path')
+  return new Importer({
+    meta: catalog,
+    catalog,
+    storage,
+    source: path === '' ? createStorageSource(storage, 'import/') : createFolderSource(path),
+    run: runInThread,
+    allocateIds: async (count) => (await time.ids.alloc(count)).first,
+    sealBytes: parameters.getBytes('dataNode.sealBytes'),
+    maxFileBytes: parameters.getBytes('import.maxFileBytes'),
+    clock,
+    concurrency: parameters.getInt('import.concurrency'),
+    maxJobs: parameters.getInt('import.maxJobs'),
+    maxFiles: parameters.getInt('import.maxFiles'),
+    retentionMs: parameters.getDurationMs('import.retention'),
+    served: (collectionId) => (queryNode().status() === 'healthy' ? new Set(queryNode().current.segments(collectionId).map(({ segmentId }) => segmentId)) : undefined),
     onWarning,
   })
 }

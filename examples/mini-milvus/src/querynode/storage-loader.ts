@@ -11,7 +11,8 @@ import type { DeleteRecord } from './segment-view.ts'
 export function createSegmentLoader(storage: ObjectStorage): SegmentLoader {
   return {
     async rows(segment, schema): Promise<SealedRows> {
-      return readSegmentFile({ bytes: await readShared(storage, segment), schema, crc32: segment.crc32, key: segment.path })
+      const rows = await readSegmentFile({ bytes: await readShared(storage, segment), schema, crc32: segment.crc32, key: segment.path })
+      return segment.rowsTs === undefined ? rows : { ...rows, timestamps: new BigUint64Array(rows.length).fill(segment.rowsTs) }
     },
     async deletes(segment, schema) {
       const { primaryKeys, timestamps } = await readDeltaFile({ bytes: await readShared(storage, segment), schema, crc32: segment.crc32, key: segment.path })

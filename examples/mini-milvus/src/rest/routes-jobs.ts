@@ -35,7 +35,16 @@ function shownJob(job: GetImportStateResponse, collectionName: string | undefine
     importedRows: Number(job.row_count),
     totalRows: Number(infos.get('total_rows') ?? job.row_count),
     reason: infos.get('failed_reason') || undefined,
+    completeTime: infos.get('complete_time'),
+    ...shownFiles(infos.get('details')),
   }
+}
+
+/** As `Import` told them; the size of all is the job's. */
+function shownFiles(details: string | undefined): object {
+  if (details === undefined) return {}
+  const files = JSON.parse(details) as readonly { readonly fileSize: number }[]
+  return { fileSize: files.reduce((sum, { fileSize }) => sum + fileSize, 0), details: files }
 }
 
 function filesOf(body: Body): readonly string[] {
@@ -76,7 +85,7 @@ const importRoutes: readonly Route[] = [
   progress('jobs/import/get_progress'),
   progress('jobs/import/describe'),
   refused('jobs/import/commit', 'Import', ['jobId*']),
-  refused('jobs/import/abort', 'Import', ['jobId*']),
+  rpcRoute('jobs/import/abort', 'Import', ['jobId*', 'collectionName'], (body) => ({ ...named(body), options: [{ key: 'abort', value: jobOf(body).toString() }] })),
 ]
 
 /** Milvus has no RPC for these in its service: its REST asks other roles. They pass the gate of the RPC that is nearest and say what they are. */
