@@ -14,6 +14,8 @@ export interface InsightCluster {
   /** Its name in paths: letters, digits, dots, hyphens, underscores. */
   readonly id: string
   readonly address: string
+  /** What its cache is kept under, where the address may be another one next time. Default: the address. */
+  readonly layer?: string | undefined
   readonly source: () => InsightSource
   /** Stays connected without readers: the node's own. */
   readonly isPinned?: boolean | undefined

@@ -77,6 +77,11 @@ export class Compactor {
     return this.#requests.get(id)
   }
 
+  /** Those that are not done. */
+  executing(): readonly Readonly<CompactionRequest>[] {
+    return this.#requests.executing()
+  }
+
   async close(): Promise<void> {
     this.#closed = true
     this.#cancelSweep()

@@ -53,6 +53,12 @@ export class ChannelBuffers {
     return bytes
   }
 
+  /** Collections with rows that no segment holds yet. */
+  *unflushedCollections(): Iterable<bigint> {
+    for (const { key, rowCount } of this.#buffers.values()) if (rowCount > 0) yield key.collectionId
+    for (const { collectionId } of this.#inFlight) yield collectionId
+  }
+
   /** Rows of a collection that no segment holds yet. */
   unflushedRows(collectionId: bigint, partitionId: bigint | undefined): number {
     let rows = 0

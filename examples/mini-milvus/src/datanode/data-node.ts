@@ -116,6 +116,11 @@ export class DataNode {
     return [...this.#channels.values()].reduce((sum, { buffers }) => sum + buffers.unflushedRows(collectionId, partitionId), 0)
   }
 
+  /** Collections with such rows. */
+  unflushedCollections(): bigint[] {
+    return [...new Set([...this.#channels.values()].flatMap(({ buffers }) => [...buffers.unflushedCollections()]))]
+  }
+
   /** Resolves when these channels have been read up to `ts`. */
   async waitForTicks(pchannels: readonly string[], ts: bigint): Promise<void> {
     await Promise.all(pchannels.map((name) => this.#channel(name).read.wait(ts)))

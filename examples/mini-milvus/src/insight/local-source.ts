@@ -1,59 +1,112 @@
-/** This node as a source of insight: changes of metadata are pushed as they happen, the rest is looked at every few seconds. */
+/** This node as a source of insight: changes of metadata are pushed as they happen, the rest is looked at every second. */
+import type { GlobalParamsTable } from '@timetick/paramtable'
 import type { InsightSource, Sink } from 'timetick-insight/embed'
-import { parseTimestamp } from '@timetick/tso'
 import type { NodeClock } from '../edge/system.ts'
 import type { CollectionMeta } from '../model/meta.ts'
 import type { NodeCore } from '../node/core.ts'
+import type { Staging } from '../staging/staging.ts'
+import type { TaskQueues } from '../server/task-queue.ts'
+import type { CallBoard } from './call-board.ts'
+import type { ClientsSeen } from './clients.ts'
 import type { LocalCalls } from './local-calls.ts'
+import { RateTeller, tellGauges } from './node-gauges.ts'
+import { createParameterTeller, runningTasks, slowRow, streamLags, tellClients, tellMembers, tellStreams } from './node-rows.ts'
 import { aliasRow, collectionKey, collectionRow, databaseRow, indexRow, segmentRow } from './rows.ts'
+import { TaskBoard } from './task-board.ts'
+import type { ProcessUsage } from './usage.edge.ts'
 
 export interface LocalSourceOptions {
   readonly core: Pick<NodeCore, 'catalog' | 'roles' | 'watchdog' | 'ticks' | 'pchannels'>
   readonly clock: NodeClock
   readonly address: string
   readonly version: string
+  /** ms since 1970. */
+  readonly startedAt: number
+  readonly board: CallBoard
+  readonly queues: TaskQueues
+  readonly clients: ClientsSeen
+  readonly staging: Pick<Staging, 'totals'>
+  readonly parameters: GlobalParamsTable
+  readonly usage: () => ProcessUsage
   /** How the page's actions and searches reach the node; without it there are none. */
   readonly calls: LocalCalls | undefined
 }
 
-/** A round tells of all collections; in between, other work runs. */
+/** A round over all collections; in between, other work runs. */
 const COLLECTIONS_PER_TURN = 100
+/** Changes are pushed; this finds what a push might have missed. */
+const RECONCILE_MS = 60_000
 
 export function createLocalSource(options: LocalSourceOptions): InsightSource {
-  const { core, clock, calls } = options
+  const { core, clock, calls, board } = options
   const { catalog } = core
+  const rates = new RateTeller()
+  const tasks = new TaskBoard()
+  const tellParameters = createParameterTeller(options.parameters)
+  /** Collections whose state moves without a change of metadata: they load, are built, or hold rows that no segment has. */
+  const hot = new Set<bigint>()
   let sink: Sink | undefined
   let stopListening = (): void => undefined
+  let reconciledAt = -Infinity
+  let counts: ReadonlyMap<string, number> | undefined
+  let before: readonly bigint[] = []
+  let ratedAt = clock.monotonic()
   const observe = (id: bigint | undefined): void => {
     const collection = id === undefined ? undefined : catalog.collectionById(id)
-    if (sink !== undefined && collection !== undefined) tellCollection(sink, options, collection)
+    if (sink === undefined || collection === undefined) return
+    if (tellCollection(sink, options, collection)) hot.add(collection.id)
+    else hot.delete(collection.id)
   }
   return {
     origin: 'push',
-    intervalMs: 2000,
+    intervalMs: 1000,
     async start(to) {
       sink = to
-      stopListening = catalog.onChange((change) => {
+      const stopChanges = catalog.onChange((change) => {
         if (change.kind === 'collection') {
+          counts = undefined
           const { before, after } = change
           if (before !== undefined && (after === undefined || before.dbName !== after.dbName)) to.drop('collection', collectionKey(before))
+          if (after === undefined) hot.delete(change.id)
           observe(change.id)
         } else if (change.kind === 'load') observe(change.collectionId)
         else observe((change.after ?? change.before)?.collectionId)
       })
+      for (const call of board.slow) to.upsert('slowRequest', call.id, slowRow(call))
+      to.full('slowRequest', '', new Set(board.slow.map(({ id }) => id)))
+      board.onSlow = (call, forgotten) => {
+        to.upsert('slowRequest', call.id, slowRow(call))
+        if (forgotten !== undefined) to.drop('slowRequest', forgotten.id)
+      }
+      stopListening = () => {
+        stopChanges()
+        board.onSlow = undefined
+      }
       return {}
     },
     async refresh(signal) {
       if (sink === undefined) return
-      tellNode(sink, options)
-      tellDatabases(sink, options)
-      for (const [i, collection] of catalog.collections().entries()) {
-        if (i % COLLECTIONS_PER_TURN === COLLECTIONS_PER_TURN - 1) await clock.yieldToLoop()
-        signal.throwIfAborted()
-        tellCollection(sink, options, collection)
+      const lags = streamLags(options)
+      tellMembers(sink, options)
+      tellStreams(sink, options, lags)
+      tellClients(sink, options.clients)
+      tellParameters(sink)
+      const now = clock.monotonic()
+      if (now - reconciledAt >= RECONCILE_MS) {
+        await reconcile(sink, signal)
+        reconciledAt = now
+      } else {
+        // One that was flushed since is looked at once more.
+        const written = unflushed(options)
+        for (const id of new Set([...hot, ...before, ...written])) observe(id)
+        before = written
       }
-      sink.full('collection', '', new Set(catalog.collections().map(collectionKey)))
-      tellGauges(sink, options)
+      counts ??= countByDatabase(catalog.collections())
+      tellDatabases(sink, options, counts)
+      tellTasks(sink, tasks, options, hot)
+      tellGauges(sink, options, lags)
+      rates.tell(sink, board.takeRates(), now - ratedAt)
+      ratedAt = now
     },
     async stop() {
       stopListening()
@@ -61,15 +114,45 @@ export function createLocalSource(options: LocalSourceOptions): InsightSource {
     },
     ...(calls === undefined ? {} : { act: (action, target) => calls.act(action, target), search: (query) => calls.search(query) }),
   }
+
+  async function reconcile(to: Sink, signal: AbortSignal): Promise<void> {
+    for (const [i, { id }] of catalog.collections().entries()) {
+      if (i % COLLECTIONS_PER_TURN === COLLECTIONS_PER_TURN - 1) await clock.yieldToLoop()
+      signal.throwIfAborted()
+      observe(id)
+    }
+    to.full('collection', '', new Set(catalog.collections().map(collectionKey)))
+  }
 }
 
-function tellCollection(sink: Sink, { core }: LocalSourceOptions, collection: CollectionMeta): void {
+/** Collections with rows that no segment holds: their count moves with every insert. */
+function unflushed({ core: { roles } }: LocalSourceOptions): readonly bigint[] {
+  return roles.dataNode.status() === 'healthy' ? roles.dataNode.current.unflushedCollections() : []
+}
+
+function countByDatabase(collections: readonly CollectionMeta[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>()
+  for (const { dbName } of collections) counts.set(dbName, (counts.get(dbName) ?? 0) + 1)
+  return counts
+}
+
+function tellTasks(sink: Sink, tasks: TaskBoard, options: LocalSourceOptions, hot: ReadonlySet<bigint>): void {
+  tasks.see(runningTasks(options, hot), options.clock.now())
+  const rows = tasks.rows()
+  for (const [key, row] of rows) sink.upsert('task', key, row)
+  sink.full('task', '', new Set(rows.keys()))
+}
+
+/** Whether its row moves without a change of metadata. */
+function tellCollection(sink: Sink, { core }: LocalSourceOptions, collection: CollectionMeta): boolean {
   const { catalog, roles } = core
   const key = collectionKey(collection)
   const { dbName: db, id } = collection
   const segments = catalog.segments(id)
   const progress = roles.queryNode.status() === 'healthy' ? roles.queryNode.current.loadProgress(id) : undefined
-  sink.upsert('collection', key, collectionRow(catalog, collection, progress))
+  const growing = roles.dataNode.status() === 'healthy' ? roles.dataNode.current.unflushedRows(id) : 0
+  const row = collectionRow(catalog, collection, progress, growing)
+  sink.upsert('collection', key, row)
   const tell = (kind: 'partition' | 'index' | 'alias' | 'segment' | 'channel', rows: readonly (readonly [string, Parameters<Sink['upsert']>[2]])[]): void => {
     for (const [name, row] of rows) sink.upsert(kind, `${key}/${name}`, row)
     sink.full(kind, `${key}/`, new Set(rows.map(([name]) => `${key}/${name}`)))
@@ -80,36 +163,11 @@ function tellCollection(sink: Sink, { core }: LocalSourceOptions, collection: Co
   tell('alias', catalog.aliases(id).map((alias) => [alias.alias, aliasRow(alias)]))
   tell('segment', segments.map((segment) => [String(segment.id), segmentRow(segment, db)]))
   tell('channel', collection.shards.map(({ vchannel, pchannel }) => [vchannel, { ...own, id: vchannel, name: vchannel, pchannel, checkpoint: { ts: String(catalog.flushedTs(id, vchannel)) } }]))
+  return row.load.state === 'loading' || row.indexState === 'inProgress'
 }
 
-function tellDatabases(sink: Sink, { core: { catalog } }: LocalSourceOptions): void {
+function tellDatabases(sink: Sink, { core: { catalog } }: LocalSourceOptions, counts: ReadonlyMap<string, number>): void {
   const databases = catalog.databases()
-  for (const database of databases) sink.upsert('database', database.name, databaseRow(database, catalog.collections(database.name).length))
+  for (const database of databases) sink.upsert('database', database.name, databaseRow(database, counts.get(database.name) ?? 0))
   sink.full('database', '', new Set(databases.map(({ name }) => name)))
-}
-
-/** The node, its roles as nodes, and what the watchdog thinks of its components. */
-function tellNode(sink: Sink, { core, address, version }: LocalSourceOptions): void {
-  const { roles, watchdog } = core
-  const nodes = [
-    ['proxy', 'healthy'],
-    ['datanode', roles.dataNode.status()],
-    ['querynode', roles.queryNode.status()],
-  ] as const
-  for (const [role, state] of nodes) sink.upsert('node', role, { id: role, name: `mini-milvus ${role}`, role, address, version, state })
-  for (const [id, { phase, restarts, status }] of watchdog.states.components) sink.upsert('watchdog', id, { id, name: id, target: id, state: phase === 'up' ? 'ok' : phase, status: status === undefined ? null : String(status), restarts })
-  sink.full('watchdog', '', new Set(watchdog.states.components.keys()))
-}
-
-function tellGauges(sink: Sink, { core, clock }: LocalSourceOptions): void {
-  const { roles, pchannels, ticks } = core
-  const now = clock.now()
-  const served = roles.queryNode.status() === 'healthy' ? roles.queryNode.current.serviceTimes() : new Map<string, bigint>()
-  for (const channel of pchannels) {
-    const ticked = ticks.lastTick(channel)
-    if (ticked > 0n) sink.gauge(`timetick.lag{${channel}}`, Math.max(0, now - parseTimestamp(ticked).physicalMs))
-    const ts = served.get(channel) ?? 0n
-    if (ts > 0n) sink.gauge(`querynode.lag{${channel}}`, Math.max(0, now - parseTimestamp(ts).physicalMs))
-  }
-  if (roles.dataNode.status() === 'healthy') sink.gauge('datanode.buffered{bytes}', roles.dataNode.current.bufferedBytes())
 }

@@ -1,4 +1,6 @@
 /** Insight inside the node, on the port of its metrics. */
+import type { KVBase } from '@timetick/kv'
+import { openLmdbKV } from '@timetick/kv/lmdb'
 import { createMemoryKV } from '@timetick/kv/memory'
 import type { GlobalParamsTable } from '@timetick/paramtable'
 import { builtAssets, createInsight, type Insight } from 'timetick-insight/embed'
@@ -6,31 +8,39 @@ import type { NodeClock } from '../edge/system.ts'
 import type { NodeCore } from '../node/core.ts'
 import type { NodeLogger } from '../node/logger.ts'
 import { allowAll, type Gate, type HandlerTable } from '../server/handlers.ts'
+import type { TaskQueues } from '../server/task-queue.ts'
 import { version } from '../version.ts'
 import { createLocalCalls } from './local-calls.ts'
 import { createLocalSource } from './local-source.ts'
 import { createLogin } from './login.ts'
+import type { NodeView } from './node-view.ts'
+import { startUsageMeter } from './usage.edge.ts'
 
 export interface MountOptions {
   readonly core: Pick<NodeCore, 'catalog' | 'roles' | 'watchdog' | 'ticks' | 'pchannels'>
   readonly handlers: HandlerTable
   readonly gate: Gate
+  readonly queues: TaskQueues
+  readonly view: NodeView
   readonly parameters: GlobalParamsTable
   readonly clock: NodeClock
   readonly logger: NodeLogger
   /** `host:port` of gRPC. */
   readonly address: string
+  /** The node's folder, where the cache is kept too; undefined: in memory. */
+  readonly dataDir: string | undefined
 }
 
-/** Its cache is in memory: the node itself remembers, and tells all of it again at once. */
-export async function mountInsight({ core, handlers, gate, parameters, clock, logger, address }: MountOptions): Promise<Insight> {
-  const kv = createMemoryKV()
+export async function mountInsight(options: MountOptions): Promise<Insight> {
+  const { clock, logger, parameters, gate, core } = options
+  const kv = await openCache(options)
+  const usage = startUsageMeter()
   const token = parameters.getString('insight.token')
   const insight = createInsight({
     kv,
     clock,
     version,
-    clusters: [{ id: 'local', address, isPinned: true, source: () => createLocalSource({ core, clock, address, version, calls: createLocalCalls(handlers) }) }],
+    clusters: [{ id: 'local', address: options.address, layer: 'local', isPinned: true, source: sourceOf(options, () => usage.read()) }],
     access: { hosts: [parameters.getString('proxy.host'), ...listOf(parameters.getString('insight.hosts'))], token: token === '' ? undefined : token, login: gate === allowAll ? undefined : createLogin(gate, core.catalog) },
     actions: parameters.getBool('insight.actions'),
     config: () => ({ actions: parameters.getBool('insight.actions'), parameters: Object.fromEntries(parameters.dump()) }),
@@ -42,9 +52,26 @@ export async function mountInsight({ core, handlers, gate, parameters, clock, lo
     ...insight,
     async close() {
       await insight.close()
+      usage.close()
       await kv.close()
     },
   }
+}
+
+/** Rows and the end of the history, so that a page which comes back after a restart goes on where it was. Losing it loses no data. */
+async function openCache({ dataDir, logger }: MountOptions): Promise<KVBase> {
+  if (dataDir === undefined) return createMemoryKV()
+  try {
+    return await openLmdbKV({ path: `${dataDir}/insight` })
+  } catch (error) {
+    logger.warn({ err: error }, 'the cache of insight cannot be opened: it is kept in memory this time')
+    return createMemoryKV()
+  }
+}
+
+function sourceOf({ core, handlers, queues, view, parameters, clock, address }: MountOptions, usage: Parameters<typeof createLocalSource>[0]['usage']): () => ReturnType<typeof createLocalSource> {
+  const startedAt = clock.now()
+  return () => createLocalSource({ core, clock, address, version, startedAt, queues, parameters, usage, board: view.board, clients: view.clients, staging: view.staging, calls: createLocalCalls(handlers) })
 }
 
 const listOf = (text: string): string[] => text.split(',').flatMap((part) => (part.trim() === '' ? [] : [part.trim()]))

@@ -17,7 +17,12 @@ export interface LoadSeen {
   readonly failure: string | undefined
 }
 
-export function collectionRow(meta: MetaReader, collection: CollectionMeta, seen: LoadSeen | undefined): Row {
+export interface CollectionRow extends Row {
+  readonly load: { readonly state: string; readonly percent: number | null }
+  readonly indexState: string
+}
+
+export function collectionRow(meta: MetaReader, collection: CollectionMeta, seen: LoadSeen | undefined, growing: number): CollectionRow {
   const { id, dbName, schema, shards, consistencyLevel, properties, createdTs, updateTs, truncatedTs } = collection
   const segments = meta.segments(id).filter(({ level }) => level === 'L1')
   const flushed = segments.reduce((sum, { rows }) => sum + rows, 0)
@@ -35,7 +40,7 @@ export function collectionRow(meta: MetaReader, collection: CollectionMeta, seen
     updatedTs: String(updateTs),
     truncatedTs: truncatedTs === 0n ? null : String(truncatedTs),
     load: loadRow(meta, id, seen),
-    stats: { rows: String(flushed), rowsExact: false, sealedRows: String(flushed), bytes: String(segments.reduce((sum, { bytes }) => sum + bytes, 0)), segments: segments.length },
+    stats: { rows: String(flushed + growing), rowsExact: false, growingRows: String(growing), sealedRows: String(flushed), bytes: String(segments.reduce((sum, { bytes }) => sum + bytes, 0)), segments: segments.length },
     indexState: indexStateOf(meta.indexes(id), segments),
   }
 }
@@ -45,7 +50,7 @@ function fieldRow({ id, name, type, dim, isPrimary, autoId, nullable, isPartitio
   return { id: String(id), name, type: typeName, dim: dim === undefined ? null : String(dim), pk: isPrimary, autoId, nullable, partitionKey: isPartitionKey }
 }
 
-function loadRow(meta: MetaReader, id: bigint, seen: LoadSeen | undefined): Row {
+function loadRow(meta: MetaReader, id: bigint, seen: LoadSeen | undefined): { readonly state: string; readonly percent: number | null; readonly reason?: string | null } {
   if (meta.load(id) === undefined) return { state: 'notLoad', percent: null }
   const percent = Math.floor(seen?.percent ?? 0)
   return { state: percent >= 100 ? 'loaded' : 'loading', percent, reason: seen?.failure ?? null }

@@ -9,6 +9,7 @@ import { openEngine } from '../engine/index.ts'
 import type { HandlerTable } from '../server/handlers.ts'
 import type { Listener } from '../server/listen.edge.ts'
 import { mountInsight } from '../insight/mount.ts'
+import { createNodeView, type NodeView } from '../insight/node-view.ts'
 import { createRestHandler } from '../rest/index.ts'
 import { openServer } from '../server/server.ts'
 import { openCore, type NodeCore, type Part } from './core.ts'
@@ -102,10 +103,12 @@ export async function startNode(parameters: GlobalParamsTable, logger: NodeLogge
     const { gate, databasesChanged } = security
     const clients = await keep(openClients(core, parameters, clock))
     const served = security.handlers(createHandlers({ ...core, parameters, clock, clients, databasesChanged, ...(isMetered ? { meter } : {}) }))
-    const handlers = isMetered ? meter.handlers(served) : served
+    const view = isMetered && parameters.getBool('insight.enabled') ? createNodeView({ parameters, clock, registry: clients.registry, staging: core.staging }) : undefined
+    const watched = view?.handlers(served) ?? served
+    const handlers = isMetered ? meter.handlers(watched) : watched
     const host = parameters.getString('proxy.host')
     const server = await keep(openServer({ port: parameters.getInt('proxy.port'), host, handlers, authorize: gate, http: createRestHandler({ handlers, authorize: gate, logger, limits: limitsOf(parameters), clock }), clients, clock, logger, limits: limitsOf(parameters), tls: tlsOf(parameters) }))
-    const metrics = isMetered ? await keep(openMetrics({ core, security, handlers, parameters, logger, clock, registry, meter, address: `${server.host}:${server.port}` }, host)) : undefined
+    const metrics = isMetered ? await keep(openMetrics({ core, security, handlers, parameters, logger, clock, registry, meter, view, dataDir, address: `${server.host}:${server.port}` }, host)) : undefined
     return running({ server, metrics, dataDir, parameters, watchdog: core.watchdog, catalog: core.catalog, closeParts })
   } catch (error) {
     await closeParts()
@@ -130,16 +133,19 @@ interface MetricsParts {
   readonly clock: NodeClock
   readonly registry: Registry
   readonly meter: Meter
+  /** Undefined: no insight. */
+  readonly view: NodeView | undefined
+  readonly dataDir: string | undefined
   /** `host:port` of gRPC and REST. */
   readonly address: string
 }
 
 async function openMetrics(parts: MetricsParts, host: string): Promise<MetricsServer> {
-  const { core, security, handlers, parameters, logger, clock, registry, meter, address } = parts
+  const { core, security, parameters, clock, registry, meter, view } = parts
   collectDefaultMetrics({ register: registry })
   registerGauges(registry, { ...core, clock, queues: security.queues, compat: parameters.getString('metrics.compat') === 'milvus' })
   const stop = countChanges(core.catalog, meter)
-  const insight = parameters.getBool('insight.enabled') ? await mountInsight({ core, handlers, gate: security.gate, parameters, clock, logger, address }) : undefined
+  const insight = view === undefined ? undefined : await mountInsight({ ...parts, view, gate: security.gate, queues: security.queues })
   const close = async (): Promise<void> => {
     stop()
     await insight?.close()

@@ -23,6 +23,8 @@ export interface ClusterOptions {
   /** How users name it. */
   readonly id: string
   readonly address: string
+  /** What its layer is kept under, where the address may be another one next time. Default: the address. */
+  readonly layer?: string | undefined
   readonly source: () => InsightSource
   readonly kv: KVBase
   readonly clock: Clock
@@ -52,6 +54,7 @@ export class Cluster {
   readonly id: string
   readonly address: string
   readonly #options: ClusterOptions
+  readonly #layerId: string
   readonly #checkpoint: Checkpoint
   #state: SourceState | 'absent' = 'absent'
   #layer: Layer | undefined
@@ -71,7 +74,8 @@ export class Cluster {
     this.id = options.id
     this.address = normaliseAddress(options.address)
     this.#options = options
-    this.#checkpoint = new Checkpoint(options.kv, layerId(this.address))
+    this.#layerId = layerId(options.layer ?? this.address)
+    this.#checkpoint = new Checkpoint(options.kv, this.#layerId)
   }
 
   status(): ClusterStatus {
@@ -164,7 +168,7 @@ export class Cluster {
       this.#source = source
       this.#fingerprint = stored?.fingerprint
       this.#asOf = stored?.savedAt ?? null
-      layer.note('cache', stored === undefined ? 'cache.created' : 'cache.opened', { layer: layerId(this.address), epoch: layer.epoch, rows: stored?.entities.length ?? 0 })
+      layer.note('cache', stored === undefined ? 'cache.created' : 'cache.opened', { layer: this.#layerId, epoch: layer.epoch, rows: stored?.entities.length ?? 0 })
       this.#move('connecting')
       this.#startJob(layer, source)
       this.#flushLater(layer)

@@ -41,7 +41,7 @@ export class Layer {
     for (const event of tail) this.#ring.push(event)
     const ledger: Ledger = {
       get: (kind, key) => this.get(kind, key),
-      keysOf: (kind) => this.table(kind).keys(),
+      keysUnder: (kind, scope) => this.table(kind).keysUnder(scope),
       commit: (event) => this.#commit(event),
       touch: (kind, key, at) => this.table(kind).touch(key, at),
     }
@@ -66,6 +66,12 @@ export class Layer {
 
   entities(kind: Kind): Iterable<Entity> {
     return this.table(kind).values()
+  }
+
+  /** Those whose keys begin with a text: the parts of a collection, `db/id/`. */
+  under(kind: Kind, scope: string): Entity[] {
+    const table = this.table(kind)
+    return [...table.keysUnder(scope)].flatMap((key) => table.get(key) ?? [])
   }
 
   query(query: Query): Page {

@@ -2,14 +2,15 @@
  * The one maker of events. Every observation, pushed or polled, is compared with the rows that are known; what differs becomes
  * events, and nothing else does: so a change that is both pushed and polled is told once.
  */
-import { CATALOGUE } from './catalogue.ts'
+import { CATALOGUE, typeOf } from './catalogue.ts'
 import { diffRows, withoutNulls } from './merge-patch.ts'
 import { isKind, type Entity, type InsightEvent, type Json, type Kind, type Origin, type Row } from './model.ts'
 
 /** Where events go: gives each its number and applies it. */
 export interface Ledger {
   get(kind: Kind, key: string): Entity | undefined
-  keysOf(kind: Kind): Iterable<string>
+  /** Keys of a kind that begin with a text. */
+  keysUnder(kind: Kind, scope: string): Iterable<string>
   /** Applies the event to its row. */
   commit(event: Omit<InsightEvent, 'seq' | 'rev'>): void
   /** The entity was seen as it is known. */
@@ -56,7 +57,7 @@ export class Reducer {
     this.#held.delete(id)
     const known = this.#ledger.get(kind, key)
     if (known === undefined) {
-      this.#ledger.commit({ ts: at, type: CATALOGUE[kind].created, kind, key, src, data: row })
+      this.#ledger.commit({ ts: at, type: typeOf(CATALOGUE[kind], row, 'created'), kind, key, src, data: row })
       for (const group of Object.keys(CATALOGUE[kind].groups ?? {})) if (row[group] !== undefined) this.#toldAt.set(`${id}\n${group}`, at)
       return
     }
@@ -71,13 +72,13 @@ export class Reducer {
     if (known === undefined) return
     if (kind === 'collection') for (const part of PARTS) this.#dropUnder(part, `${key}/`, at, src)
     const { name, id } = known.row
-    this.#ledger.commit({ ts: at, type: CATALOGUE[kind].dropped, kind, key, src, data: { ...(name === undefined ? {} : { name }), ...(id === undefined ? {} : { id }) } })
+    this.#ledger.commit({ ts: at, type: typeOf(CATALOGUE[kind], known.row, 'dropped'), kind, key, src, data: { ...(name === undefined ? {} : { name }), ...(id === undefined ? {} : { id }) } })
   }
 
   /** A complete list of what a kind has under a scope (a prefix of keys): what is missing was dropped. */
   full(kind: Kind, scope: string, keys: ReadonlySet<string>, at: number, src: Origin): void {
-    for (const key of this.#ledger.keysOf(kind)) {
-      if (!key.startsWith(scope) || keys.has(key)) continue
+    for (const key of this.#ledger.keysUnder(kind, scope)) {
+      if (keys.has(key)) continue
       const id = `${kind}\n${key}`
       const misses = (this.#misses.get(id) ?? 0) + 1
       if (misses >= this.#missesToDrop) this.drop(kind, key, at, src)
@@ -104,11 +105,11 @@ export class Reducer {
     for (const [field, value] of Object.entries(patch)) {
       const group = rule.groups?.[field]
       if (group !== undefined) this.#changeGroup(known, field, value, group.type, group.minIntervalMs ?? 0, row, at, src)
-      else if (field === 'state' && rule.state !== undefined) this.#move(known, 'state', rule.state, value, row, at, src)
+      else if (field === 'state' && rule.state !== undefined) this.#move(known, 'state', typeOf(rule, row, 'state', value), value, row, at, src)
       else if (field === 'name' && rule.renamed !== undefined) this.#move(known, 'name', rule.renamed, value, row, at, src)
       else rest[field] = value
     }
-    if (Object.keys(rest).length > 0) this.#ledger.commit({ ts: at, type: rule.updated, kind, key, src, data: rest, changed: Object.keys(rest) })
+    if (Object.keys(rest).length > 0) this.#ledger.commit({ ts: at, type: typeOf(rule, row, 'updated'), kind, key, src, data: rest, changed: Object.keys(rest) })
   }
 
   #changeGroup(known: Entity, field: string, value: Json, type: string, minIntervalMs: number, row: Row, at: number, src: Origin): void {
@@ -129,7 +130,7 @@ export class Reducer {
   }
 
   #dropUnder(kind: Kind, scope: string, at: number, src: Origin): void {
-    for (const key of this.#ledger.keysOf(kind)) if (key.startsWith(scope)) this.drop(kind, key, at, src)
+    for (const key of this.#ledger.keysUnder(kind, scope)) this.drop(kind, key, at, src)
   }
 
   #forget(kind: Kind, key: string): void {

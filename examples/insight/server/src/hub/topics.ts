@@ -1,6 +1,6 @@
 /** Which events and rows a subscription is about. */
 import type { Principal } from '../access.ts'
-import { CATALOGUE } from '../core/catalogue.ts'
+import { typesOf } from '../core/catalogue.ts'
 import { KINDS, type InsightEvent, type Kind, type Row } from '../core/model.ts'
 import type { Filter } from './protocol.ts'
 
@@ -42,9 +42,4 @@ export class Interest {
     if (db !== undefined && keyDb !== db) return false
     return collId === undefined || kind === 'database' || keyColl === collId
   }
-}
-
-function typesOf(kind: Kind): string[] {
-  const { created, updated, dropped, state, renamed, groups } = CATALOGUE[kind]
-  return [created, updated, dropped, state, renamed, ...Object.values(groups ?? {}).map(({ type }) => type)].filter((type) => type !== undefined)
 }

@@ -71,14 +71,23 @@ function shown(listed: ListedRow, fields: readonly string[] | undefined): Json {
 function detail(opened: { readonly cluster: Cluster; readonly layer: Layer }, id: string, request: RestRequest): Reply {
   const { layer } = opened
   const isVisible = sees(request)
-  const found = [...layer.entities('collection')].find((entity) => entity.row['id'] === id && isVisible(entity))
-  if (found === undefined) throw new RestError(404, 'not-found', `no collection has the id ${JSON.stringify(id)}`)
-  const parts = (kind: Kind): Json[] => [...layer.entities(kind)].filter((entity) => entity.key.startsWith(`${found.key}/`) && isVisible(entity)).map(({ key, rev, observedAt, row }) => ({ key, rev, observedAt, ...row }))
+  const found = collectionById(layer, id)
+  if (found === undefined || !isVisible(found)) throw new RestError(404, 'not-found', `no collection has the id ${JSON.stringify(id)}`)
+  const parts = (kind: Kind): Json[] => layer.under(kind, `${found.key}/`).filter(isVisible).map(({ key, rev, observedAt, row }) => ({ key, rev, observedAt, ...row }))
   const { key, rev, observedAt, row } = found
   return {
     status: 200,
     body: { ...header(opened), collection: { key, rev, observedAt, ...row }, partitions: parts('partition'), indexes: parts('index'), aliases: parts('alias'), segments: parts('segment'), channels: parts('channel') },
   }
+}
+
+/** Keys are `db/id`. */
+function collectionById(layer: Layer, id: string): Entity | undefined {
+  for (const { key } of layer.entities('database')) {
+    const found = layer.get('collection', `${key}/${id}`)
+    if (found !== undefined) return found
+  }
+  return [...layer.entities('collection')].find(({ row }) => row['id'] === id)
 }
 
 function search(opened: { readonly cluster: Cluster; readonly layer: Layer }, request: RestRequest): Reply {

@@ -1,0 +1,120 @@
+/** The node itself as rows: its roles, what the watchdog thinks of them, its log channels, clients, tasks, slow calls, parameters. */
+import { parseTimestamp } from '@timetick/tso'
+import type { Row, Sink } from 'timetick-insight/embed'
+import type { GlobalParamsTable } from '@timetick/paramtable'
+import type { ComponentStates } from '@timetick/watchdog'
+import { clientRow, type ClientsSeen } from './clients.ts'
+import type { SlowCall } from './call-board.ts'
+import type { LocalSourceOptions } from './local-source.ts'
+import { collectionKey } from './rows.ts'
+import type { RunningTask } from './task-board.ts'
+
+/** A reader this far behind is said to lag, and so far to be stuck. */
+const LAGGING_MS = 5000
+const STUCK_MS = 60_000
+
+export function tellMembers(sink: Sink, { core, address, version, startedAt }: LocalSourceOptions): void {
+  const { roles, watchdog } = core
+  const nodes = [
+    ['proxy', 'healthy'],
+    ['datanode', roles.dataNode.status()],
+    ['querynode', roles.queryNode.status()],
+  ] as const
+  for (const [role, state] of nodes) sink.upsert('node', role, { id: role, name: `mini-milvus ${role}`, role, address, version, state, startedAt })
+  for (const [id, states] of watchdog.states.components) sink.upsert('watchdog', id, { id, name: id, target: id, state: watchdogState(states), status: states.status === undefined ? null : String(states.status), restarts: states.restarts })
+  sink.full('watchdog', '', new Set(watchdog.states.components.keys()))
+}
+
+function watchdogState({ phase, status }: ComponentStates): string {
+  if (phase === 'up') return status === 'healthy' ? 'ok' : 'suspect'
+  return phase === 'gave-up' ? 'dead' : phase === 'waiting' ? 'stalled' : 'recovering'
+}
+
+/** How far the readers of each log channel are behind the clock, by reader. */
+export function streamLags({ core, clock }: LocalSourceOptions): ReadonlyMap<string, ReadonlyMap<string, number>> {
+  const { roles, pchannels } = core
+  const now = clock.now()
+  const none: ReadonlyMap<string, bigint> = new Map()
+  const readers = [
+    ['datanode', roles.dataNode.status() === 'healthy' ? roles.dataNode.current.readTimes() : none],
+    ['querynode', roles.queryNode.status() === 'healthy' ? roles.queryNode.current.serviceTimes() : none],
+  ] as const
+  const lagOf = (ts: bigint): number => Math.max(0, now - parseTimestamp(ts).physicalMs)
+  return new Map(pchannels.map((channel) => [channel, new Map(readers.flatMap(([reader, times]) => ((times.get(channel) ?? 0n) > 0n ? [[reader, lagOf(times.get(channel) ?? 0n)] as const] : [])))]))
+}
+
+export function tellStreams(sink: Sink, options: LocalSourceOptions, lags: ReadonlyMap<string, ReadonlyMap<string, number>>): void {
+  for (const [channel, readers] of lags) {
+    const lagMs = Math.max(0, ...readers.values())
+    const state = lagMs >= STUCK_MS ? 'stuck' : lagMs >= LAGGING_MS ? 'lagging' : 'ok'
+    const checkpoint = checkpointTs(options.core.catalog.checkpoint(channel))
+    sink.upsert('stream', channel, { id: channel, name: channel, state, readers: [...readers.keys()], checkpoint: checkpoint === undefined ? null : { ts: checkpoint } })
+  }
+  sink.full('stream', '', new Set(lags.keys()))
+}
+
+function checkpointTs(json: string | undefined): string | undefined {
+  return json === undefined ? undefined : (JSON.parse(json) as { timestamp?: string }).timestamp
+}
+
+export function tellClients(sink: Sink, clients: ClientsSeen): void {
+  const keys = new Set<string>()
+  for (const client of clients()) {
+    const { key } = client.client
+    keys.add(key)
+    sink.upsert('client', key, clientRow(client))
+  }
+  sink.full('client', '', keys)
+}
+
+/** Loads, index builds, compactions and flushes that run. */
+export function* runningTasks({ core, board }: LocalSourceOptions, hot: Iterable<bigint>): Iterable<RunningTask> {
+  const { catalog, roles } = core
+  for (const id of hot) {
+    const collection = catalog.collectionById(id)
+    if (collection === undefined) continue
+    const own = { db: collection.dbName, collId: String(id), collection: collection.schema.name }
+    const key = collectionKey(collection)
+    const progress = roles.queryNode.status() === 'healthy' ? roles.queryNode.current.loadProgress(id) : undefined
+    if (catalog.load(id) !== undefined && progress !== undefined && progress.percent < 100) {
+      yield { key: `${key}/load`, row: { id: `load-${id}`, name: `load ${collection.schema.name}`, type: 'load', ...own, percent: Math.floor(progress.percent), reason: progress.failure ?? null } }
+    }
+    const segments = catalog.segments(id).filter(({ level }) => level === 'L1')
+    for (const index of catalog.indexes(id)) {
+      const building = segments.filter(({ indexes }) => indexes.some(({ indexId, state }) => indexId === index.id && state === 'building')).length
+      if (building === 0) continue
+      yield { key: `${key}/index/${index.name}`, row: { id: `index-${index.id}`, name: `build ${index.name} of ${collection.schema.name}`, type: 'index', ...own, percent: Math.floor((100 * (segments.length - building)) / segments.length) } }
+    }
+  }
+  for (const { id, collectionId } of roles.compactor.status() === 'healthy' ? roles.compactor.current.executing() : []) {
+    const collection = catalog.collectionById(collectionId)
+    if (collection !== undefined) yield { key: `${collectionKey(collection)}/compaction/${id}`, row: { id: `compaction-${id}`, name: `compact ${collection.schema.name}`, type: 'compaction', db: collection.dbName, collId: String(collectionId), collection: collection.schema.name } }
+  }
+  for (const { id, db, collections, since } of board.flushes) {
+    for (const name of collections) {
+      const collection = catalog.findCollection(db, name)
+      if (collection !== undefined) yield { key: `${collectionKey(collection)}/${id}`, row: { id, name: `flush ${name}`, type: 'flush', db, collId: String(collection.id), collection: name, startedAt: since } }
+    }
+  }
+}
+
+export function slowRow({ id, ts, method, db, collection, durMs, isFailed, user, identifier, peer, traceId }: SlowCall): Row {
+  return { id, name: method, method, db, coll: collection, durMs: Math.round(durMs * 10) / 10, ts, failed: isFailed, user: user ?? null, clientId: identifier === undefined ? null : String(identifier), peer, traceId: traceId ?? null }
+}
+
+/** Parameters in force, secrets masked; told again only when one changed. */
+export function createParameterTeller(parameters: GlobalParamsTable): (sink: Sink) => void {
+  let isTold = false
+  parameters.watch({ prefix: '' }, () => (isTold = false))
+  return (sink) => {
+    if (isTold) return
+    isTold = true
+    const keys = new Set<string>()
+    for (const [id, value] of parameters.dump()) {
+      const { key, source } = parameters.explain(id)
+      keys.add(key)
+      sink.upsert('param', key, { id: key, name: key, value, source: source ?? null })
+    }
+    sink.full('param', '', keys)
+  }
+}
