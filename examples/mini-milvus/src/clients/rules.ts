@@ -14,17 +14,28 @@ type Properties = Readonly<Record<string, string>>
 /** Throws 1100 for another value. What is only shown is no setting: a client that writes back what it read changes nothing. */
 export function visibilitySettings(given: Properties): Properties {
   const value = given[VISIBILITY_PROPERTY]
-  if (value !== undefined && !isVisibility(value)) throw invalid(`${VISIBILITY_PROPERTY} must be milvus or flush, got ${JSON.stringify(value.slice(0, 100))}`)
+  if (value !== undefined && settingOf(given) === undefined) throw invalid(`${VISIBILITY_PROPERTY} must be milvus or flush, got ${JSON.stringify(value.slice(0, 100))}`)
   if (!Object.hasOwn(given, EFFECTIVE_PROPERTY)) return given
   return Object.fromEntries(Object.entries(given).filter(([key]) => key !== EFFECTIVE_PROPERTY))
+}
+
+/** The rule that is set there. */
+export function settingOf(properties: Properties): Visibility | undefined {
+  return visibilityIn(properties[VISIBILITY_PROPERTY])
+}
+
+function visibilityIn(text: string | undefined): Visibility | undefined {
+  const value = text?.trim().toLowerCase()
+  return isVisibility(value) ? value : undefined
 }
 
 /** What the connection's `option` map asks for. Throws 1100 for another value. */
 export function visibilityOption(option: Properties): Visibility | undefined {
   const value = option[VISIBILITY_OPTION]
   if (value === undefined || value === '') return undefined
-  if (!isVisibility(value)) throw invalid(`the option ${VISIBILITY_OPTION} must be milvus or flush, got ${JSON.stringify(value.slice(0, 100))}`)
-  return value
+  const rule = visibilityIn(value)
+  if (rule === undefined) throw invalid(`the option ${VISIBILITY_OPTION} must be milvus or flush, got ${JSON.stringify(value.slice(0, 100))}`)
+  return rule
 }
 
 export interface RuleReader {
@@ -44,8 +55,8 @@ export function shownProperties(properties: Properties, effective: Visibility): 
 }
 
 /** Refuses a change of the rule while there is staged work: it was given under the old one. */
-export function refuseWhileStaged(collections: readonly CollectionMeta[], hasWork: (collectionId: bigint) => boolean): void {
-  const busy = collections.find(({ id }) => hasWork(id))
+export function refuseWhileStaged(collections: readonly CollectionMeta[], hasWork: ((collectionId: bigint) => boolean) | undefined): void {
+  const busy = collections.find(({ id }) => hasWork?.(id))
   if (busy === undefined) return
   throw new MilvusError(1100, `${VISIBILITY_PROPERTY} of collection ${busy.schema.name} cannot be changed: a client has staged work on it that is not flushed: flush it or disconnect first`)
 }

@@ -3,6 +3,7 @@ import type { GlobalParamsTable } from '@timetick/paramtable'
 import type { InsightSource, Sink } from 'timetick-insight/embed'
 import type { NodeClock } from '../edge/system.ts'
 import type { CollectionMeta } from '../model/meta.ts'
+import { serverVisibility } from '../node/client-parameters.ts'
 import type { NodeCore } from '../node/core.ts'
 import type { Staging } from '../staging/staging.ts'
 import type { TaskQueues } from '../server/task-queue.ts'
@@ -144,14 +145,14 @@ function tellTasks(sink: Sink, tasks: TaskBoard, options: LocalSourceOptions, ho
 }
 
 /** Whether its row moves without a change of metadata. */
-function tellCollection(sink: Sink, { core }: LocalSourceOptions, collection: CollectionMeta): boolean {
+function tellCollection(sink: Sink, { core, parameters }: LocalSourceOptions, collection: CollectionMeta): boolean {
   const { catalog, roles } = core
   const key = collectionKey(collection)
   const { dbName: db, id } = collection
   const segments = catalog.segments(id)
   const progress = roles.queryNode.status() === 'healthy' ? roles.queryNode.current.loadProgress(id) : undefined
   const growing = roles.dataNode.status() === 'healthy' ? roles.dataNode.current.unflushedRows(id) : 0
-  const row = collectionRow(catalog, collection, progress, growing)
+  const row = collectionRow(catalog, collection, progress, growing, serverVisibility(parameters))
   sink.upsert('collection', key, row)
   const tell = (kind: 'partition' | 'index' | 'alias' | 'segment' | 'channel', rows: readonly (readonly [string, Parameters<Sink['upsert']>[2]])[]): void => {
     for (const [name, row] of rows) sink.upsert(kind, `${key}/${name}`, row)
@@ -166,8 +167,8 @@ function tellCollection(sink: Sink, { core }: LocalSourceOptions, collection: Co
   return row.load.state === 'loading' || row.indexState === 'inProgress'
 }
 
-function tellDatabases(sink: Sink, { core: { catalog } }: LocalSourceOptions, counts: ReadonlyMap<string, number>): void {
+function tellDatabases(sink: Sink, { core: { catalog }, parameters }: LocalSourceOptions, counts: ReadonlyMap<string, number>): void {
   const databases = catalog.databases()
-  for (const database of databases) sink.upsert('database', database.name, databaseRow(database, counts.get(database.name) ?? 0))
+  for (const database of databases) sink.upsert('database', database.name, databaseRow(database, counts.get(database.name) ?? 0, serverVisibility(parameters)))
   sink.full('database', '', new Set(databases.map(({ name }) => name)))
 }

@@ -2,14 +2,16 @@
 import type { Row } from 'timetick-insight/embed'
 import type { MetaReader } from '../coordinator/api.ts'
 import type { AliasMeta, CollectionMeta, DatabaseMeta, IndexMeta, SegmentMeta } from '../model/meta.ts'
+import { type Visibility, visibilityOf } from '../staging/visibility.ts'
+import { ruleOf } from '../clients/rules.ts'
 import { DataType, type FieldSchema } from '../model/schema.ts'
 
 const CONSISTENCY = ['Strong', 'Session', 'Bounded', 'Eventually', 'Customized']
 
 export const collectionKey = ({ dbName, id }: Pick<CollectionMeta, 'dbName' | 'id'>): string => `${dbName}/${id}`
 
-export function databaseRow({ id, name, properties, createdTs }: DatabaseMeta, collectionCount: number): Row {
-  return { id: String(id), name, properties: { ...properties }, createdTs: String(createdTs), collectionCount }
+export function databaseRow({ id, name, properties, createdTs }: DatabaseMeta, collectionCount: number, serverVisibility: Visibility): Row {
+  return { id: String(id), name, properties: { ...properties }, visibility: visibilityOf({ properties }, undefined, undefined, serverVisibility), createdTs: String(createdTs), collectionCount }
 }
 
 export interface LoadSeen {
@@ -22,7 +24,7 @@ export interface CollectionRow extends Row {
   readonly indexState: string
 }
 
-export function collectionRow(meta: MetaReader, collection: CollectionMeta, seen: LoadSeen | undefined, growing: number): CollectionRow {
+export function collectionRow(meta: MetaReader, collection: CollectionMeta, seen: LoadSeen | undefined, growing: number, serverVisibility: Visibility): CollectionRow {
   const { id, dbName, schema, shards, consistencyLevel, properties, createdTs, updateTs, truncatedTs } = collection
   const segments = meta.segments(id).filter(({ level }) => level === 'L1')
   const flushed = segments.reduce((sum, { rows }) => sum + rows, 0)
@@ -36,6 +38,7 @@ export function collectionRow(meta: MetaReader, collection: CollectionMeta, seen
     dynamicField: schema.fields.some(({ isDynamic }) => isDynamic),
     fields: schema.fields.map(fieldRow),
     properties: { ...properties },
+    visibility: ruleOf({ meta, serverDefault: serverVisibility }, collection, undefined),
     createdTs: String(createdTs),
     updatedTs: String(updateTs),
     truncatedTs: truncatedTs === 0n ? null : String(truncatedTs),

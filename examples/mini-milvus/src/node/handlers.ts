@@ -17,6 +17,7 @@ import type { QueryNodeApi } from '../querynode/api.ts'
 import type { HandlerTable } from '../server/handlers.ts'
 import { version } from '../version.ts'
 import { NODE_ID, type Meter } from './metrics/meter.ts'
+import { serverVisibility } from './client-parameters.ts'
 import type { Roles } from './roles.ts'
 import type { NodeCore } from './core.ts'
 
@@ -31,7 +32,7 @@ export interface HandlersOptions extends NodeCore {
 }
 
 export function createHandlers(options: HandlersOptions): HandlerTable {
-  const { catalog, roles, time, writer, parameters, clock } = options
+  const { catalog, roles, time, writer, staging, parameters, clock } = options
   const now = (): Promise<bigint> => time.timestamps.allocOne()
   const queryNode = currentQueryNode(roles, options.meter)
   return {
@@ -44,6 +45,8 @@ export function createHandlers(options: HandlersOptions): HandlerTable {
       clock,
       health: () => health(roles),
       databasesChanged: options.databasesChanged,
+      serverVisibility: serverVisibility(parameters),
+      hasStagedWork: (id) => staging.hasWork(id),
       onConnect: (identifier, info, call) => options.clients?.connected(identifier, info, call),
       onHeartbeat: (identifier, call) => options.clients?.heartbeat(identifier, call),
     }),

@@ -14,10 +14,11 @@ import { createRestHandler } from '../rest/index.ts'
 import { openServer } from '../server/server.ts'
 import { openCore, type NodeCore, type Part } from './core.ts'
 import { enterDataFolder, prepareDataFolder, tellHolder } from './data-folder.edge.ts'
-import { openClients } from './clients.ts'
+import { openClients, type NodeClients } from './clients.ts'
 import { createHandlers } from './handlers.ts'
 import { silentLogger, type NodeLogger } from './logger.ts'
 import { countChanges } from './metrics/changes.ts'
+import { registerClientGauges } from './metrics/client-gauges.ts'
 import { registerGauges } from './metrics/gauges.ts'
 import { Meter } from './metrics/meter.ts'
 import { meteredStores } from './metrics/metered-stores.ts'
@@ -107,8 +108,8 @@ export async function startNode(parameters: GlobalParamsTable, logger: NodeLogge
     const watched = view?.handlers(served) ?? served
     const handlers = isMetered ? meter.handlers(watched) : watched
     const host = parameters.getString('proxy.host')
-    const server = await keep(openServer({ port: parameters.getInt('proxy.port'), host, handlers, authorize: gate, http: createRestHandler({ handlers, authorize: gate, logger, limits: limitsOf(parameters), clock }), clients, clock, logger, limits: limitsOf(parameters), tls: tlsOf(parameters) }))
-    const metrics = isMetered ? await keep(openMetrics({ core, security, handlers, parameters, logger, clock, registry, meter, view, dataDir, address: `${server.host}:${server.port}` }, host)) : undefined
+    const server = await keep(openServer({ port: parameters.getInt('proxy.port'), host, handlers, authorize: gate, http: createRestHandler({ handlers, authorize: gate, sessions: clients.sessions, clients, logger, limits: limitsOf(parameters), clock }), clients, clock, logger, limits: limitsOf(parameters), tls: tlsOf(parameters) }))
+    const metrics = isMetered ? await keep(openMetrics({ core, security, handlers, parameters, logger, clock, registry, meter, clients, view, dataDir, address: `${server.host}:${server.port}` }, host)) : undefined
     return running({ server, metrics, dataDir, parameters, watchdog: core.watchdog, catalog: core.catalog, closeParts })
   } catch (error) {
     await closeParts()
@@ -133,6 +134,7 @@ interface MetricsParts {
   readonly clock: NodeClock
   readonly registry: Registry
   readonly meter: Meter
+  readonly clients: NodeClients
   /** Undefined: no insight. */
   readonly view: NodeView | undefined
   readonly dataDir: string | undefined
@@ -144,6 +146,7 @@ async function openMetrics(parts: MetricsParts, host: string): Promise<MetricsSe
   const { core, security, parameters, clock, registry, meter, view } = parts
   collectDefaultMetrics({ register: registry })
   registerGauges(registry, { ...core, clock, queues: security.queues, compat: parameters.getString('metrics.compat') === 'milvus' })
+  registerClientGauges(registry, parts.clients)
   const stop = countChanges(core.catalog, meter)
   const insight = view === undefined ? undefined : await mountInsight({ ...parts, view, gate: security.gate, queues: security.queues })
   const close = async (): Promise<void> => {

@@ -3,7 +3,8 @@ import { TTL_FIELD } from '../model/expiry.ts'
 import type { CollectionMeta } from '../model/meta.ts'
 import { type CollectionSchema as ModelSchema, DataType } from '../model/schema.ts'
 import { Code, collectionNotFound, databaseNotFound, invalid, MilvusError, success } from '../server/status.ts'
-import type { WireHandlers } from '../server/handlers.ts'
+import { visibilitySettings } from '../clients/rules.ts'
+import type { CallContext, WireHandlers } from '../server/handlers.ts'
 import {
   type CollectionSchema,
   type CreateCollectionRequest,
@@ -13,6 +14,7 @@ import {
   ShowType,
 } from '../wire/index.ts'
 import { collectionOf, ddl, type DdlOptions, utcMs } from './ddl-context.ts'
+import { collectionSettings, shownOfCollection } from './ddl-visibility.ts'
 import { schemaFromWire, schemaToWire } from './ddl-schema.ts'
 import { loadedPercentage } from './ddl-load.ts'
 import { checkName, toPairs, toRecord } from './rpc-values.ts'
@@ -40,14 +42,14 @@ export function collectionHandlers(options: DdlOptions): WireHandlers {
     }),
     DescribeCollection: ddl(async (request, call) => {
       const { collection_name: name, collectionID: id } = request
-      return describe(options, name === '' && id !== 0n ? byId(options, call.dbName, id) : collectionOf(options, call, name))
+      return describe(options, name === '' && id !== 0n ? byId(options, call.dbName, id) : collectionOf(options, call, name), call)
     }),
     BatchDescribeCollection: ddl(async (request, call) => {
       const { collection_name: names, collectionID: ids } = request
       if (names.length === 0 && ids.length === 0) throw invalid('collection names and collection IDs cannot be empty')
       const found =
         names.length > 0 ? names.map((name) => collectionOf(options, call, name)) : ids.map((id) => byId(options, call.dbName, id))
-      return { responses: found.map((collection) => describe(options, collection)) }
+      return { responses: found.map((collection) => describe(options, collection, call)) }
     }),
     ShowCollections: ddl(async (request, call) => {
       meta.database(call.dbName)
@@ -73,8 +75,9 @@ export function collectionHandlers(options: DdlOptions): WireHandlers {
       if (request.properties.length === 0 && request.delete_keys.length === 0)
         throw invalid('the operation is not valid, no properties to alter or to delete')
       checkProperties(set)
-      checkTtlField(meta.collection(call.dbName, request.collection_name).schema, set)
-      await catalog.alterCollection(call.dbName, request.collection_name, set, request.delete_keys)
+      const collection = meta.collection(call.dbName, request.collection_name)
+      checkTtlField(collection.schema, set)
+      await catalog.alterCollection(call.dbName, request.collection_name, collectionSettings(options, collection, set, request.delete_keys), request.delete_keys)
       return success()
     }),
     TruncateCollection: ddl(async (request, call) => {
@@ -95,7 +98,7 @@ function creation(request: CreateCollectionRequest, dbName: string) {
   if (shards < 0) throw invalid(`shards number must not be negative, got ${shards}`)
   if (shards > MAX_SHARDS) throw invalid(`maximum shards's number should be limited to ${MAX_SHARDS}`)
   if (consistencyLevel < 0 || consistencyLevel > 4) throw invalid(`invalid consistency level: ${consistencyLevel}`)
-  const properties = { timezone: 'UTC', ...toRecord(request.properties) }
+  const properties = { timezone: 'UTC', ...visibilitySettings(toRecord(request.properties)) }
   checkProperties(properties)
   checkTtlField(schema, properties)
   const keyed = schema.fields.some((field) => field.isPartitionKey)
@@ -151,7 +154,8 @@ function byId({ meta }: DdlOptions, dbName: string, id: bigint): CollectionMeta 
   return found
 }
 
-export function describe({ meta }: DdlOptions, collection: CollectionMeta): Init<DescribeCollectionResponse> {
+export function describe(options: DdlOptions, collection: CollectionMeta, { visibility }: Pick<CallContext, 'visibility'>): Init<DescribeCollectionResponse> {
+  const { meta } = options
   return {
     status: success(),
     schema: schemaToWire(collection.schema),
@@ -164,7 +168,7 @@ export function describe({ meta }: DdlOptions, collection: CollectionMeta): Init
     aliases: meta.aliases(collection.id).map(({ alias }) => alias),
     consistency_level: collection.consistencyLevel,
     collection_name: collection.schema.name,
-    properties: toPairs(collection.properties),
+    properties: toPairs(shownOfCollection(options, collection, visibility)),
     db_name: collection.dbName,
     num_partitions: BigInt(collection.numPartitions ?? collection.partitions.length),
     db_id: meta.database(collection.dbName).id,

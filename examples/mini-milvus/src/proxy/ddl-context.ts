@@ -1,6 +1,7 @@
 /** What the handlers of metadata need from the node. */
 import type { CatalogWriter, MetaReader } from '../coordinator/api.ts'
 import type { CollectionMeta, IndexMeta } from '../model/meta.ts'
+import type { Visibility } from '../staging/visibility.ts'
 import type { CallContext, RpcHandler } from '../server/handlers.ts'
 
 export interface IndexProgress {
@@ -36,6 +37,10 @@ export interface DdlOptions {
   readonly onConnect?: ((identifier: bigint, client: Readonly<Record<string, string>>, call: CallContext) => void) | undefined
   /** Databases were made or dropped: what names them follows before the call is answered. */
   readonly databasesChanged?: (() => Promise<void>) | undefined
+  /** The rule of visibility where nothing else is said. @default 'milvus' */
+  readonly serverVisibility?: Visibility | undefined
+  /** Whether a client has staged work on the collection. */
+  readonly hasStagedWork?: ((collectionId: bigint) => boolean) | undefined
   readonly onHeartbeat?: ((identifier: bigint, call: CallContext) => void) | undefined
 }
 

@@ -1,7 +1,9 @@
 /** Databases and aliases. */
+import { visibilitySettings } from '../clients/rules.ts'
 import { Code, databaseNotFound, invalid, MilvusError, success } from '../server/status.ts'
 import type { WireHandlers } from '../server/handlers.ts'
 import { collectionOf, ddl, type DdlOptions } from './ddl-context.ts'
+import { databaseSettings, shownOfDatabase } from './ddl-visibility.ts'
 import { checkName, toPairs, toRecord } from './rpc-values.ts'
 
 export function databaseHandlers(options: DdlOptions): WireHandlers {
@@ -19,7 +21,7 @@ export function databaseHandlers(options: DdlOptions): WireHandlers {
       } catch (error) {
         throw new MilvusError(Code.DatabaseInvalidName, error instanceof Error ? error.message : 'invalid database name')
       }
-      await catalog.createDatabase(request.db_name, toRecord(request.properties))
+      await catalog.createDatabase(request.db_name, visibilitySettings(toRecord(request.properties)))
       await options.databasesChanged?.()
       return success()
     }),
@@ -38,14 +40,15 @@ export function databaseHandlers(options: DdlOptions): WireHandlers {
       }
     }),
     DescribeDatabase: ddl(async (_, call) => {
-      const { id, name, createdTs, properties } = meta.database(call.dbName)
-      return { db_name: name, dbID: id, created_timestamp: createdTs, properties: toPairs(properties) }
+      const database = meta.database(call.dbName)
+      const { id, name, createdTs } = database
+      return { db_name: name, dbID: id, created_timestamp: createdTs, properties: toPairs(shownOfDatabase(options, database, call.visibility)) }
     }),
     AlterDatabase: ddl(async (request, call) => {
       if (request.properties.length === 0 && request.delete_keys.length === 0)
         throw invalid('alter database requires either properties or deletekeys to modify or delete keys, both cannot be empty')
       const name = nameOf(request.db_name, request.db_id) || call.dbName
-      await catalog.alterDatabase(name, toRecord(request.properties), request.delete_keys)
+      await catalog.alterDatabase(name, databaseSettings(options, meta.database(name), toRecord(request.properties), request.delete_keys), request.delete_keys)
       return success()
     }),
   }

@@ -3,6 +3,8 @@
  * calls the handlers that gRPC calls, by RPC name, with the same request objects.
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import type { ClientCalls } from '../clients/calls.ts'
+import { type RestClient, type RestSessions, SESSION_HEADER } from '../clients/rest-sessions.ts'
 import { type NodeClock, systemClock } from '../edge/system.ts'
 import type { DispatchOptions, Logger } from '../server/dispatch.ts'
 import { allowAll, type Gate, type HandlerTable } from '../server/handlers.ts'
@@ -28,15 +30,19 @@ export interface RestOptions {
   /** Those of the port that gRPC keeps too: bytes of a request and of all in flight, JSON depth, time of a call. */
   readonly limits?: Partial<ServerLimits> | undefined
   readonly clock?: Pick<NodeClock, 'now' | 'setTimer'> | undefined
+  /** Whose work a call is. Without it each connection is a client. */
+  readonly sessions?: RestSessions | undefined
+  readonly clients?: ClientCalls | undefined
 }
 
 const find = createRouteFinder(routes)
 
 export function createRestHandler(options: RestOptions): RequestListener {
-  const { handlers, authorize = allowAll, logger, clock = systemClock } = options
+  const { handlers, authorize = allowAll, logger, clock = systemClock, sessions, clients } = options
   const limits = { ...defaultLimits, ...options.limits }
   const context: Context = {
-    dispatch: { handlers, authorize, logger },
+    dispatch: { handlers, authorize, logger, clients },
+    sessions,
     maxBodyBytes: limits.maxReceiveBytes,
     gate: { bytes: 0, limit: limits.maxInFlightBytes },
     jsonLimits: { ...defaultJsonLimits, maxDepth: limits.maxJsonDepth },
@@ -56,6 +62,7 @@ export function createRestHandler(options: RestOptions): RequestListener {
 
 interface Context {
   readonly dispatch: DispatchOptions
+  readonly sessions: RestSessions | undefined
   readonly maxBodyBytes: number
   readonly gate: { bytes: number; readonly limit: number }
   readonly jsonLimits: typeof defaultJsonLimits
@@ -71,13 +78,38 @@ async function answer(context: Context, request: IncomingMessage, response: Serv
   if (isReading && path === '/openapi.json') return sendText(response, 200, 'application/json; charset=utf-8', openApiText())
   const found = findRoute(method, path)
   if (found === undefined || 'methods' in found) return noRoute(request, response, path, found?.methods)
+  // At once: this is the call's place among those of its session.
+  const client = claimClient(context, found.route, request, response)
+  if (client === 'refused') return
+  try {
+    await answerFound(context, found, query, request, response, client)
+  } finally {
+    client?.release()
+  }
+}
+
+/** Refuses calls of sessions that are not there. */
+function claimClient({ sessions }: Context, { family }: Route, request: IncomingMessage, response: ServerResponse): RestClient | undefined | 'refused' {
+  try {
+    const client = sessions?.claim(request.headers[SESSION_HEADER])
+    if (client?.session !== undefined) response.setHeader(SESSION_HEADER, client.session)
+    return client
+  } catch (error) {
+    const { status, body } = families[family].failed(error)
+    sendJson(response, status, body)
+    request.resume()
+    return 'refused'
+  }
+}
+
+async function answerFound(context: Context, found: Found, query: string, request: IncomingMessage, response: ServerResponse, client: RestClient | undefined): Promise<void> {
   if (!(await isKnown(context, found.route, request, response))) return
   const encoding = request.headers['content-encoding'] ?? 'identity'
   if (encoding !== 'identity') return refuse(response, 415, `content-encoding ${encoding} is not accepted`)
   const bytes = await readBody(request, context.maxBodyBytes)
   if (bytes === 'gone') return
   if (bytes === 'too large') return refuse(response, 413, `the body is larger than ${context.maxBodyBytes} bytes`)
-  const { status, body } = await underGate(context, found.route, bytes.length, () => runRoute(context, found, query, request, response, bytes))
+  const { status, body } = await underGate(context, found.route, bytes.length, () => runRoute(context, found, query, request, response, bytes, client))
   sendJson(response, status, body)
 }
 
@@ -136,6 +168,7 @@ async function runRoute(
   request: IncomingMessage,
   response: ServerResponse,
   bytes: Uint8Array,
+  client: RestClient | undefined,
 ): Promise<Answer> {
   const family = families[route.family]
   const abort = new AbortController()
@@ -150,7 +183,8 @@ async function runRoute(
   try {
     const body = bodyOf(context, route, values, query, bytes)
     const info = callInfo(request, abort.signal, asked === undefined ? undefined : context.clock.now() + timeoutMs)
-    const running = route.run(body, createSession(context.dispatch, info, request, family.int64AsNumber))
+    const session = createSession(context.dispatch, { ...info, client: client?.client, ticket: client?.ticket }, request, family.int64AsNumber)
+    const running = client === undefined ? route.run(body, session) : client.run(() => route.run(body, session), abort.signal)
     // A handler that does not listen to the signal must not keep the client.
     return { status: 200, body: family.done(await Promise.race([running, timedOut])) }
   } catch (error) {

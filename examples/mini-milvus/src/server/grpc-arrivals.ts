@@ -23,7 +23,7 @@ export function createArrivals(clients: Pick<ClientCalls, 'draw'>): Arrivals {
       start(next) {
         next({
           onReceiveMetadata(metadata, passOn) {
-            const ticket = clients.draw(rpc, textOf(metadata, 'identifier'), textOf(metadata, 'authorization'), call.getPeer())
+            const ticket = clients.draw(rpc, identifierOf(textOf(metadata, 'identifier'))?.toString(), textOf(metadata, 'authorization'), call.getPeer())
             if (ticket !== undefined) arrivals.set(metadata, (arrival = { ticket, isTaken: false }))
             passOn(metadata)
           },
@@ -48,4 +48,9 @@ export function createArrivals(clients: Pick<ClientCalls, 'draw'>): Arrivals {
 function textOf(metadata: grpc.Metadata, name: string): string | undefined {
   const [value] = metadata.get(name)
   return typeof value === 'string' ? value : undefined
+}
+
+/** 0 is what SDKs send when Connect was refused: it names nobody. */
+export function identifierOf(text: string | undefined): bigint | undefined {
+  return text !== undefined && text !== '0' && /^\d{1,19}$/.test(text) ? BigInt(text) : undefined
 }

@@ -15,7 +15,7 @@ import {
   notServed,
   StatuslessError,
 } from './dispatch.ts'
-import { type Arrivals, createArrivals } from './grpc-arrivals.ts'
+import { type Arrivals, createArrivals, identifierOf } from './grpc-arrivals.ts'
 import type { ServerLimits } from './limits.ts'
 import { Code, errorStatus, MilvusError } from './status.ts'
 
@@ -174,8 +174,4 @@ function infoOf(call: Pick<grpc.ServerUnaryCall<Buffer, Buffer>, 'metadata' | 'g
     signal,
     deadline: Number.isFinite(deadline) ? deadline : undefined,
   }
-}
-
-export function identifierOf(text: string | undefined): bigint | undefined {
-  return text !== undefined && /^\d{1,19}$/.test(text) ? BigInt(text) : undefined
 }
