@@ -134,6 +134,16 @@ export interface StampedAppend {
   readonly msgs: readonly TsMsg[]
 }
 
+export interface StampedWriteOptions extends CallOptions {
+  /**
+   * Runs when all appends are durable, before any tick at or above their timestamp: what readers must know of the write when they
+   * meet it goes in here (a commit record). The write resolves after it. If it rejects, the write rejects with its reason and time
+   * goes on: readers meet messages that were never confirmed, and it is theirs to leave them out. If its error says
+   * `outcome: 'unknown'`, time stops as after an append whose outcome is unknown. It is not called when an append failed.
+   */
+  readonly confirm?: ((ts: Timestamp) => Promise<void>) | undefined
+}
+
 /**
  * The writer side of time: stamps messages and writes ticks, so that a tick T on a channel is a promise that no message
  * with a timestamp <= T follows it there. Must never write a tick at or above the timestamp of a message that is not yet
@@ -147,7 +157,7 @@ export interface TimeTickProducer extends AsyncDisposable {
    * after an unknown one `MSG_PRODUCER_FAILED` for good, and no more ticks on that channel. An abort before the write's turn
    * writes nothing; later it leaves the outcome open and the write goes on.
    */
-  write(build: (ts: Timestamp) => readonly StampedAppend[], channels: readonly string[], options?: CallOptions): Promise<{ readonly timestamp: Timestamp; readonly ids: ProducedIds }>
+  write(build: (ts: Timestamp) => readonly StampedAppend[], channels: readonly string[], options?: StampedWriteOptions): Promise<{ readonly timestamp: Timestamp; readonly ids: ProducedIds }>
   /**
    * Ask for a tick >= ts on these channels without waiting for the period. Comes at once where ts was allocated here before,
    * else with one allocation for all who ask in one turn; where a write holds it back, as soon as that is acknowledged.

@@ -2,15 +2,16 @@
 import { Allocations } from './allocations.ts'
 import { checkChannel, checkChannels, checkFunction, checkObject, checkTimestamp, intOption, show, throwIfAborted } from './check.ts'
 import type { Clock } from './clock.ts'
+import { startConfirmation, type Confirmation } from './confirmation.ts'
 import { systemClock } from './edge.ts'
 import { encodeEnvelopes } from './envelope.ts'
 import { MsgStreamError } from './errors.ts'
 import type { Timestamp } from './message.ts'
-import type { CallOptions, MessageId, Mq } from './mq.ts'
+import type { MessageId, Mq } from './mq.ts'
 import { startSend } from './producer-side.ts'
 import { settleSends, type PendingSend } from './settle-sends.ts'
 import { orAborted } from './signal.ts'
-import type { ProducedIds, StampedAppend, TimeTickProducer, TimeTickProducerOptions } from './stream.ts'
+import type { ProducedIds, StampedAppend, StampedWriteOptions, TimeTickProducer, TimeTickProducerOptions } from './stream.ts'
 import { producerFailed, TickChannel } from './tick-channel.ts'
 
 interface Written {
@@ -100,16 +101,17 @@ class TickProducer implements TimeTickProducer {
     if (channel.wanted <= channel.lastTick) channel.wanted = 0n
   }
 
-  async write(build: (ts: Timestamp) => readonly StampedAppend[], channels: readonly string[], options?: CallOptions): Promise<Written> {
+  async write(build: (ts: Timestamp) => readonly StampedAppend[], channels: readonly string[], options?: StampedWriteOptions): Promise<Written> {
     checkFunction(build, 'build')
     checkChannels(channels)
+    if (options?.confirm !== undefined) checkFunction(options.confirm, 'confirm')
     throwIfAborted(options)
     this.#check(channels)
     // The turn in the queue of allocations is the reservation: a tick allocated later comes behind this write.
     const turn = this.#allocations.run((ts) => {
       throwIfAborted(options)
       this.#check(channels)
-      return this.#append(ts, build(ts), channels)
+      return this.#append(ts, build(ts), channels, options?.confirm)
     })
     const written = turn.then(({ done }) => done)
     this.#writes.add(written)
@@ -129,26 +131,27 @@ class TickProducer implements TimeTickProducer {
   }
 
   /** Stamp and append, without awaiting: the order of appends is the order of timestamps. */
-  #append(ts: Timestamp, appends: readonly StampedAppend[], channels: readonly string[]): { done: Promise<Written> } {
+  #append(ts: Timestamp, appends: readonly StampedAppend[], channels: readonly string[], confirm: StampedWriteOptions['confirm']): { done: Promise<Written> } {
     const encoded = appends.map(({ channel, msgs }) => {
       if (!channels.includes(channel)) throw new TypeError(`expected \`build\` to append to the channels of the call, got ${show(channel)}`)
       for (const msg of msgs) msg.setTs(ts)
       return { channel: this.#channels.get(channel) as TickChannel, frames: encodeEnvelopes(msgs) }
     })
-    const sends = encoded
+    const begun = encoded
       .filter(({ frames }) => frames.length > 0)
-      .map(({ channel, frames }): PendingSend => {
-        const end = channel.begin(ts)
-        const send = startSend(channel.producer, frames)
-        return { ...send, done: this.#settle(channel, end, send.done) }
-      })
-    return { done: settleSends(sends).then((ids) => ({ timestamp: ts, ids })) }
+      .map(({ channel, frames }) => ({ channel, end: channel.begin(ts), send: startSend(channel.producer, frames) }))
+    const confirmation = confirm === undefined ? undefined : startConfirmation(settleSends(begun.map(({ send }) => send)), () => confirm(ts))
+    const sends = begun.map(({ channel, end, send }): PendingSend => ({ ...send, done: this.#settle(channel, end, send.done, confirmation) }))
+    const written = settleSends(sends).then((ids) => ({ timestamp: ts, ids }))
+    return { done: confirmation === undefined ? written : confirmation.done.then(() => written, (error: unknown) => written.then(() => Promise.reject(error as Error))) }
   }
 
-  async #settle(channel: TickChannel, end: (error?: unknown) => void, done: Promise<readonly MessageId[]>): Promise<readonly MessageId[]> {
+  async #settle(channel: TickChannel, end: (error?: unknown) => void, done: Promise<readonly MessageId[]>, confirmation: Confirmation | undefined): Promise<readonly MessageId[]> {
     try {
       const ids = await done
-      end()
+      // Until then no tick says that readers have seen all of it.
+      end(await confirmation?.doubt)
+      this.#failure ??= channel.failure
       return ids
     } catch (error) {
       end(error)
