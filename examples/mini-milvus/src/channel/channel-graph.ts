@@ -2,6 +2,7 @@
 import { createTimeTickedFlowGraph, InputNode, type Node, type TimeTickedFlowGraph } from '@timetick/flowgraph'
 import { openTtMsgStream, type Mq, type MsgPosition, type TtMsgStream } from '@timetick/msgstream'
 import type { NodeClock } from '../edge/system.ts'
+import type { TransactionReader } from '../staging/transactions.ts'
 import { toDmlPack } from './dml-pack.ts'
 
 export interface ChannelGraphOptions {
@@ -14,6 +15,8 @@ export interface ChannelGraphOptions {
   /** Operators in order; each gets `DmlPack`s. */
   readonly nodes: readonly Node[]
   readonly clock: NodeClock
+  /** Parts of transactions are left out without it. */
+  readonly transactions?: TransactionReader | undefined
   /** The graph stopped by itself: a bug or a broken log. Never called after `close`. */
   readonly onFailure: (error: Error) => void
 }
@@ -25,10 +28,10 @@ export interface ChannelGraph {
 }
 
 export async function openChannelGraph(options: ChannelGraphOptions): Promise<ChannelGraph> {
-  const { mq, channel, subscription, position, nodes, clock, onFailure } = options
+  const { mq, channel, subscription, position, nodes, clock, transactions, onFailure } = options
   const stream = await openTtMsgStream({ mq, clock })
   await stream.asConsumer([channel], position === undefined ? { subscription, from: 'earliest' } : { subscription, positions: [position] })
-  const input = new InputNode(`${subscription}/input`, stream, toDmlPack)
+  const input = new InputNode(`${subscription}/input`, stream, (pack) => toDmlPack(pack, transactions))
   const chain: readonly Node[] = [input, ...nodes]
   const graph = createTimeTickedFlowGraph({ clock })
   for (const node of chain) graph.addNode(node)

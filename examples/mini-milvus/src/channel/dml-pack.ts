@@ -1,11 +1,14 @@
 /** One step of time of a DML channel, as it travels the flow graphs of data and query nodes. */
 import type { Msg } from '@timetick/flowgraph'
 import type { MsgPack, MsgPosition, TsMsg } from '@timetick/msgstream'
+import { noTransactions, type Transaction, type TransactionReader } from '../staging/transactions.ts'
 import { dmlHeader, type DmlHeader } from '../writer/log-messages.ts'
 
 export interface DmlItem {
   readonly header: DmlHeader
   readonly message: TsMsg
+  /** That it is a part of. */
+  readonly transaction?: Transaction | undefined
 }
 
 export interface DmlPack extends Msg {
@@ -16,8 +19,8 @@ export interface DmlPack extends Msg {
   readonly endPosition: MsgPosition
 }
 
-/** A pack of a stream over exactly one channel. Items ascend by timestamp, as the state machines behind need them. */
-export function toDmlPack(pack: MsgPack): DmlPack {
+/** A pack of a stream over exactly one channel. Items ascend by timestamp, as the state machines behind need them; transactions that do not count are left out. */
+export function toDmlPack(pack: MsgPack, transactions: TransactionReader = noTransactions): DmlPack {
   const [startPosition] = pack.startPositions
   const [endPosition] = pack.endPositions
   if (startPosition === undefined || endPosition === undefined) throw new Error('a pack came without positions')
@@ -27,8 +30,12 @@ export function toDmlPack(pack: MsgPack): DmlPack {
     const header = dmlHeader(message)
     if (header === undefined) continue
     const last = items.at(-1)
+    if (header.transaction !== undefined) {
+      const transaction = transactions.committed(header.transaction)
+      if (transaction === undefined) continue
+      items.push({ header, message, transaction })
+    } else items.push({ header, message })
     if (last !== undefined && last.header.ts > header.ts) sorted = false
-    items.push({ header, message })
   }
   if (!sorted) items.sort((a, b) => (a.header.ts < b.header.ts ? -1 : a.header.ts > b.header.ts ? 1 : 0))
   return { timeTick: pack.endTs, items, startPosition, endPosition }

@@ -8,6 +8,7 @@ import type { MetaReader, SegmentWriter } from '../coordinator/api.ts'
 import { ServiceTime } from '../channel/service-time.ts'
 import type { NodeClock } from '../edge/system.ts'
 import { MilvusError } from '../server/status.ts'
+import type { TransactionReader } from '../staging/transactions.ts'
 import type { ObjectStorage } from '../storage/index.ts'
 import { ChannelBuffers, type SealPolicy } from './channel-buffers.ts'
 import { flushBuffer } from './flush-buffer.ts'
@@ -21,6 +22,8 @@ export interface DataNodeOptions extends SealPolicy {
   readonly storage: ObjectStorage
   readonly pchannels: readonly string[]
   readonly clock: NodeClock
+  /** Parts of flushes of rule `flush` are left out without it. */
+  readonly transactions?: TransactionReader | undefined
   readonly allocateId: () => Promise<bigint>
   readonly checkpoint: (pchannel: string) => MsgPosition | undefined
   readonly requestTick: (pchannels: readonly string[], atLeast: bigint) => void
@@ -147,7 +150,7 @@ export class DataNode {
   }
 
   #openGraph(channel: Channel): Promise<ChannelGraph> {
-    const { mq, meta, clock, checkpoint, onFailure } = this.#options
+    const { mq, meta, clock, checkpoint, transactions, onFailure } = this.#options
     const name = `data/${channel.name}`
     const room = (): Promise<void> | undefined => (channel.buffers.bufferedBytes > this.#options.maxBufferedBytes ? channel.tail : undefined)
     const nodes = [
@@ -155,7 +158,7 @@ export class DataNode {
       new BufferNode(`${name}/buffer`, channel.buffers, channel.read, () => clock.monotonic()),
       new FlushNode(`${name}/flush`, (sealed) => this.#enqueue(channel, sealed), room),
     ]
-    return openChannelGraph({ mq, channel: channel.name, subscription: name, position: checkpoint(channel.name), nodes, clock, onFailure })
+    return openChannelGraph({ mq, channel: channel.name, subscription: name, position: checkpoint(channel.name), nodes, clock, transactions, onFailure })
   }
 
   #enqueue(channel: Channel, sealed: SealedBuffer): void {

@@ -7,7 +7,11 @@ import type { Engine } from '../engine/index.ts'
 import { logChannels } from './log-channels.ts'
 import type { NodeLogger } from './logger.ts'
 import { startRoles, type Roles } from './roles.ts'
+import type { QueryNode } from '../querynode/query-node.ts'
+import { startForgetting } from '../staging/forgetting.ts'
 import { openStaging } from '../staging/open-staging.ts'
+import type { SpillFolder } from '../staging/spill.ts'
+import { openTransactions } from '../staging/transactions.ts'
 import type { Staging } from '../staging/staging.ts'
 import { createDmlWriter, type DmlWriter } from '../writer/dml-writer.ts'
 import type { Stores } from './stores.ts'
@@ -30,6 +34,8 @@ export interface CoreOptions {
   readonly random?: (() => number) | undefined
   /** Names this start among all; a random name unless given. */
   readonly owner?: string | undefined
+  /** Where staged rows go that are too many for memory. */
+  readonly spill?: SpillFolder | undefined
 }
 
 export interface NodeCore {
@@ -49,19 +55,25 @@ export interface NodeCore {
 /** A node alone has nobody to take over from a role that is given up: it is tried for as long as the node runs. */
 const PERSISTENT = { maxRestarts: 1_000, maxBackoffMs: 10_000 }
 
-export async function openCore({ stores, engine, parameters, logger, clock, random, owner }: CoreOptions, keep: Keep): Promise<NodeCore> {
+export async function openCore({ stores, engine, parameters, logger, clock, random, owner, spill }: CoreOptions, keep: Keep): Promise<NodeCore> {
   const onWarning = (message: string, error: unknown): void => logger.warn({ err: error }, message)
   const time = await keep(openNodeTime(stores.kv, clock, onWarning, owner))
   const pchannels = await logChannels(stores.kv, parameters.getInt('rootCoord.dmlChannelNum'))
   const catalog = await openCatalog({ kv: stores.kv, ids: time.ids, timestamps: time.timestamps, pchannels })
+  const transactions = await openTransactions({ kv: stores.kv, clock })
   const onEvent = (event: { readonly type: string }): void => {
     if (event.type !== 'beat') logger.debug({ event }, `watchdog: ${event.type}`)
   }
   const watchdog = await keep(startWatchdog({ clock, random, checkIntervalMs: parameters.getDurationMs('watchdog.interval'), restart: PERSISTENT, onEvent }))
   const intervalMs = parameters.getDurationMs('proxy.timeTickInterval')
   const ticks = await keep(startTicks({ mq: stores.mq, pchannels, timestamps: time.timestamps, intervalMs, clock, onError: (error) => onWarning('a time tick failed', error) }))
-  const roles = await keep(startRoles({ catalog, mq: stores.mq, storage: stores.storage, engine, ticks, time, pchannels, parameters, watchdog, clock, onWarning }))
+  const roles = await keep(startRoles({ catalog, mq: stores.mq, storage: stores.storage, engine, ticks, time, pchannels, parameters, watchdog, clock, transactions, onWarning }))
+  await keep(startForgetting({ transactions, catalog, roles, clock, onWarning }))
   const writer = createDmlWriter(ticks, () => clock.yieldToLoop())
-  const staging = await keep(openStaging({ meta: catalog, writer, clock }))
-  return { writer, staging, stores, time, catalog, engine, watchdog, roles, pchannels, ticks, requestTick: (channels, atLeast) => ticks.requestTick(channels, atLeast) }
+  const queryNode = (): QueryNode => roles.queryNode.current
+  const now = (): Promise<bigint> => time.timestamps.allocOne()
+  const requestTick: NodeCore['requestTick'] = (channels, atLeast) => ticks.requestTick(channels, atLeast)
+  const bounds = { maxClientBytes: parameters.getBytes('staging.maxClientBytes'), maxBytes: parameters.getBytes('staging.maxBytes'), spillBytes: parameters.getBytes('staging.spillBytes') }
+  const staging = await keep(openStaging({ ...bounds, meta: catalog, writer, transactions, queryNode, now, requestTick, clock, spill, onWarning }))
+  return { writer, staging, stores, time, catalog, engine, watchdog, roles, pchannels, ticks, requestTick }
 }

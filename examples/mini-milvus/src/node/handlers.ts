@@ -14,7 +14,8 @@ import { createFlushHandlers } from '../proxy/flush.ts'
 import { createNodeInfoHandlers } from '../proxy/node-info.ts'
 import { createSegmentHandlers } from '../proxy/query-segments.ts'
 import type { QueryNodeApi } from '../querynode/api.ts'
-import type { HandlerTable } from '../server/handlers.ts'
+import type { AnyHandler, HandlerTable } from '../server/handlers.ts'
+import type { Staging } from '../staging/staging.ts'
 import { version } from '../version.ts'
 import { NODE_ID, type Meter } from './metrics/meter.ts'
 import { serverVisibility } from './client-parameters.ts'
@@ -35,8 +36,9 @@ export function createHandlers(options: HandlersOptions): HandlerTable {
   const { catalog, roles, time, writer, staging, parameters, clock } = options
   const now = (): Promise<bigint> => time.timestamps.allocOne()
   const queryNode = currentQueryNode(roles, options.meter)
+  const visibility = parameters.getString('common.visibility') === 'flush' ? 'flush' : 'milvus'
   return {
-    ...createDdlHandlers({
+    ...besideCommits(options.staging, createDdlHandlers({
       meta: catalog,
       catalog,
       timestamps: time.timestamps,
@@ -49,15 +51,22 @@ export function createHandlers(options: HandlersOptions): HandlerTable {
       hasStagedWork: (id) => staging.hasWork(id),
       onConnect: (identifier, info, call) => options.clients?.connected(identifier, info, call),
       onHeartbeat: (identifier, call) => options.clients?.heartbeat(identifier, call),
-    }),
-    ...createDmlHandlers({ meta: catalog, writer, queryNode, ids: time.ids, now, pause: () => clock.yieldToLoop() }),
-    ...createDqlHandlers({ meta: catalog, queryNode, now, gracefulTimeMs: parameters.getDurationMs('common.gracefulTime'), lastWrite: (id) => writer.lastWrite(id) }),
-    ...createFlushHandlers({ meta: catalog, now, flushShard: (key, ts) => roles.flushShard(key, ts), wallClock: () => clock.now() }),
+    })),
+    ...createDmlHandlers({ meta: catalog, writer, queryNode, staging: options.staging, visibility, ids: time.ids, now, pause: () => clock.yieldToLoop() }),
+    ...createDqlHandlers({ meta: catalog, queryNode, now, gracefulTimeMs: parameters.getDurationMs('common.gracefulTime'), lastWrite: (id) => writer.lastWrite(id), lastCommit: (id) => options.staging.lastCommit(id) }),
+    ...createFlushHandlers({ meta: catalog, now, flushShard: (key, ts) => roles.flushShard(key, ts), wallClock: () => clock.now(), staging: options.staging }),
     ...createSegmentHandlers({ meta: catalog, queryNode }),
     ...createCompactionHandlers({ meta: catalog, compactor: () => roles.compactor.current, allocateId: () => time.ids.allocOne(), segmentBytes: () => parameters.getBytes('dataNode.sealBytes') }),
     ...createImportHandlers({ meta: catalog, importer: () => roles.importer.current }),
     ...createNodeInfoHandlers({ meta: catalog, queryNode, version: `mini-milvus-${version}`, now: () => clock.now(), usage: systemUsage }),
   }
+}
+
+/** What drops staged work takes turns with the commits: a flush comes before or after it, not in the middle. */
+function besideCommits(staging: Staging, handlers: HandlerTable): HandlerTable {
+  const alone = (handler: AnyHandler | undefined): AnyHandler | undefined => handler && { ...handler, run: (request, call) => staging.alone(() => handler.run(request, call)) }
+  const { DropCollection, DropPartition, TruncateCollection } = handlers
+  return { ...handlers, DropCollection: alone(DropCollection), DropPartition: alone(DropPartition), TruncateCollection: alone(TruncateCollection) }
 }
 
 /** Calls go to the instance that runs now: a restarted role is another one. */

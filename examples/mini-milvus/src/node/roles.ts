@@ -14,6 +14,7 @@ import type { ShardKey } from '../datanode/shard-buffer.ts'
 import type { NodeClock } from '../edge/system.ts'
 import type { Engine } from '../engine/index.ts'
 import { startQueryNode, type QueryNode } from '../querynode/query-node.ts'
+import type { TransactionReader } from '../staging/transactions.ts'
 import { createSegmentLoader } from '../querynode/storage-loader.ts'
 import type { ObjectStorage } from '../storage/index.ts'
 import { Role, type RoleInstance } from './role.ts'
@@ -30,6 +31,8 @@ export interface RolesOptions {
   readonly parameters: GlobalParamsTable
   readonly watchdog: Watchdog
   readonly clock: NodeClock
+  /** Which commits count; without it none does. */
+  readonly transactions?: TransactionReader | undefined
   readonly onWarning: (message: string, error: unknown) => void
 }
 
@@ -73,7 +76,7 @@ export async function startRoles(options: RolesOptions): Promise<Roles> {
   return { dataNode, queryNode, compactor, importer, flushShard: (key, ts) => dataNode.current.flushShard(key, ts), close }
 }
 
-function openDataNode({ catalog, mq, storage, ticks, time, pchannels, parameters, clock, onWarning }: RolesOptions, queryNode: () => Role<QueryNode>, onFailure: (error: Error) => void): Promise<DataNode> {
+function openDataNode({ catalog, mq, storage, ticks, time, pchannels, parameters, clock, transactions, onWarning }: RolesOptions, queryNode: () => Role<QueryNode>, onFailure: (error: Error) => void): Promise<DataNode> {
   return startDataNode({
     meta: catalog,
     segments: catalog,
@@ -81,6 +84,7 @@ function openDataNode({ catalog, mq, storage, ticks, time, pchannels, parameters
     storage,
     pchannels,
     clock,
+    transactions,
     allocateId: () => time.ids.allocOne(),
     checkpoint: (pchannel) => positionOf(catalog.checkpoint(pchannel)),
     requestTick: (channels, atLeast) => ticks.requestTick(channels, atLeast),
@@ -94,7 +98,7 @@ function openDataNode({ catalog, mq, storage, ticks, time, pchannels, parameters
   })
 }
 
-function openQueryNode({ catalog, mq, storage, engine, ticks, pchannels, parameters, clock, onWarning }: RolesOptions, dataNode: () => Role<DataNode>, onFailure: (error: Error) => void): Promise<QueryNode> {
+function openQueryNode({ catalog, mq, storage, engine, ticks, pchannels, parameters, clock, transactions, onWarning }: RolesOptions, dataNode: () => Role<DataNode>, onFailure: (error: Error) => void): Promise<QueryNode> {
   return startQueryNode({
     nodeId: NODE_ID,
     meta: catalog,
@@ -104,6 +108,7 @@ function openQueryNode({ catalog, mq, storage, engine, ticks, pchannels, paramet
     pchannels,
     maxWaitMs: parameters.getDurationMs('queryNode.maxWait'),
     clock,
+    transactions,
     checkpoint: (pchannel) => positionOf(catalog.checkpoint(pchannel)),
     requestTick: (channels, atLeast) => ticks.requestTick(channels, atLeast),
     // Marked as not built, it is built again.

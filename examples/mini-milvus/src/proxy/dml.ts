@@ -11,18 +11,24 @@ import { primaryField } from '../model/schema.ts'
 import type { QueryNodeApi } from '../querynode/api.ts'
 import type { CallContext, HandlerTable, RpcHandler } from '../server/handlers.ts'
 import { MilvusError } from '../server/status.ts'
+import type { StagedWork, Staging } from '../staging/staging.ts'
+import { visibilityOf, type Visibility } from '../staging/visibility.ts'
 import type { DeleteRequest, Init, MutationResult } from '../wire/index.ts'
 import { gatherRows, type DmlWriter, type PartitionKeys, type PartitionRows } from '../writer/dml-writer.ts'
 import { type Pause, withFunctionOutputs, withoutFunctionOutputs } from './function-outputs.ts'
 import { checkFieldOps, completeRows } from './partial-upsert.ts'
-import { partitionKeyField, partitionKeyPartitions, partitionRows } from './partitioning.ts'
+import { partitionKeyField, partitionKeyPartitions } from './partitioning.ts'
 import { primaryKeyIds } from './response-columns.ts'
+import { splitRows } from './split-rows.ts'
 import { filterTemplates } from './templates.ts'
 import { Turns } from './turns.ts'
 
 export interface DmlOptions {
   readonly meta: MetaReader
   readonly writer: DmlWriter
+  /** Where writes wait for the flush of their client, if the rule is `flush`. */
+  readonly staging: Pick<Staging, 'stage'>
+  readonly visibility: Visibility
   readonly queryNode: QueryNodeApi
   readonly ids: Pick<IdAllocator, 'alloc'>
   readonly now: () => Promise<bigint>
@@ -57,7 +63,7 @@ async function runInsert(options: DmlOptions, request: InsertMessage, call: Call
   const prepared = await withOutputs(options, prepare(options, request, call, 'insert'))
   const { batch, keys } = prepared.given === undefined ? await withNewIds(options, prepared) : { batch: prepared.batch, keys: prepared.given }
   const inserts = split(prepared, batch)
-  const timestamp = await options.writer.write({ collection: prepared.collection, deletes: [], inserts, signal: call.signal })
+  const timestamp = await put(options, call, { collection: prepared.collection, inserts })
   return { ...mutation(keys, timestamp), insert_cnt: BigInt(batch.length) }
 }
 
@@ -66,6 +72,7 @@ async function runUpsert(options: Context, request: InsertMessage, call: CallCon
   const isPartial = request.partialUpdate === true || request.fieldOps?.some(({ op }) => op !== 'replace') === true
   const prepared = prepare(options, request, call, isPartial ? 'partial upsert' : 'upsert')
   if (!isPartial) return upsertRows(options, prepared, call)
+  if (isStaged(options, prepared.collection, call)) return stagePartial(options, prepared, request, call)
   return options.partialUpserts.run(prepared.collection.id, async () => upsertRows(options, await completed(options, prepared, request, call), call))
 }
 
@@ -80,8 +87,34 @@ async function upsertRows(options: DmlOptions, whole: PreparedRows, call: CallCo
   const { batch, keys } = isAuto ? await withNewIds(options, { ...prepared, batch: rows }) : { batch: rows, keys: oldKeys }
   // A row may have been in another partition before: a partition key can change with an upsert.
   const deletes: PartitionKeys[] = [{ partitionId: partitionKeyField(collection) === undefined ? prepared.partitionId : 0n, keys: oldKeys }]
-  const timestamp = await options.writer.write({ collection, deletes, inserts: split(prepared, batch), signal: call.signal })
+  const timestamp = await put(options, call, { collection, deletes, inserts: split(prepared, batch) })
   return { ...mutation(keys, timestamp), upsert_cnt: BigInt(given.length), insert_cnt: BigInt(keys.length), delete_cnt: BigInt(oldKeys.length) }
+}
+
+function isStaged({ meta, visibility }: DmlOptions, collection: CollectionMeta, call: CallContext): boolean {
+  return visibilityOf(collection, meta.database(collection.dbName), call.visibility, visibility) === 'flush'
+}
+
+/** Into the log, or aside until the client's flush. */
+async function put(options: DmlOptions, call: CallContext, work: StagedWork): Promise<bigint> {
+  const { collection, deletes = [], inserts = [] } = work
+  if (!isStaged(options, collection, call)) return options.writer.write({ collection, deletes, inserts, signal: call.signal })
+  await options.staging.stage(call.client, work)
+  return options.now()
+}
+
+/** What the rows leave out is read when their place in the client's order has come. */
+async function stagePartial(options: Context, prepared: PreparedRows, request: InsertMessage, call: CallContext): Promise<Mutation> {
+  const { collection, given, batch, partitionId } = prepared
+  if (given === undefined) throw new MilvusError(1100, `must assign pk when upsert, primary field: ${primaryField(collection.schema).name}`)
+  const ops = checkFieldOps(request.fieldOps ?? [], withoutFunctionOutputs(collection.schema), batch)
+  const last = lastOfEachKey(given)
+  const rows = last.length === given.length ? batch : gatherRows(batch, last)
+  const keys = last.length === given.length ? given : gatherColumn(given, last)
+  const newKeys = primaryField(collection.schema).autoId ? (await withNewIds(options, { ...prepared, batch: rows })).keys : undefined
+  const scopeId = partitionKeyField(collection) === undefined ? partitionId : 0n
+  const timestamp = await put(options, call, { collection, partial: { rows, keys, scopeId, partitionId, ops, newKeys } })
+  return { ...mutation(newKeys ?? keys, timestamp), upsert_cnt: BigInt(given.length), insert_cnt: BigInt(keys.length), delete_cnt: BigInt(keys.length) }
 }
 
 async function withOutputs({ pause }: DmlOptions, prepared: PreparedRows): Promise<PreparedRows> {
@@ -123,6 +156,12 @@ async function runDelete(options: DmlOptions, request: DeleteRequest, call: Call
   const templates = filterTemplates(request.expr_template_values)
   const filter = compileFilter(request.expr, collection.schema, templates)
   const { type } = primaryField(collection.schema)
+  if (isStaged(options, collection, call)) {
+    const keys = filter.primaryKeys === undefined ? undefined : primaryKeyColumn(type, [...new Set<PrimaryKey>(filter.primaryKeys)])
+    const work = keys === undefined ? { predicate: { partitionId, filter: request.expr, templates } } : { deletes: [{ partitionId, keys }] }
+    // How many rows a predicate reaches is known when its place in the order has come.
+    return { ...mutation(undefined, await put(options, call, { collection, ...work })), delete_cnt: BigInt(keys?.length ?? 0) }
+  }
   const pieces = filter.primaryKeys === undefined ? await matchingKeys(options, collection, partitionId, request, call) : [primaryKeyColumn(type, [...new Set<PrimaryKey>(filter.primaryKeys)])]
   let timestamp = await options.now()
   let count = 0
@@ -174,13 +213,7 @@ async function withNewIds({ ids }: DmlOptions, { collection, batch }: PreparedRo
 }
 
 function split({ collection, partitionId }: PreparedRows, batch: RowBatch): PartitionRows[] {
-  const primary = primaryField(collection.schema).id
-  return partitionRows(collection, batch, partitionId).map(({ partitionId: id, rows }) => {
-    const mine = rows === undefined ? batch : gatherRows(batch, rows)
-    const keys = mine.columns.get(primary)
-    if (!isPrimaryKeyColumn(keys)) throw new Error(`rows of ${collection.schema.name} came without primary keys`)
-    return { partitionId: id, rows: mine, keys }
-  })
+  return splitRows(collection, batch, partitionId)
 }
 
 /** Rows to keep of a batch that names a key more than once: the last of each, in order. */

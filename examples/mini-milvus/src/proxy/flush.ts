@@ -3,12 +3,15 @@ import type { MetaReader } from '../coordinator/api.ts'
 import type { CollectionMeta } from '../model/meta.ts'
 import type { WireHandlers } from '../server/handlers.ts'
 import { MilvusError } from '../server/status.ts'
+import type { Staging } from '../staging/staging.ts'
 
 export interface FlushOptions {
   readonly meta: MetaReader
   readonly now: () => Promise<bigint>
   readonly flushShard: (key: { readonly collectionId: bigint; readonly vchannel: string }, ts: bigint) => Promise<void>
   readonly wallClock: () => number
+  /** Whose flush also commits, where the rule is `flush`. */
+  readonly staging: Pick<Staging, 'flush'>
 }
 
 export function createFlushHandlers(options: FlushOptions): WireHandlers {
@@ -18,6 +21,8 @@ export function createFlushHandlers(options: FlushOptions): WireHandlers {
       kind: 'dml',
       async run(request, call) {
         if (request.collection_names.length === 0) throw new MilvusError(1100, 'collection names is empty')
+        const named = request.collection_names.map((name) => meta.collection(call.dbName, name).id)
+        await options.staging.flush(call.client, named, call.signal)
         const flushed = await Promise.all(
           request.collection_names.map(async (name) => {
             const collection = meta.collection(call.dbName, name)
@@ -45,9 +50,10 @@ export function createFlushHandlers(options: FlushOptions): WireHandlers {
     },
     FlushAll: {
       kind: 'dml',
-      async run(request) {
-        const ts = await options.now()
+      async run(request, call) {
         const collections = targetsOf(meta, request.db_name, request.flush_targets)
+        await options.staging.flush(call.client, collections.map(({ id }) => id), call.signal)
+        const ts = await options.now()
         await Promise.all(collections.map((collection) => flushCollection(options, collection, ts)))
         const sealTime = BigInt(Math.floor(wallClock() / 1000))
         const databases = [...new Set(collections.map(({ dbName }) => dbName))]

@@ -21,6 +21,8 @@ export interface GuaranteeOptions {
   readonly gracefulTimeMs: number
   /** Timestamp of the last write to a collection that was acknowledged here, 0n when there was none. */
   readonly lastWrite: (collectionId: bigint) => bigint
+  /** What every read must see, whatever it asks for: the last flush of rule `flush`; 0n where there was none. */
+  readonly lastCommit?: ((collectionId: bigint) => bigint) | undefined
 }
 
 /**
@@ -28,6 +30,12 @@ export interface GuaranteeOptions {
  * something was written in the last moments.
  */
 export async function guaranteeTimestamp(request: ConsistencyRequest, collection: Pick<CollectionMeta, 'id' | 'consistencyLevel'>, options: GuaranteeOptions): Promise<bigint> {
+  const asked = await askedTimestamp(request, collection, options)
+  const committed = options.lastCommit?.(collection.id) ?? 0n
+  return committed > asked ? committed : asked
+}
+
+async function askedTimestamp(request: ConsistencyRequest, collection: Pick<CollectionMeta, 'id' | 'consistencyLevel'>, options: GuaranteeOptions): Promise<bigint> {
   const { now } = options
   const given = request.guarantee_timestamp ?? 0n
   const level = request.use_default_consistency === true ? collection.consistencyLevel : (request.consistency_level ?? ConsistencyLevel.Strong)

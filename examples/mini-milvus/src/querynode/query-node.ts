@@ -15,9 +15,11 @@ import type { CompiledFilter } from '../filter/index.ts'
 import type { CollectionMeta, LoadMeta } from '../model/meta.ts'
 import type { PrimaryKeys } from '../model/primary-keys.ts'
 import { MilvusError } from '../server/status.ts'
+import type { TransactionReader } from '../staging/transactions.ts'
 import type { LoadedSegmentInfo, LoadProgress, QueryNodeApi, QueryRequest, QueryResult, ReadRequest, SearchRequest, SearchResult } from './api.ts'
 import { expireRows } from './expire.ts'
 import { FilterCache } from './filter-cache.ts'
+import { CommitGate } from './commit-gate.ts'
 import { ApplyNode, FilterNode, ServiceTimeNode } from './graph-nodes.ts'
 import { LoadedCollection } from './loaded-collection.ts'
 import type { LoadedShard, LoadedShardOptions } from './loaded-shard.ts'
@@ -36,6 +38,8 @@ export interface QueryNodeOptions {
   readonly loader: SegmentLoader
   readonly pchannels: readonly string[]
   readonly clock: NodeClock
+  /** Parts of flushes of rule `flush` are left out without it. */
+  readonly transactions?: TransactionReader | undefined
   readonly checkpoint: (pchannel: string) => MsgPosition | undefined
   /** How long a read waits for the timestamp that it must see. */
   readonly maxWaitMs: number
@@ -72,6 +76,11 @@ export class QueryNode implements QueryNodeApi {
   readonly #serviceTimes: ReadonlyMap<string, ServiceTime>
   readonly #collections = new Map<bigint, LoadedCollection>()
   readonly #shards = new Map<string, LoadedShard>()
+  /** From where each channel is read. */
+  readonly #positions: ReadonlyMap<string, MsgPosition | undefined>
+  readonly #gate: CommitGate
+  /** Of commits before the start one channel's part may be in segments and another's in the log still: nobody reads before both are there. */
+  readonly #seenFromTs: bigint
   readonly #filters = new FilterCache()
   readonly #graphs: ChannelGraph[] = []
   readonly #cancelRetries = new Map<bigint, () => void>()
@@ -83,6 +92,9 @@ export class QueryNode implements QueryNodeApi {
     this.nodeId = options.nodeId
     this.#options = options
     this.#serviceTimes = new Map(options.pchannels.map((channel) => [channel, new ServiceTime()]))
+    this.#positions = new Map(options.pchannels.map((channel) => [channel, options.checkpoint(channel)]))
+    this.#gate = new CommitGate(new Map([...this.#positions].map(([channel, position]) => [channel, position?.timestamp ?? 0n])))
+    this.#seenFromTs = options.transactions?.latestTs() ?? 0n
   }
 
   async start(): Promise<void> {
@@ -97,6 +109,7 @@ export class QueryNode implements QueryNodeApi {
     if (this.#closed) return
     this.#closed = true
     this.#unsubscribe?.()
+    this.#gate.close()
     await Promise.all(this.#graphs.map((graph) => graph.close()))
     for (const id of this.#collections.keys()) this.#release(id)
   }
@@ -167,7 +180,7 @@ export class QueryNode implements QueryNodeApi {
       if (!loaded.isLoadedPartition(id)) throw new MilvusError(201, `partition not loaded[collection=${collection.schema.name}][partition=${id}]`)
     }
     const filter = this.#filters.compile(request.filter, collection.schema, request.templates)
-    await this.#waitFor(loaded, request.guaranteeTs, request.signal)
+    await this.#waitFor(loaded, request.guaranteeTs > this.#seenFromTs ? request.guaranteeTs : this.#seenFromTs, request.signal)
     // Released while it waited, and perhaps loaded anew: what was found first is empty now.
     if (this.#loadedCollection(collection) !== loaded) return this.#prepare(request)
     return { collection, loaded, filter }
@@ -221,11 +234,12 @@ export class QueryNode implements QueryNodeApi {
   }
 
   #openGraph(channel: string, serviceTime: ServiceTime): Promise<ChannelGraph> {
-    const { mq, meta, clock, checkpoint, onFailure } = this.#options
+    const { mq, meta, clock, transactions, onFailure } = this.#options
     const name = `query/${channel}`
     const find = (collectionId: bigint, vchannel: string): LoadedShard | undefined => this.#shards.get(shardKey(collectionId, vchannel))
-    const nodes = [new FilterNode(`${name}/filter`, find), new ApplyNode(`${name}/apply`, find, meta), new ServiceTimeNode(`${name}/service-time`, serviceTime)]
-    return openChannelGraph({ mq, channel, subscription: name, position: checkpoint(channel), nodes, clock, onFailure })
+    const own = { name: channel, serviceTime, gate: this.#gate, find }
+    const nodes = [new FilterNode(`${name}/filter`, own), new ApplyNode(`${name}/apply`, own, meta, () => clock.yieldToLoop()), new ServiceTimeNode(`${name}/service-time`, serviceTime)]
+    return openChannelGraph({ mq, channel, subscription: name, position: this.#positions.get(channel), nodes, clock, transactions, onFailure })
   }
 
   #follow(change: MetaChange): void {

@@ -1,24 +1,240 @@
+/** Staging over the writer of the log and the record of what counts. */
+import { decodeColumns } from '../codec/column-codec.ts'
 import type { MetaReader } from '../coordinator/api.ts'
 import type { NodeClock } from '../edge/system.ts'
+import { isPrimaryKeyColumn } from '../model/primary-keys.ts'
+import { primaryField } from '../model/schema.ts'
+import type { QueryNodeApi } from '../querynode/api.ts'
 import { Code, MilvusError } from '../server/status.ts'
-import type { DmlWriter } from '../writer/dml-writer.ts'
-import type { Staging } from './staging.ts'
+import type { DmlWrite, DmlWriter, PartitionRows } from '../writer/dml-writer.ts'
+import { encodeRows } from '../writer/log-messages.ts'
+import { netEffect } from './net-effect.ts'
+import type { SpillFile, SpillFolder } from './spill.ts'
+import { spilledBytes, StageBook, type Entry, type Stage, type StageLimits } from './stage-book.ts'
+import type { ClientStage, StagedWork, Staging, StagingTotals } from './staging.ts'
+import { TransactionError, type Transactions } from './transactions.ts'
 
-export interface StagingOptions {
+export interface StagingOptions extends StageLimits {
   readonly meta: MetaReader
   readonly writer: DmlWriter
+  readonly transactions: Transactions
+  readonly queryNode: () => Pick<QueryNodeApi, 'query' | 'matchingKeys'>
+  readonly now: () => Promise<bigint>
+  readonly requestTick: (channels: readonly string[], atLeast: bigint) => void
   readonly clock: NodeClock
+  /** Undefined: staged rows stay in memory. */
+  readonly spill?: SpillFolder | undefined
+  /** A client with more in memory writes its oldest rows to disk. */
+  readonly spillBytes: number
+  readonly onWarning: (message: string, error: unknown) => void
 }
 
-export async function openStaging(_options: StagingOptions): Promise<Staging> {
-  return {
-    stage: () => Promise.reject(new MilvusError(Code.Unimplemented, 'visibility flush is not served yet')),
-    flush: async () => 0n,
-    discard() {},
-    discardCollection() {},
-    hasWork: () => false,
-    stats: () => [],
-    totals: () => ({ clients: 0, rows: 0, bytes: 0, spilledBytes: 0, commits: 0, committedRows: 0, discards: 0, discardedRows: 0 }),
-    close: async () => undefined,
+export async function openStaging(options: StagingOptions): Promise<Staging> {
+  await options.spill?.clear()
+  return new Stages(options)
+}
+
+class Stages implements Staging {
+  readonly #options: StagingOptions
+  readonly #book: StageBook
+  readonly #unsubscribe: () => void
+  /** Commits, and definitions that drop what is staged, one after the other. */
+  #turn: Promise<unknown> = Promise.resolve()
+  readonly #lastCommits = new Map<bigint, bigint>()
+  #commits = 0
+  #committedRows = 0
+  #discards = 0
+  #discardedRows = 0
+  #closed = false
+
+  constructor(options: StagingOptions) {
+    this.#options = options
+    this.#book = new StageBook(options)
+    this.#unsubscribe = options.meta.onChange((change) => {
+      if (change.kind !== 'collection') return
+      const { id, before, after } = change
+      if (after === undefined) this.#lastCommits.delete(id)
+      if (this.#book.size === 0) return
+      if (after === undefined || after.truncatedTs !== before?.truncatedTs) return this.discardCollection(id)
+      for (const partition of before?.partitions ?? []) {
+        if (after.partitions.every((kept) => kept.id !== partition.id)) this.discardCollection(id, partition.id)
+      }
+    })
   }
+
+  async stage(client: string, work: StagedWork): Promise<void> {
+    if (this.#closed) throw new MilvusError(Code.NotReady, 'service not ready: the node stops')
+    this.#book.add(client, work, this.#options.clock.now())
+    const stage = this.#book.stage(client)
+    const { spill, spillBytes } = this.#options
+    if (spill === undefined || stage === undefined || stage.bytes - stage.spilledBytes <= spillBytes) return
+    const spilling = stage.spilling.then(() => this.#spill(stage, spill))
+    stage.spilling = spilling.catch(() => undefined)
+    await spilling.catch((error: unknown) => this.#options.onWarning('staged rows could not be written to disk and stay in memory', error))
+  }
+
+  flush(client: string, collectionIds: readonly bigint[] | undefined, signal: AbortSignal): Promise<bigint> {
+    // Who stages nothing waits for nobody.
+    if (this.#book.stage(client) === undefined) return Promise.resolve(0n)
+    return this.alone(() => this.#commit(client, collectionIds, signal))
+  }
+
+  alone<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work)
+    this.#turn = result.catch(() => undefined)
+    return result
+  }
+
+  discard(client: string): void {
+    if (this.#book.stage(client) === undefined) return
+    const { rows, file } = this.#book.drop(client, () => true)
+    this.#count(rows, file)
+  }
+
+  discardCollection(collectionId: bigint, partitionId?: bigint): void {
+    if (partitionId !== undefined) {
+      const rows = this.#book.dropPartition(collectionId, partitionId)
+      for (const { client, entries } of [...this.#book.stages()]) if (entries.length === 0) this.#forget(this.#book.drop(client, () => true).file)
+      if (rows > 0) this.#count(rows, undefined)
+      return
+    }
+    for (const { client, entries } of [...this.#book.stages()]) {
+      if (!entries.some((entry) => entry.collectionId === collectionId)) continue
+      const { rows, file } = this.#book.drop(client, (entry) => entry.collectionId === collectionId)
+      this.#count(rows, file)
+    }
+  }
+
+  lastCommit(collectionId: bigint): bigint {
+    return this.#lastCommits.get(collectionId) ?? 0n
+  }
+
+  hasWork(collectionId: bigint): boolean {
+    for (const { entries } of this.#book.stages()) if (entries.some((entry) => entry.collectionId === collectionId)) return true
+    return false
+  }
+
+  stats(): readonly ClientStage[] {
+    return this.#book.describe()
+  }
+
+  totals(): StagingTotals {
+    const stages = this.#book.describe()
+    return {
+      clients: stages.length,
+      rows: stages.reduce((sum, { rows }) => sum + rows, 0),
+      bytes: this.#book.bytes,
+      spilledBytes: stages.reduce((sum, stage) => sum + stage.spilledBytes, 0),
+      commits: this.#commits,
+      committedRows: this.#committedRows,
+      discards: this.#discards,
+      discardedRows: this.#discardedRows,
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#unsubscribe()
+    await this.#turn
+    const files = [...this.#book.stages()].map((stage) => stage.spilling.then(() => stage.file?.close()))
+    await Promise.allSettled(files)
+    await this.#options.spill?.clear()
+  }
+
+  async #commit(client: string, collectionIds: readonly bigint[] | undefined, signal: AbortSignal): Promise<bigint> {
+    const { meta, queryNode, writer, transactions, clock, requestTick } = this.#options
+    signal.throwIfAborted()
+    const stage = this.#book.stage(client)
+    await stage?.spilling
+    const taken = stage?.entries.filter(({ collectionId }) => collectionIds === undefined || collectionIds.includes(collectionId)) ?? []
+    if (stage === undefined || taken.length === 0) return 0n
+    const pause = (): Promise<void> => clock.yieldToLoop()
+    const readTs = await this.#options.now()
+    const writes: Omit<DmlWrite, 'signal'>[] = []
+    for (const id of new Set(taken.map(({ collectionId }) => collectionId))) {
+      const collection = meta.collectionById(id)
+      if (collection === undefined) continue
+      const works = this.#works(stage, taken.filter(({ collectionId }) => collectionId === id))
+      const write = await netEffect(works, { collection, queryNode: queryNode(), readTs, pause, signal })
+      if (write.deletes.length > 0 || write.inserts.length > 0) writes.push(write)
+    }
+    let ts = readTs
+    if (writes.length > 0) {
+      const transaction = transactions.nextId()
+      const check = (): void => {
+        for (const { collection } of writes) if (meta.collectionById(collection.id)?.truncatedTs !== collection.truncatedTs) throw changed(collection.schema.name)
+      }
+      const committed = await writer.commit({ writes, transaction, check, confirm: (parts) => transactions.commit(transaction, parts), signal }).catch(asAnswer)
+      ts = committed.ts
+      for (const { collection } of writes) this.#lastCommits.set(collection.id, ts)
+      requestTick(committed.channels, ts)
+    }
+    const committed = new Set(taken)
+    const rows = taken.reduce((sum, entry) => sum + entry.rows, 0)
+    // The client may have gone meanwhile, and come again: only what was committed is taken from it.
+    this.#forget(this.#book.drop(client, (entry) => committed.has(entry)).file)
+    this.#commits++
+    this.#committedRows += rows
+    return ts
+  }
+
+  async *#works(stage: Stage, entries: readonly Entry[]): AsyncGenerator<StagedWork> {
+    for (const { work, spilled } of entries) {
+      if (spilled === undefined) yield work
+      else {
+        const inserts: PartitionRows[] = []
+        for (const { partitionId, offset, length } of spilled) {
+          const rows = decodeColumns((await stage.file?.read(offset, length)) ?? new Uint8Array())
+          const keys = rows.columns.get(primaryField(work.collection.schema).id)
+          if (!isPrimaryKeyColumn(keys)) throw new Error('staged rows came back without primary keys')
+          inserts.push({ partitionId, rows, keys })
+        }
+        yield { ...work, inserts }
+      }
+    }
+  }
+
+  /** The oldest rows first: a client that is in the middle of something small keeps that in memory. */
+  async #spill(stage: Stage, folder: SpillFolder): Promise<void> {
+    for (const entry of stage.entries) {
+      if (this.#closed || stage.bytes - stage.spilledBytes <= this.#options.spillBytes / 2) return
+      const { inserts = [] } = entry.work
+      if (entry.spilled !== undefined || inserts.length === 0) continue
+      stage.file ??= await folder.create()
+      const places = []
+      for (const { partitionId, rows } of inserts) {
+        const bytes = encodeRows(rows)
+        places.push({ partitionId, offset: await stage.file.append(bytes), length: bytes.length })
+      }
+      if (!stage.entries.includes(entry)) continue
+      entry.spilled = places
+      entry.work = { ...entry.work, inserts: undefined }
+      stage.spilledBytes += spilledBytes(entry)
+    }
+    if (this.#book.stage(stage.client) !== stage) this.#forget(stage.file)
+  }
+
+  #count(rows: number, file: SpillFile | undefined): void {
+    this.#discards++
+    this.#discardedRows += rows
+    this.#forget(file)
+  }
+
+  #forget(file: SpillFile | undefined): void {
+    file?.close().catch((error: unknown) => this.#options.onWarning('a file of staged rows could not be removed', error))
+  }
+}
+
+function changed(name: string): MilvusError {
+  return new MilvusError(Code.NotReady, `collection ${name} was changed while it was flushed: retry`)
+}
+
+/** Nobody was told yet, and nothing of it counts: the same flush may be asked for again. */
+function asAnswer(error: unknown): never {
+  if (error instanceof TransactionError) {
+    const what = error.outcome === 'not-applied' ? 'nothing was committed, retry' : 'whether it was committed shows at the next start'
+    throw new MilvusError(Code.NotReady, `the flush was not recorded: ${what}`, undefined, { cause: error })
+  }
+  throw error
 }

@@ -57,8 +57,8 @@ export interface Staging {
   stage(client: string, work: StagedWork): Promise<void>
   /**
    * Makes all that the client has staged on these collections (undefined: on all) visible to everyone, at once and at one timestamp.
-   * @returns the timestamp, when everyone sees it; 0n where nothing was staged. When it rejects nothing was committed and the
-   * stage is as it was; an abort while the commit is being decided is told after the decision.
+   * @returns its timestamp, which every read that begins later sees ({@link lastCommit}); 0n where nothing was staged. When it
+   * rejects nothing was committed and the stage is as it was. An abort is heeded until the commit is in the log.
    */
   flush(client: string, collectionIds: readonly bigint[] | undefined, signal: AbortSignal): Promise<bigint>
   /** The client is gone: what it staged is dropped. A flush under way goes on. */
@@ -67,6 +67,10 @@ export interface Staging {
   discardCollection(collectionId: bigint, partitionId?: bigint): void
   /** Whether anybody has staged work on the collection. */
   hasWork(collectionId: bigint): boolean
+  /** What every later read of the collection must see; 0n: no flush has committed anything since the start. */
+  lastCommit(collectionId: bigint): bigint
+  /** Runs work that drops what is staged, such as a truncation, while no commit is under way. */
+  alone<T>(work: () => Promise<T>): Promise<T>
   /** Clients with a stage. */
   stats(): readonly ClientStage[]
   totals(): StagingTotals

@@ -9,6 +9,7 @@ import type { CollectionMeta, ShardMeta } from '../model/meta.ts'
 import { groupByBucket, hashPrimaryKeys, type PrimaryKeys } from '../model/primary-keys.ts'
 import { gatherSteps } from '../segment/gather-steps.ts'
 import { atOnce, inTurns, type Pause, STEP_ROWS, type Steps } from '../segment/steps.ts'
+import type { Transaction } from '../staging/transactions.ts'
 import { deleteMessage, encodeKeys, encodeRows, insertMessage } from './log-messages.ts'
 
 /** Rows of one partition. */
@@ -37,10 +38,24 @@ const MAX_ROWS_BYTES = 8 * 1024 * 1024
 const LARGE_WRITE_BYTES = 2 * 1024 * 1024
 
 interface Part {
+  readonly collectionId: bigint
   readonly shard: ShardMeta
   readonly partitionId: bigint
   readonly kind: 'insert' | 'delete'
   readonly body: Uint8Array
+}
+
+/** Writes that take effect together. */
+export interface DmlCommit {
+  readonly writes: readonly Omit<DmlWrite, 'signal'>[]
+  /** Names it in the log. */
+  readonly transaction: string
+  /** Called when the timestamp is given, before anything is appended; throws to give up. */
+  readonly check: () => void
+  /** Called when all parts are durable, before time passes them. */
+  readonly confirm: (transaction: Transaction) => Promise<void>
+  /** Heeded until the append. */
+  readonly signal: AbortSignal
 }
 
 export interface DmlWriter {
@@ -48,31 +63,55 @@ export interface DmlWriter {
   write(write: DmlWrite): Promise<bigint>
   /** Timestamp of the last acknowledged write to a collection, 0n before the first. */
   lastWrite(collectionId: bigint): bigint
+  /** All writes at one timestamp, on all their channels or, for readers, on none. */
+  commit(commit: DmlCommit): Promise<Transaction>
 }
 
 /** @param pause lets other work run between the steps of a large write */
 export function createDmlWriter(ticks: TimeTickProducer, pause: Pause): DmlWriter {
   const lastWrites = new Map<bigint, bigint>()
+  const written = (collectionId: bigint, timestamp: bigint): void => {
+    if (timestamp > (lastWrites.get(collectionId) ?? 0n)) lastWrites.set(collectionId, timestamp)
+  }
   return {
     lastWrite: (collectionId) => lastWrites.get(collectionId) ?? 0n,
     async write(write) {
       const { collection, signal } = write
       const parts = isLarge(write) ? await inTurns(partSteps(write), pause, signal) : atOnce(partSteps(write))
-      const channels = [...new Set(parts.map((part) => part.shard.pchannel))]
-      const build = (ts: bigint): StampedAppend[] =>
-        channels.map((channel) => ({
-          channel,
-          msgs: parts.filter((part) => part.shard.pchannel === channel).map((part) => message(collection.id, part, ts)),
-        }))
-      const { timestamp } = await ticks.write(build, channels, { signal })
-      if (timestamp > (lastWrites.get(collection.id) ?? 0n)) lastWrites.set(collection.id, timestamp)
+      const channels = channelsOf(parts)
+      const { timestamp } = await ticks.write((ts) => appends(parts, channels, ts), channels, { signal })
+      written(collection.id, timestamp)
       return timestamp
+    },
+    async commit({ writes, transaction, check, confirm, signal }) {
+      const parts: Part[] = []
+      for (const write of writes) for (const part of await inTurns(partSteps(write), pause, signal)) parts.push(part)
+      const channels = channelsOf(parts)
+      const build = (ts: bigint): StampedAppend[] => {
+        signal.throwIfAborted()
+        check()
+        return appends(parts, channels, ts, transaction)
+      }
+      const { timestamp: ts } = await ticks.write(build, channels, { confirm: (timestamp) => confirm({ ts: timestamp, channels }) })
+      for (const { collection } of writes) written(collection.id, ts)
+      return { ts, channels }
     },
   }
 }
 
-function message(collectionId: bigint, part: Part, ts: bigint): TsMsg {
-  const target = { collectionId, partitionId: part.partitionId, vchannel: part.shard.vchannel }
+function channelsOf(parts: readonly Part[]): string[] {
+  return [...new Set(parts.map((part) => part.shard.pchannel))]
+}
+
+function appends(parts: readonly Part[], channels: readonly string[], ts: bigint, transaction?: string): StampedAppend[] {
+  return channels.map((channel) => ({
+    channel,
+    msgs: parts.filter((part) => part.shard.pchannel === channel).map((part) => message(part, ts, transaction)),
+  }))
+}
+
+function message(part: Part, ts: bigint, transaction: string | undefined): TsMsg {
+  const target = { collectionId: part.collectionId, partitionId: part.partitionId, vchannel: part.shard.vchannel, transaction }
   return part.kind === 'insert' ? insertMessage(target, part.body, ts) : deleteMessage(target, part.body, ts)
 }
 
@@ -81,12 +120,12 @@ function isLarge({ deletes, inserts }: DmlWrite): boolean {
   return rows > STEP_ROWS || inserts.reduce((sum, item) => sum + rowBytes(item.rows), 0) > LARGE_WRITE_BYTES
 }
 
-function* partSteps({ collection: { shards }, deletes, inserts }: DmlWrite): Steps<Part[]> {
+function* partSteps({ collection: { id: collectionId, shards }, deletes, inserts }: Omit<DmlWrite, 'signal'>): Steps<Part[]> {
   const parts: Part[] = []
   for (const { partitionId, keys } of deletes) {
     for (const { shard, picked } of yield* shardSteps(shards, keys)) {
       const mine = picked === undefined ? keys : ((yield* gatherSteps(keys, picked)) as PrimaryKeys)
-      parts.push({ shard, partitionId, kind: 'delete', body: encodeKeys(mine) })
+      parts.push({ collectionId, shard, partitionId, kind: 'delete', body: encodeKeys(mine) })
       yield
     }
   }
@@ -94,7 +133,7 @@ function* partSteps({ collection: { shards }, deletes, inserts }: DmlWrite): Ste
     for (const { shard, picked } of yield* shardSteps(shards, keys)) {
       const mine = picked === undefined ? rows : yield* gatherRowSteps(rows, picked)
       for (const piece of yield* splitSteps(mine)) {
-        parts.push({ shard, partitionId, kind: 'insert', body: encodeRows(piece) })
+        parts.push({ collectionId, shard, partitionId, kind: 'insert', body: encodeRows(piece) })
         yield
       }
     }

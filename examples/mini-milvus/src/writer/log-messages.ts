@@ -12,6 +12,8 @@ export interface DmlTarget {
   readonly collectionId: bigint
   readonly partitionId: bigint
   readonly vchannel: string
+  /** Of a flush: the message counts where its transaction does. */
+  readonly transaction?: string | undefined
 }
 
 export interface DmlHeader extends DmlTarget {
@@ -40,10 +42,11 @@ export function encodeKeys(keys: PrimaryKeys): Uint8Array {
 /** The routing part of a message, or undefined when it is no insert or delete of ours. */
 export function dmlHeader(message: TsMsg): DmlHeader | undefined {
   if (message.type !== MsgType.insert && message.type !== MsgType.delete) return undefined
-  const { c, p, v } = message.properties
+  const { c, p, v, x } = message.properties
   if (c === undefined || p === undefined || v === undefined) return undefined
   const kind = message.type === MsgType.insert ? 'insert' : 'delete'
-  return { kind, collectionId: BigInt(c), partitionId: BigInt(p), vchannel: v, ts: message.endTs }
+  const header = { kind, collectionId: BigInt(c), partitionId: BigInt(p), vchannel: v, ts: message.endTs } as const
+  return x === undefined ? header : { ...header, transaction: x }
 }
 
 export function rowsOf(message: TsMsg): RowBatch {
@@ -57,5 +60,6 @@ export function keysOf(message: TsMsg): PrimaryKeys {
 }
 
 function propertiesOf(target: DmlTarget): Record<string, string> {
-  return { c: target.collectionId.toString(), p: target.partitionId.toString(), v: target.vchannel }
+  const properties = { c: target.collectionId.toString(), p: target.partitionId.toString(), v: target.vchannel }
+  return target.transaction === undefined ? properties : { ...properties, x: target.transaction }
 }
