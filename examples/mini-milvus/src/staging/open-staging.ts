@@ -94,11 +94,11 @@ class Stages implements Staging {
   discardCollection(collectionId: bigint, partitionId?: bigint): void {
     if (partitionId !== undefined) {
       const rows = this.#book.dropPartition(collectionId, partitionId)
-      for (const { client, entries } of [...this.#book.stages()]) if (entries.length === 0) this.#forget(this.#book.drop(client, () => true).file)
+      for (const { client, entries } of this.#book.stages()) if (entries.length === 0) this.#forget(this.#book.drop(client, () => true).file)
       if (rows > 0) this.#count(rows, undefined)
       return
     }
-    for (const { client, entries } of [...this.#book.stages()]) {
+    for (const { client, entries } of this.#book.stages()) {
       if (!entries.some((entry) => entry.collectionId === collectionId)) continue
       const { rows, file } = this.#book.drop(client, (entry) => entry.collectionId === collectionId)
       this.#count(rows, file)
@@ -137,7 +137,7 @@ class Stages implements Staging {
     this.#closed = true
     this.#unsubscribe()
     await this.#turn
-    const files = [...this.#book.stages()].map((stage) => stage.spilling.then(() => stage.file?.close()))
+    const files = this.#book.stages().map((stage) => stage.spilling.then(() => stage.file?.close()))
     await Promise.allSettled(files)
     await this.#options.spill?.clear()
   }

@@ -54,8 +54,8 @@ export class StageBook {
     return this.#stages.size
   }
 
-  stages(): IterableIterator<Stage> {
-    return this.#stages.values()
+  stages(): Stage[] {
+    return [...this.#stages.values()]
   }
 
   stage(client: string): Stage | undefined {
@@ -101,7 +101,7 @@ export class StageBook {
   /** A partition is gone: rows and keys of it are no longer part of what was staged. */
   dropPartition(collectionId: bigint, partitionId: bigint): number {
     let dropped = 0
-    for (const { client, entries } of [...this.#stages.values()]) {
+    for (const { client, entries } of this.stages()) {
       const before = entries.filter((entry) => entry.collectionId === collectionId)
       if (before.length === 0) continue
       const kept = new Map(before.map((entry) => [entry, withoutPartition(entry, partitionId)]))
