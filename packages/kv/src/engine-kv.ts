@@ -11,6 +11,7 @@ import type {
   TransactionResult, Watch, WatchOptions,
 } from './kv.ts'
 import { LeaseHandle } from './lease-handle.ts'
+import { isTraced, traced } from './tracing.ts'
 import { bytesCodec, textCodec, type ValueCodec } from './values.ts'
 import { WatchStream } from './watch-stream.ts'
 
@@ -57,7 +58,7 @@ class EngineKV<V> implements KVBase<V> {
     checkKey(key, this.features)
     this.#begin(options)
     // The usual call makes nothing but its promise.
-    const isPlain = options === undefined && this.#state.faults === undefined
+    const isPlain = options === undefined && this.#state.faults === undefined && !isTraced('load')
     const found = isPlain ? this.#engine.get(this.#root + key) : this.#run('load', false, [key], options, () => this.#engine.get(this.#root + key))
     const entry = found instanceof Promise ? await found : found
     return entry === undefined ? undefined : this.#codec.read(entry.value, key)
@@ -197,6 +198,10 @@ class EngineKV<V> implements KVBase<V> {
 
   /** With neither faults nor a signal this is the engine's own answer. */
   #run<T>(name: string, write: boolean, keys: readonly string[], options: CallOptions | undefined, act: () => Awaitable<T>): Awaitable<T> {
+    return traced(name, () => ({ backend: this.features.backend, isWrite: write, keys: keys.length }), () => this.#act(name, write, keys, options, act))
+  }
+
+  #act<T>(name: string, write: boolean, keys: readonly string[], options: CallOptions | undefined, act: () => Awaitable<T>): Awaitable<T> {
     const { faults } = this.#state
     if (faults === undefined) {
       const answer = act()

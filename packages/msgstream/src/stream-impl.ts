@@ -8,6 +8,7 @@ import { closedError, ReaderSide, type ReaderParts } from './reader-side.ts'
 import type { ChannelLag, ChannelMetrics, StreamMetrics } from './reading.ts'
 import { checkPositions } from './start-places.ts'
 import type { ConsumerOptions, MsgStream, ProducedIds } from './stream.ts'
+import { isTraced, traced, type MsgStreamTrace } from './tracing.ts'
 
 export class StreamImpl implements MsgStream {
   readonly mq: Mq
@@ -23,6 +24,12 @@ export class StreamImpl implements MsgStream {
     this.#producers = new ProducerSide(parts.mq)
   }
 
+  /** Asked before the pack is checked. */
+  #trace(pack?: Partial<Pick<MsgPack, 'msgs'>>): MsgStreamTrace {
+    const { backend } = this.mq.features
+    return Array.isArray(pack?.msgs) ? { backend, messages: pack.msgs.length } : { backend }
+  }
+
   async asProducer(channels: readonly string[], options?: CallOptions): Promise<void> {
     this.#open()
     await this.#producers.open(channels, options)
@@ -35,12 +42,12 @@ export class StreamImpl implements MsgStream {
 
   async produce(pack: Pick<MsgPack, 'msgs'>, options?: CallOptions): Promise<ProducedIds> {
     this.#open()
-    return this.#producers.produce(pack, options)
+    return traced('produce', () => this.#trace(pack), () => this.#producers.produce(pack, options))
   }
 
   async broadcast(pack: Pick<MsgPack, 'msgs'>, options?: CallOptions & { readonly atomic?: boolean | undefined }): Promise<ProducedIds> {
     this.#open()
-    return this.#producers.broadcast(pack, options)
+    return traced('broadcast', () => this.#trace(pack), () => this.#producers.broadcast(pack, options))
   }
 
   async asConsumer(channels: readonly string[], options: ConsumerOptions = {}): Promise<void> {
@@ -64,7 +71,8 @@ export class StreamImpl implements MsgStream {
   }
 
   consume(options?: CallOptions): Promise<MsgPack | undefined> {
-    return this.reading.consume(options)
+    const next = (): Promise<MsgPack | undefined> => this.reading.consume(options)
+    return isTraced('consume') ? Promise.resolve(traced('consume', () => this.#trace(), next)) : next()
   }
 
   /** Iteration is {@link consume} pack by pack. Leaving the loop does not close the stream. */
@@ -93,7 +101,7 @@ export class StreamImpl implements MsgStream {
 
   async seek(positions: readonly MsgPosition[], options: CallOptions & { readonly inclusive?: boolean | undefined } = {}): Promise<void> {
     this.#open()
-    await this.reading.seek(positions, options)
+    await traced('seek', () => this.#trace(), () => this.reading.seek(positions, options))
   }
 
   async getLatestMsgId(channel: string, options?: CallOptions): Promise<MessageId | undefined> {

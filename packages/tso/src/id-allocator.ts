@@ -7,6 +7,7 @@ import type { CallOptions } from './oracle.ts'
 import { BigintRange } from './range.ts'
 import type { IdRange } from './range.ts'
 import { WaiterQueue } from './waiters.ts'
+import { traced } from './tracing.ts'
 
 export interface IdAllocatorOptions {
   readonly source: IdSource
@@ -145,7 +146,7 @@ class SegmentAllocator implements IdAllocator {
 
   async #fetchOnce(need: number): Promise<void> {
     try {
-      const segment = await this.#source.takeSegment(need, { signal: this.#closing.signal })
+      const segment = await traced('take-segment', () => ({ count: need }), () => this.#source.takeSegment(need, { signal: this.#closing.signal }))
       const spare = checkSegment(segment, need)
       this.#fetching = false
       if (this.#isClosed) return

@@ -12,6 +12,7 @@ import { MAX_LOGICAL } from './timestamp.ts'
 import type { Timestamp } from './timestamp.ts'
 import { WaiterQueue } from './waiters.ts'
 import type { Waiter } from './waiters.ts'
+import { traced } from './tracing.ts'
 
 /** Where timestamps come from: a `TimestampOracle`, or a client of one. */
 export interface TimestampSource {
@@ -113,7 +114,7 @@ class Allocator implements TimestampAllocator {
   async #request(waiters: readonly Waiter[], need: number): Promise<void> {
     this.#inFlight = waiters
     try {
-      const range = await this.#source.getTimestamp(need, { signal: this.#closing.signal })
+      const range = await traced('allocate', () => ({ count: need }), () => this.#source.getTimestamp(need, { signal: this.#closing.signal }))
       this.#queue.settle(waiters, checkRange(range, need))
     } catch (error) {
       this.#queue.fail(waiters, error)

@@ -6,6 +6,7 @@
 import { TsoError } from './errors.ts'
 import { callStore, decodeWindow, encodeWindow } from './store.ts'
 import type { StoreCallContext, TsoStore, WindowRecord } from './store.ts'
+import { traced } from './tracing.ts'
 
 /** So often one save reads and tries before it gives up; the next save starts over. */
 const MAX_ATTEMPTS = 3
@@ -45,6 +46,10 @@ export class WindowSaver {
    * @throws {TsoError} `TSO_FENCED` when another oracle owns the record.
    */
   async saveTimestamp(endMs: number): Promise<void> {
+    await traced('save', () => ({}), () => this.#save(endMs))
+  }
+
+  async #save(endMs: number): Promise<void> {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const record = await this.loadTimestamp()
       if (record === undefined) this.#options.onRecreate()

@@ -3,6 +3,7 @@ import { BaseNode, type Msg } from '@timetick/flowgraph'
 import { withItems, type DmlPack } from '../channel/dml-pack.ts'
 import type { ServiceTime } from '../channel/service-time.ts'
 import type { MetaReader } from '../coordinator/api.ts'
+import { applied, isApplyTraced } from '../tracing.ts'
 import type { ChannelBuffers } from './channel-buffers.ts'
 import type { SealedBuffer } from './shard-buffer.ts'
 
@@ -46,6 +47,7 @@ export class BufferNode extends BaseNode {
     const pack = inputs[0] as DmlPack
     const sealed = this.#buffers.take(pack, this.#monotonic())
     this.#read.advance(pack.timeTick)
+    if (isApplyTraced()) for (const { header } of pack.items) applied({ role: 'data-node', ...header })
     return { timeTick: pack.timeTick, sealed }
   }
 }

@@ -98,7 +98,7 @@ function isStaged({ meta, visibility }: DmlOptions, collection: CollectionMeta, 
 /** Into the log, or aside until the client's flush. */
 async function put(options: DmlOptions, call: CallContext, work: StagedWork): Promise<bigint> {
   const { collection, deletes = [], inserts = [] } = work
-  if (!isStaged(options, collection, call)) return options.writer.write({ collection, deletes, inserts, signal: call.signal })
+  if (!isStaged(options, collection, call)) return options.writer.write({ collection, deletes, inserts, signal: call.signal, traceparent: call.traceparent })
   await options.staging.stage(call.client, work)
   return options.now()
 }
@@ -168,7 +168,7 @@ async function runDelete(options: DmlOptions, request: DeleteRequest, call: Call
   // Piece by piece: neither the log nor those who read it hold their thread for long, however much is deleted.
   for (const keys of pieces) {
     if (keys.length === 0) continue
-    timestamp = await writer.write({ collection, deletes: [{ partitionId, keys }], inserts: [], signal: call.signal })
+    timestamp = await writer.write({ collection, deletes: [{ partitionId, keys }], inserts: [], signal: call.signal, traceparent: call.traceparent })
     count += keys.length
   }
   return { ...mutation(undefined, timestamp), delete_cnt: BigInt(count) }

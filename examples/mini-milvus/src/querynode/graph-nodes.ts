@@ -2,6 +2,7 @@
 import { BaseNode, type Msg } from '@timetick/flowgraph'
 import { withItems, type DmlItem, type DmlPack } from '../channel/dml-pack.ts'
 import type { MetaReader } from '../coordinator/api.ts'
+import { applied, isApplyTraced } from '../tracing.ts'
 import { keysOf, rowsOf } from '../writer/log-messages.ts'
 import type { Pause } from '../segment/steps.ts'
 import type { CommitGate } from './commit-gate.ts'
@@ -96,6 +97,7 @@ export class ApplyNode extends BaseNode {
     } else {
       shard.applyDelete({ partitionId: header.partitionId, keys: keysOf(message), ts: header.ts })
     }
+    if (isApplyTraced()) applied({ role: 'query-node', ...header })
   }
 }
 

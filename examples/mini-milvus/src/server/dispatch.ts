@@ -6,6 +6,7 @@ import type { MethodInfo } from '../wire/index.ts'
 import { completeType, decodeType, encodeType } from '../wire/index.ts'
 import { AuthenticationError, PermissionError } from './auth-errors.ts'
 import type { AnyHandler, CallContext, Gate, HandlerTable, Principal, RpcName } from './handlers.ts'
+import { isRpcTraced, type RpcTrace, tracedRpc, traceparentOf } from '../tracing.ts'
 import { asMilvusError, Code, MilvusError, success, toStatus } from './status.ts'
 
 export interface Logger {
@@ -173,7 +174,9 @@ async function inQueue(handler: AnyHandler, request: never, call: CallContext): 
   if (queue !== undefined && !queue.tryEnter()) await queue.enter(call.signal)
   try {
     handler.check?.(request, call)
-    return (await handler.run(request, call)) as never
+    if (!isRpcTraced()) return (await handler.run(request, call)) as never
+    const trace: RpcTrace = { rpc: call.rpc, dbName: call.dbName, traceparent: call.traceparent }
+    return (await tracedRpc(trace, () => handler.run(request, { ...call, traceparent: trace.traceparent }))) as never
   } finally {
     queue?.leave()
   }
@@ -181,7 +184,7 @@ async function inQueue(handler: AnyHandler, request: never, call: CallContext): 
 
 function contextOf(info: CallInfo, rpc: RpcName, request: object, principal: Principal | undefined): CallContext {
   const { metadata, identifier, peer, signal, deadline, visibility = ruleOfIdentifier(identifier) } = info
-  return { rpc, metadata, dbName: databaseOf(request, metadata), identifier, peer, client: clientOf(info), visibility, signal, deadline, principal }
+  return { rpc, metadata, dbName: databaseOf(request, metadata), identifier, peer, client: clientOf(info), visibility, signal, deadline, principal, traceparent: traceparentOf(metadata) }
 }
 
 /** The request's own database wins over the connection's (Milvus); hot messages name it in camelCase. */

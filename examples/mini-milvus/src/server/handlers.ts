@@ -29,6 +29,8 @@ export interface CallContext {
   readonly deadline: number | undefined
   /** Who calls; undefined where nobody must sign in. */
   readonly principal?: Principal | undefined
+  /** W3C's, of the span that this call is or belongs to. */
+  readonly traceparent?: string | undefined
 }
 
 /** A user who has signed in. */

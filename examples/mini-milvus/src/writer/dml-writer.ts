@@ -10,7 +10,7 @@ import { groupByBucket, hashPrimaryKeys, type PrimaryKeys } from '../model/prima
 import { gatherSteps } from '../segment/gather-steps.ts'
 import { atOnce, inTurns, type Pause, STEP_ROWS, type Steps } from '../segment/steps.ts'
 import type { Transaction } from '../staging/transactions.ts'
-import { deleteMessage, encodeKeys, encodeRows, insertMessage } from './log-messages.ts'
+import { deleteMessage, type DmlTarget, encodeKeys, encodeRows, insertMessage } from './log-messages.ts'
 
 /** Rows of one partition. */
 export interface PartitionRows {
@@ -30,6 +30,8 @@ export interface DmlWrite {
   readonly deletes: readonly PartitionKeys[]
   readonly inserts: readonly PartitionRows[]
   readonly signal?: AbortSignal | undefined
+  /** W3C's, of the call that writes. */
+  readonly traceparent?: string | undefined
 }
 
 /** A message's body stays about below this: what encodes it and what reads it take it in one step. */
@@ -76,10 +78,10 @@ export function createDmlWriter(ticks: TimeTickProducer, pause: Pause): DmlWrite
   return {
     lastWrite: (collectionId) => lastWrites.get(collectionId) ?? 0n,
     async write(write) {
-      const { collection, signal } = write
+      const { collection, signal, traceparent } = write
       const parts = isLarge(write) ? await inTurns(partSteps(write), pause, signal) : atOnce(partSteps(write))
       const channels = channelsOf(parts)
-      const { timestamp } = await ticks.write((ts) => appends(parts, channels, ts), channels, { signal })
+      const { timestamp } = await ticks.write((ts) => appends(parts, channels, ts, { traceparent }), channels, { signal })
       written(collection.id, timestamp)
       return timestamp
     },
@@ -90,7 +92,7 @@ export function createDmlWriter(ticks: TimeTickProducer, pause: Pause): DmlWrite
       const build = (ts: bigint): StampedAppend[] => {
         signal.throwIfAborted()
         check()
-        return appends(parts, channels, ts, transaction)
+        return appends(parts, channels, ts, { transaction })
       }
       const { timestamp: ts } = await ticks.write(build, channels, { confirm: (timestamp) => confirm({ ts: timestamp, channels }) })
       for (const { collection } of writes) written(collection.id, ts)
@@ -103,15 +105,18 @@ function channelsOf(parts: readonly Part[]): string[] {
   return [...new Set(parts.map((part) => part.shard.pchannel))]
 }
 
-function appends(parts: readonly Part[], channels: readonly string[], ts: bigint, transaction?: string): StampedAppend[] {
+/** What the messages of one write have in common. */
+type Tags = Pick<DmlTarget, 'transaction' | 'traceparent'>
+
+function appends(parts: readonly Part[], channels: readonly string[], ts: bigint, tags: Tags): StampedAppend[] {
   return channels.map((channel) => ({
     channel,
-    msgs: parts.filter((part) => part.shard.pchannel === channel).map((part) => message(part, ts, transaction)),
+    msgs: parts.filter((part) => part.shard.pchannel === channel).map((part) => message(part, ts, tags)),
   }))
 }
 
-function message(part: Part, ts: bigint, transaction: string | undefined): TsMsg {
-  const target = { collectionId: part.collectionId, partitionId: part.partitionId, vchannel: part.shard.vchannel, transaction }
+function message(part: Part, ts: bigint, tags: Tags): TsMsg {
+  const target = { collectionId: part.collectionId, partitionId: part.partitionId, vchannel: part.shard.vchannel, ...tags }
   return part.kind === 'insert' ? insertMessage(target, part.body, ts) : deleteMessage(target, part.body, ts)
 }
 

@@ -14,6 +14,8 @@ export interface DmlTarget {
   readonly vchannel: string
   /** Of a flush: the message counts where its transaction does. */
   readonly transaction?: string | undefined
+  /** W3C's, of the call that writes. */
+  readonly traceparent?: string | undefined
 }
 
 export interface DmlHeader extends DmlTarget {
@@ -42,11 +44,10 @@ export function encodeKeys(keys: PrimaryKeys): Uint8Array {
 /** The routing part of a message, or undefined when it is no insert or delete of ours. */
 export function dmlHeader(message: TsMsg): DmlHeader | undefined {
   if (message.type !== MsgType.insert && message.type !== MsgType.delete) return undefined
-  const { c, p, v, x } = message.properties
+  const { c, p, v, x, traceparent } = message.properties
   if (c === undefined || p === undefined || v === undefined) return undefined
   const kind = message.type === MsgType.insert ? 'insert' : 'delete'
-  const header = { kind, collectionId: BigInt(c), partitionId: BigInt(p), vchannel: v, ts: message.endTs } as const
-  return x === undefined ? header : { ...header, transaction: x }
+  return { kind, collectionId: BigInt(c), partitionId: BigInt(p), vchannel: v, ts: message.endTs, transaction: x, traceparent }
 }
 
 export function rowsOf(message: TsMsg): RowBatch {
@@ -60,6 +61,8 @@ export function keysOf(message: TsMsg): PrimaryKeys {
 }
 
 function propertiesOf(target: DmlTarget): Record<string, string> {
-  const properties = { c: target.collectionId.toString(), p: target.partitionId.toString(), v: target.vchannel }
-  return target.transaction === undefined ? properties : { ...properties, x: target.transaction }
+  const properties: Record<string, string> = { c: target.collectionId.toString(), p: target.partitionId.toString(), v: target.vchannel }
+  if (target.transaction !== undefined) properties['x'] = target.transaction
+  if (target.traceparent !== undefined) properties['traceparent'] = target.traceparent
+  return properties
 }
