@@ -6,10 +6,20 @@ interface Waiter {
 
 export class ServiceTime {
   #ts = 0n
+  #entered = 0n
   #waiters: Waiter[] = []
 
   get ts(): bigint {
     return this.#ts
+  }
+
+  /** How far the channel has been begun to be applied: who begins to follow it now gets all that comes after this. */
+  get entered(): bigint {
+    return this.#entered
+  }
+
+  enter(ts: bigint): void {
+    if (ts > this.#entered) this.#entered = ts
   }
 
   /** Never falls (a zero or repeated tick is ignored). */

@@ -79,6 +79,7 @@ function currentQueryNode({ queryNode }: Roles, meter: Meter | undefined): Query
     search: (request) => read('search', async () => queryNode.current.search(request)),
     query: (request) => read('query', async () => queryNode.current.query(request)),
     matchingKeys: (request) => read('query', async () => queryNode.current.matchingKeys(request)),
+    termStats: async (request) => queryNode.current.termStats(request),
     loadProgress: (collectionId) => queryNode.current.loadProgress(collectionId),
     segments: (collectionId) => queryNode.current.segments(collectionId),
     serviceTimes: () => queryNode.current.serviceTimes(),

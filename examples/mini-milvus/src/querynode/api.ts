@@ -2,6 +2,7 @@
 import type { Column } from '../model/column.ts'
 import type { PrimaryKey, PrimaryKeys } from '../model/primary-keys.ts'
 import type { TemplateValue } from '../filter/index.ts'
+import type { ReadScope } from './scope.ts'
 
 export interface ReadRequest {
   readonly collectionId: bigint
@@ -16,6 +17,8 @@ export interface ReadRequest {
   /** Field ids whose values come back, row by row as the result's rows. */
   readonly outputFields: readonly number[]
   readonly signal: AbortSignal
+  /** Where several nodes answer together: what this one covers. Without it: everything. */
+  readonly scope?: ReadScope | undefined
 }
 
 export interface SearchRequest extends ReadRequest {
@@ -34,6 +37,23 @@ export interface SearchRequest extends ReadRequest {
   readonly ef: number | undefined
   readonly radius: number | undefined
   readonly rangeFilter: number | undefined
+  /** Of a BM25 search whose terms were counted on all nodes. Without it they are counted here. */
+  readonly termStats?: TermStats | undefined
+}
+
+export interface TermsRequest extends Omit<ReadRequest, 'outputFields'> {
+  readonly fieldId: number
+  /** Dimensions of the sparse field. */
+  readonly terms: readonly number[]
+}
+
+/** Of all live rows: what the weights of BM25 are made from. */
+export interface TermStats {
+  readonly rows: number
+  /** Terms of all rows. */
+  readonly length: number
+  /** By term: rows that have it. */
+  readonly rowsWith: ReadonlyMap<number, number>
 }
 
 export interface SearchResult {
@@ -80,6 +100,16 @@ export interface LoadedSegmentInfo {
   readonly rows: number
   readonly sealed: boolean
   readonly indexed: boolean
+  readonly nodeIds: readonly bigint[]
+}
+
+/** What a node can serve of a collection now, of that which targets name. */
+export interface CollectionHoldings {
+  readonly collectionId: bigint
+  readonly segmentIds: readonly bigint[]
+  /** Shards that are led here, and the timestamp above which all their rows are here. */
+  readonly growing: readonly { readonly vchannel: string; readonly fromTs: bigint }[]
+  readonly failure: string | undefined
 }
 
 export interface QueryNodeApi {
@@ -88,6 +118,8 @@ export interface QueryNodeApi {
   query(request: QueryRequest): Promise<QueryResult>
   /** Keys of all rows that match, in pieces of bounded length and in no order; a key that has several rows may come as often. */
   matchingKeys(request: Omit<ReadRequest, 'outputFields'>): Promise<readonly PrimaryKeys[]>
+  /** Counted over all partitions, whatever the filter. */
+  termStats(request: TermsRequest): Promise<TermStats>
   loadProgress(collectionId: bigint): LoadProgress | undefined
   segments(collectionId: bigint): readonly LoadedSegmentInfo[]
   /** How far each channel has been applied. */

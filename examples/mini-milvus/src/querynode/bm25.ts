@@ -4,7 +4,7 @@
  */
 import type { NodeClock } from '../edge/system.ts'
 import type { Engine } from '../engine/index.ts'
-import type { SearchRequest } from './api.ts'
+import type { SearchRequest, TermStats } from './api.ts'
 import { rowMask } from './row-mask.ts'
 import type { SegmentView } from './segment-view.ts'
 import type { VectorField } from './vector-field.ts'
@@ -23,12 +23,10 @@ export interface Bm25Context {
 }
 
 /** Pairs of a dimension and its count become pairs of the dimension and its weight. */
-export async function weightedQuery(context: Bm25Context, { queries, signal }: SearchRequest, params: { readonly k1: number; readonly b: number }): Promise<WeightedQuery> {
+export async function weightedQuery(context: Bm25Context, { queries, termStats, signal }: SearchRequest, params: { readonly k1: number; readonly b: number }): Promise<WeightedQuery> {
   const weighted = new Uint8Array(queries)
   const view = new DataView(weighted.buffer)
-  const terms = new Set<number>()
-  for (let at = 0; at < weighted.length; at += 8) terms.add(view.getUint32(at, true))
-  const { rows, length, rowsWith } = await collectionStats(context, [...terms], signal)
+  const { rows, length, rowsWith } = termStats ?? (await collectionStats(context, termsOf(queries), signal))
   const rarity = (term: number): number => {
     const having = rowsWith.get(term) ?? 0
     return Math.log(1 + (rows - having + 0.5) / (having + 0.5))
@@ -39,13 +37,15 @@ export async function weightedQuery(context: Bm25Context, { queries, signal }: S
   return { queries: weighted, bm25: { ...params, averageLength: rows === 0 ? 1 : length / rows } }
 }
 
-interface CollectionStats {
-  readonly rows: number
-  readonly length: number
-  readonly rowsWith: ReadonlyMap<number, number>
+/** Each dimension of packed queries once. */
+export function termsOf(queries: Uint8Array): number[] {
+  const view = new DataView(queries.buffer, queries.byteOffset, queries.byteLength)
+  const terms = new Set<number>()
+  for (let at = 0; at < queries.length; at += 8) terms.add(view.getUint32(at, true))
+  return [...terms]
 }
 
-async function collectionStats({ engine, clock, field, allViews }: Bm25Context, terms: readonly number[], signal: AbortSignal): Promise<CollectionStats> {
+export async function collectionStats({ engine, clock, field, allViews }: Bm25Context, terms: readonly number[], signal: AbortSignal): Promise<TermStats> {
   const queries = new Uint8Array(terms.length * 8)
   const pairs = new DataView(queries.buffer)
   terms.forEach((term, i) => pairs.setUint32(i * 8, term, true))

@@ -30,6 +30,7 @@ export class FilterNode extends BaseNode {
 
   operate(inputs: readonly Msg[]): Msg {
     const pack = inputs[0] as DmlPack
+    this.#channel.serviceTime.enter(pack.timeTick)
     if (pack.items.length === 0) return pack
     const { name, gate, find } = this.#channel
     const hasParts = pack.items.some(({ transaction }) => transaction !== undefined)
@@ -93,7 +94,7 @@ export class ApplyNode extends BaseNode {
     const collection = this.#meta.collectionById(header.collectionId)
     if (shard === undefined || collection === undefined) return
     if (header.kind === 'insert') {
-      if (header.ts > shard.handedOverTs) shard.applyInsert(collection, header.partitionId, rowsOf(message), header.ts)
+      if (shard.takesInsert(header.ts)) shard.applyInsert(collection, header.partitionId, rowsOf(message), header.ts)
     } else {
       shard.applyDelete({ partitionId: header.partitionId, keys: keysOf(message), ts: header.ts })
     }

@@ -104,6 +104,6 @@ function copyRows(from: GrowingChunk, to: GrowingChunk, start: number, end: numb
   const first = to.length
   to.append({ length: rows.length, columns }, gatherColumn<PrimaryKeys>(from.keys, rows), ts)
   for (let index = 0; index < rows.length; index++) {
-    if (!from.tombstones.isAlive(start + index)) to.tombstones.kill(first + index)
+    if (!from.tombstones.isAlive(start + index)) to.tombstones.kill(first + index, from.tombstones.diedAt(start + index))
   }
 }

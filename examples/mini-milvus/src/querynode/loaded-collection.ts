@@ -3,10 +3,16 @@ import type { MetaReader } from '../coordinator/api.ts'
 import type { CollectionMeta } from '../model/meta.ts'
 import { LoadedShard, type LoadedShardOptions } from './loaded-shard.ts'
 import type { ServiceTime } from '../channel/service-time.ts'
+import type { SegmentView } from './segment-view.ts'
+import type { ShardDuty } from './shard-duty.ts'
+import { NotServable, type ReadScope } from './scope.ts'
 import { vectorFieldsOf, type VectorField } from './vector-field.ts'
 
 export interface LoadedCollectionOptions extends Pick<LoadedShardOptions, 'meta' | 'loader' | 'engine' | 'onBadIndex'> {
   readonly collection: CollectionMeta
+  /** What this node shall hold of a shard; without it: everything. */
+  readonly duty?: ((vchannel: string) => ShardDuty) | undefined
+  readonly flush?: ((vchannel: string, atLeast: bigint) => Promise<void>) | undefined
   readonly serviceTime: (pchannel: string) => ServiceTime
 }
 
@@ -22,7 +28,7 @@ export class LoadedCollection {
   /** Why loading failed, until it is asked for again. */
   failure: Error | undefined
 
-  constructor({ collection, meta, loader, engine, serviceTime, onBadIndex }: LoadedCollectionOptions) {
+  constructor({ collection, meta, loader, engine, serviceTime, onBadIndex, duty, flush }: LoadedCollectionOptions) {
     this.id = collection.id
     this.#meta = meta
     this.vectorFields = vectorFieldsOf(collection.schema, meta.indexes(collection.id))
@@ -42,6 +48,7 @@ export class LoadedCollection {
           isLoadedPartition,
           onBadIndex,
           signal,
+          ...(duty === undefined ? {} : { duty: () => duty(shard.vchannel), flush: (atLeast) => flush?.(shard.vchannel, atLeast) ?? Promise.resolve() }),
         }),
       ]),
     )
@@ -61,6 +68,19 @@ export class LoadedCollection {
   isLoadedPartition(partitionId: bigint): boolean {
     const load = this.#meta.load(this.id)
     return load !== undefined && (load.wholeCollection || load.partitionIds.includes(partitionId))
+  }
+
+  followDuties(): void {
+    for (const shard of this.shards.values()) shard.followDuty()
+  }
+
+  /** Exactly what a read names. Throws NotServable where not all of it is here. */
+  scopedViews(scope: ReadScope, partitionIds: ReadonlySet<bigint> | undefined, ignoreGrowing: boolean): SegmentView[] {
+    for (const { vchannel } of scope.growing) if (!this.shards.has(vchannel)) throw new NotServable('channel', `shard ${vchannel} is not here`)
+    const views = [...this.shards.values()].flatMap((shard) => shard.scopedViews(scope, partitionIds, ignoreGrowing))
+    const found = views.reduce((count, { sealed }) => count + (sealed ? 1 : 0), 0)
+    if (found < scope.segmentIds.length) throw new NotServable('segment', `${scope.segmentIds.length - found} of ${scope.segmentIds.length} segments of collection ${this.id} are not loaded here`)
+    return views
   }
 
   async reconcile(): Promise<void> {

@@ -3,7 +3,11 @@
  *
  * The border between both is `handedOverTs`: rows at or below it come from segments, above it from the log. A flush moves
  * the border: new segments are read first, then in one synchronous step they appear and the growing rows that they hold go.
+ *
+ * Of several query nodes each has a duty: some of the segments, and the growing rows of the shard if it leads it. Deletes reach
+ * them all. What a read may look at is then named by the read, and moments that passed can be looked at for a while.
  */
+import { addDuration } from '@timetick/tso'
 import type { MetaReader } from '../coordinator/api.ts'
 import type { Engine } from '../engine/index.ts'
 import type { RowBatch } from '../model/column.ts'
@@ -13,11 +17,14 @@ import { primaryField } from '../model/schema.ts'
 import { builtScalarIndexes } from './scalar-indexes.ts'
 import { applyDelete, applyTruncation } from './apply-deletes.ts'
 import { GrowingRows } from './growing-rows.ts'
+import { NotServable, type ReadScope } from './scope.ts'
 import type { SegmentLoader } from './segment-loader.ts'
 import type { DeleteRecord, SegmentView } from './segment-view.ts'
 import { SealedSegment } from './sealed-segment.ts'
+import type { ShardDuty } from './shard-duty.ts'
 import type { ServiceTime } from '../channel/service-time.ts'
 import type { VectorField } from './vector-field.ts'
+import { growingViewAt, sealedViewAt } from './view-at.ts'
 
 export interface LoadedShardOptions {
   readonly shard: ShardMeta
@@ -31,7 +38,16 @@ export interface LoadedShardOptions {
   /** A finished index could not be opened. Told once per file. */
   readonly onBadIndex: (segmentId: bigint, index: SegmentIndexMeta, error: unknown) => void
   readonly signal: AbortSignal
+  /** What this node shall hold of the shard; without it: everything. */
+  readonly duty?: (() => ShardDuty) | undefined
+  /** Resolves when everything of the shard at or below `atLeast` is in segments. Asked for where there are duties. */
+  readonly flush?: ((atLeast: bigint) => Promise<void>) | undefined
 }
+
+/** How long a moment that passed can be looked at. */
+const HISTORY_MS = 30_000
+/** Deletes from one forgetting to the next. */
+const DELETES_PER_FORGETTING = 256
 
 export class LoadedShard {
   readonly #options: LoadedShardOptions
@@ -45,6 +61,11 @@ export class LoadedShard {
   /** Deletes above this came, or will come, through the log. */
   readonly #logFromTs: bigint
   #handedOverTs: bigint
+  /** With duties: the growing rows above this are here. Undefined while another node leads the shard. */
+  #growingFrom: bigint | undefined
+  /** With duties: earlier moments cannot be looked at any more. */
+  #historyFrom = 0n
+  #deletesSinceForgetting = 0
   #reconciling: Promise<void> | undefined
   #stale = false
 
@@ -52,7 +73,8 @@ export class LoadedShard {
     this.#options = options
     this.#growing = new GrowingRows({ name: options.shard.vchannel, engine: options.engine, vectorFields: options.vectorFields })
     this.#handedOverTs = options.meta.flushedTs(options.collectionId, options.shard.vchannel)
-    this.#logFromTs = options.serviceTime.ts
+    this.#logFromTs = options.duty === undefined ? options.serviceTime.ts : options.serviceTime.entered
+    this.followDuty()
   }
 
   get shard(): ShardMeta {
@@ -67,6 +89,30 @@ export class LoadedShard {
     return [...this.#sealed.values()]
   }
 
+  /** What can be served of a duty: segments, and the growing rows above a timestamp if the shard is led from here. */
+  get holdings(): { readonly segmentIds: readonly bigint[]; readonly growingFrom: bigint | undefined } {
+    return { segmentIds: [...this.#sealed.keys()], growingFrom: this.#growingFrom }
+  }
+
+  /** A shard that is led from here collects its rows from now on: those before are to be flushed. */
+  followDuty(): void {
+    const { duty, serviceTime } = this.#options
+    if (duty === undefined) return
+    const { growingAfter } = duty()
+    if (growingAfter === undefined) {
+      this.#growing.release()
+      this.#growingFrom = undefined
+    } else if (this.#growingFrom === undefined) {
+      this.#growingFrom = serviceTime.entered === 0n ? this.#handedOverTs : serviceTime.entered
+    }
+  }
+
+  /** Rows that were not wanted until now have passed: of a shard that is led from here, those before now are to be flushed. */
+  collectAnew(): void {
+    const { entered } = this.#options.serviceTime
+    if (this.#growingFrom !== undefined && entered > this.#growingFrom) this.#growingFrom = entered
+  }
+
   get growingRows(): number {
     return this.#growing.rowCount
   }
@@ -77,14 +123,50 @@ export class LoadedShard {
     return partitionIds === undefined ? all : all.filter((view) => partitionIds.has(view.partitionId))
   }
 
+  /** Of what a read names that which is of this shard; segments that are not here are left out. Throws NotServable for growing rows or a moment that are gone. */
+  scopedViews({ ts, segmentIds, growing }: ReadScope, partitionIds: ReadonlySet<bigint> | undefined, ignoreGrowing: boolean): SegmentView[] {
+    if (ts < this.#historyFrom) throw new NotServable('moment', `timestamp ${ts} is too long ago for ${this.#options.shard.vchannel}`)
+    const views: SegmentView[] = []
+    for (const id of segmentIds) {
+      const segment = this.#sealed.get(id)
+      if (segment !== undefined) views.push(sealedViewAt(segment, ts))
+    }
+    const mine = ignoreGrowing ? undefined : growing.find(({ vchannel }) => vchannel === this.#options.shard.vchannel)
+    if (mine !== undefined) {
+      if (this.#growingFrom === undefined || this.#growingFrom > mine.afterTs) throw new NotServable('channel', `growing rows of ${mine.vchannel} behind ${mine.afterTs} are not here`)
+      for (const chunk of this.#growing.chunks()) {
+        const view = growingViewAt(chunk, mine.afterTs, ts)
+        if (view !== undefined) views.push(view)
+      }
+    }
+    return partitionIds === undefined ? views : views.filter((view) => view.sealed || partitionIds.has(view.partitionId))
+  }
+
+  /** Whether inserts of this timestamp are to be kept here. */
+  takesInsert(ts: bigint): boolean {
+    return this.#options.duty === undefined ? ts > this.#handedOverTs : this.#growingFrom !== undefined && ts > this.#growingFrom
+  }
+
   applyInsert(collection: CollectionMeta, partitionId: bigint, rows: RowBatch, ts: bigint): void {
-    if (ts <= this.#handedOverTs || ts <= collection.truncatedTs || !this.#options.isLoadedPartition(partitionId)) return
+    if (!this.takesInsert(ts) || ts <= collection.truncatedTs || !this.#options.isLoadedPartition(partitionId)) return
     this.#growing.append(partitionId, collection.schema, rows, ts)
   }
 
   applyDelete(record: DeleteRecord): void {
     this.#recentDeletes.push(record)
-    for (const view of this.views(undefined, false)) applyDelete(view, record)
+    for (const view of this.views(undefined, false)) applyDelete(view, record, this.#isDated)
+    if (this.#isDated && ++this.#deletesSinceForgetting >= DELETES_PER_FORGETTING) this.#forgetBefore(addDuration(record.ts, -HISTORY_MS))
+  }
+
+  /** Others may be behind: a read looks at a moment that all have reached. */
+  get #isDated(): boolean {
+    return this.#options.duty !== undefined
+  }
+
+  #forgetBefore(ts: bigint): void {
+    this.#deletesSinceForgetting = 0
+    if (ts > this.#historyFrom) this.#historyFrom = ts
+    for (const view of this.views(undefined, false)) view.tombstones.forget(ts)
   }
 
   dropPartition(partitionId: bigint): void {
@@ -126,12 +208,14 @@ export class LoadedShard {
   }
 
   async #reconcileOnce(): Promise<void> {
-    const { collectionId, meta, shard, serviceTime, signal, isLoadedPartition } = this.#options
+    const { collectionId, meta, shard, serviceTime, signal, isLoadedPartition, duty } = this.#options
+    if (duty !== undefined) await this.#flushWhatIsNotHere()
     const collection = meta.collectionById(collectionId)
     if (collection === undefined) return
+    const ids = duty?.().segmentIds
     const flushedTs = meta.flushedTs(collectionId, shard.vchannel)
     const mine = meta.segments(collectionId).filter((segment) => segment.vchannel === shard.vchannel && (segment.partitionId === 0n || isLoadedPartition(segment.partitionId)))
-    const wanted = mine.filter((segment) => segment.level === 'L1')
+    const wanted = mine.filter((segment) => segment.level === 'L1' && ids?.has(segment.id) !== false)
     const deltas = mine.filter((segment) => segment.level === 'L0')
     const fresh: SealedSegment[] = []
     try {
@@ -140,7 +224,7 @@ export class LoadedShard {
         if (!this.#sealed.has(segment.id)) fresh.push(await this.#open(segment, collection, deltas))
         signal.throwIfAborted()
       }
-      for (const segment of this.#sealed.values()) for (const record of missed) applyDelete(segment, record)
+      for (const segment of this.#sealed.values()) for (const record of missed) applyDelete(segment, record, this.#isDated)
       for (const { id } of deltas) this.#appliedDeltas.add(id)
       // Rows of a flush may be ahead of the log as it was applied here: wait, or they would show without the deletes beside them.
       await serviceTime.wait(flushedTs, signal)
@@ -148,8 +232,20 @@ export class LoadedShard {
       for (const segment of fresh) segment.release()
       throw error
     }
-    this.#commit(fresh, new Set(wanted.map((segment) => segment.id)), flushedTs, meta.collectionById(collectionId)?.truncatedTs ?? 0n)
+    // With a duty, what was compacted meanwhile is kept for as long as a target names it.
+    this.#commit(fresh, ids === undefined ? new Set(wanted.map((segment) => segment.id)) : this.#stillNamed(), flushedTs, meta.collectionById(collectionId)?.truncatedTs ?? 0n)
     await this.#attachIndexes(wanted)
+  }
+
+  #stillNamed(): ReadonlySet<bigint> {
+    return this.#options.duty?.().segmentIds ?? new Set()
+  }
+
+  /** The log was read here from some moment on: rows and deletes before it must come from segments. */
+  async #flushWhatIsNotHere(): Promise<void> {
+    const { collectionId, meta, shard, flush } = this.#options
+    const needed = this.#growingFrom !== undefined && this.#growingFrom > this.#logFromTs ? this.#growingFrom : this.#logFromTs
+    if (needed > meta.flushedTs(collectionId, shard.vchannel)) await flush?.(needed)
   }
 
   /** Deletes from before this shard was loaded that were flushed only after its segments had been opened. */
@@ -167,21 +263,30 @@ export class LoadedShard {
     const sealed = new SealedSegment(segment, rows, keys satisfies PrimaryKeys, vectorFields.values(), engine)
     for (const delta of deltas) {
       if (delta.endTs <= segment.deletesTs) continue
-      for (const record of await loader.deletes(delta, collection.schema)) applyDelete(sealed, record)
+      for (const record of await loader.deletes(delta, collection.schema)) applyDelete(sealed, record, this.#isDated)
     }
     return sealed
   }
 
   #commit(fresh: readonly SealedSegment[], wanted: ReadonlySet<bigint>, flushedTs: bigint, truncatedTs: bigint): void {
     for (const segment of fresh) {
-      for (const record of this.#recentDeletes) applyDelete(segment, record)
+      for (const record of this.#recentDeletes) applyDelete(segment, record, this.#isDated)
       applyTruncation(segment, truncatedTs)
       this.#sealed.set(segment.id, segment)
     }
     for (const id of this.#sealed.keys()) if (!wanted.has(id)) this.#drop(id)
-    this.#growing.dropThrough(flushedTs)
+    this.#dropGrowing(flushedTs)
     this.#recentDeletes = this.#recentDeletes.filter((record) => record.ts > flushedTs)
     if (flushedTs > this.#handedOverTs) this.#handedOverTs = flushedTs
+  }
+
+  /** What segments hold; with a duty, what no target in use needs as growing any more. */
+  #dropGrowing(flushedTs: bigint): void {
+    const { duty } = this.#options
+    const through = duty === undefined ? flushedTs : duty().growingAfter
+    if (through === undefined) return
+    this.#growing.dropThrough(through)
+    if (this.#growingFrom !== undefined && through > this.#growingFrom) this.#growingFrom = through
   }
 
   async #attachIndexes(segments: readonly SegmentMeta[]): Promise<void> {

@@ -4,7 +4,7 @@ import type { SegmentView } from './segment-view.ts'
 import type { PickedRows } from './picked-rows.ts'
 
 export interface SegmentHits {
-  readonly view: SegmentView
+  readonly view: Pick<SegmentView, 'keys' | 'column'>
   readonly counts: Uint32Array
   readonly rows: Uint32Array
   readonly scores: Float32Array

@@ -6,8 +6,10 @@ import type { PrimaryKeys } from '../model/primary-keys.ts'
 import { primaryField, type CollectionSchema, type FieldSchema } from '../model/schema.ts'
 import type { SegmentView } from './segment-view.ts'
 
+type Picked = Pick<SegmentView, 'column' | 'keys'>
+
 export interface PickedRows {
-  readonly views: readonly SegmentView[]
+  readonly views: readonly Picked[]
   /** Per picked row: which view, and the row in it. */
   readonly viewIndexes: Uint32Array
   readonly rows: Uint32Array
@@ -30,20 +32,20 @@ function pickedColumn({ views, viewIndexes, rows }: PickedRows, field: FieldSche
   const used = [...new Set(viewIndexes)]
   if (used.length === 0) return emptyColumn(field)
   const [only] = used
-  if (used.length === 1 && only !== undefined) return columnRows(views[only] as SegmentView, field, rows)
+  if (used.length === 1 && only !== undefined) return columnRows(views[only] as Picked, field, rows)
   const perView = new Map(used.map((index) => [index, [] as number[]]))
   viewIndexes.forEach((view, index) => perView.get(view)?.push(index))
   const order = new Uint32Array(rows.length)
   let next = 0
   const parts: Column[] = []
   for (const [view, indexes] of perView) {
-    parts.push(columnRows(views[view] as SegmentView, field, Uint32Array.from(indexes, (index) => rows[index] as number)))
+    parts.push(columnRows(views[view] as Picked, field, Uint32Array.from(indexes, (index) => rows[index] as number)))
     for (const index of indexes) order[index] = next++
   }
   return gatherColumn(concatColumns(parts), order)
 }
 
-function columnRows(view: SegmentView, field: FieldSchema, rows: Uint32Array): Column {
+function columnRows(view: Picked, field: FieldSchema, rows: Uint32Array): Column {
   const column = view.column(field.id)
   return column === undefined ? fillColumn(field, rows.length) : gatherColumn(column, rows)
 }

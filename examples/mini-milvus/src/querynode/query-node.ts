@@ -13,10 +13,12 @@ import { EngineError, type Engine } from '../engine/index.ts'
 import { expiryRule } from '../model/expiry.ts'
 import type { CompiledFilter } from '../filter/index.ts'
 import type { CollectionMeta, LoadMeta } from '../model/meta.ts'
+import type { TargetReader } from '../model/target.ts'
 import type { PrimaryKeys } from '../model/primary-keys.ts'
 import { MilvusError } from '../server/status.ts'
 import type { TransactionReader } from '../staging/transactions.ts'
-import type { LoadedSegmentInfo, LoadProgress, QueryNodeApi, QueryRequest, QueryResult, ReadRequest, SearchRequest, SearchResult } from './api.ts'
+import type { CollectionHoldings, LoadedSegmentInfo, LoadProgress, QueryNodeApi, QueryRequest, QueryResult, ReadRequest, SearchRequest, SearchResult, TermsRequest, TermStats } from './api.ts'
+import { collectionStats } from './bm25.ts'
 import { expireRows } from './expire.ts'
 import { FilterCache } from './filter-cache.ts'
 import { CommitGate } from './commit-gate.ts'
@@ -25,10 +27,13 @@ import { LoadedCollection } from './loaded-collection.ts'
 import type { LoadedShard, LoadedShardOptions } from './loaded-shard.ts'
 import { matchingKeys } from './matching-keys.ts'
 import { queryViews } from './query.ts'
+import { NotServable } from './scope.ts'
 import { searchViews } from './search.ts'
 import type { SegmentLoader } from './segment-loader.ts'
 import type { SegmentView } from './segment-view.ts'
-import { ServiceTime } from '../channel/service-time.ts'
+import { NO_DUTY, shardDuties, type ShardDuty } from './shard-duty.ts'
+import type { ServiceTime } from '../channel/service-time.ts'
+import { ServiceTimes } from './service-times.ts'
 
 export interface QueryNodeOptions {
   readonly nodeId: bigint
@@ -51,6 +56,8 @@ export interface QueryNodeOptions {
   /** The node can no longer do its work: a broken log, a failed operator. */
   readonly onFailure: (error: Error) => void
   readonly onWarning: (message: string, error: unknown) => void
+  /** Of several query nodes: what each shall hold. Without it this one holds everything. */
+  readonly targets?: TargetReader | undefined
 }
 
 interface PreparedRead {
@@ -73,7 +80,7 @@ export async function startQueryNode(options: QueryNodeOptions): Promise<QueryNo
 export class QueryNode implements QueryNodeApi {
   readonly nodeId: bigint
   readonly #options: QueryNodeOptions
-  readonly #serviceTimes: ReadonlyMap<string, ServiceTime>
+  readonly #serviceTimes: ServiceTimes
   readonly #collections = new Map<bigint, LoadedCollection>()
   readonly #shards = new Map<string, LoadedShard>()
   /** From where each channel is read. */
@@ -85,23 +92,26 @@ export class QueryNode implements QueryNodeApi {
   readonly #graphs: ChannelGraph[] = []
   readonly #cancelRetries = new Map<bigint, () => void>()
   #unsubscribe: (() => void) | undefined
+  #unsubscribeTargets: (() => void) | undefined
+  readonly #duties = new Map<bigint, ReadonlyMap<string, ShardDuty>>()
   #running = false
   #closed = false
 
   constructor(options: QueryNodeOptions) {
     this.nodeId = options.nodeId
     this.#options = options
-    this.#serviceTimes = new Map(options.pchannels.map((channel) => [channel, new ServiceTime()]))
+    this.#serviceTimes = new ServiceTimes(options)
     this.#positions = new Map(options.pchannels.map((channel) => [channel, options.checkpoint(channel)]))
     this.#gate = new CommitGate(new Map([...this.#positions].map(([channel, position]) => [channel, position?.timestamp ?? 0n])))
     this.#seenFromTs = options.transactions?.latestTs() ?? 0n
   }
 
   async start(): Promise<void> {
-    const { meta } = this.#options
+    const { meta, targets } = this.#options
     this.#unsubscribe = meta.onChange((change) => this.#follow(change))
+    this.#unsubscribeTargets = targets?.onChange((collectionId) => this.#followTargets(collectionId))
     for (const collection of meta.collections()) if (meta.load(collection.id) !== undefined) this.#load(collection)
-    for (const [channel, serviceTime] of this.#serviceTimes) this.#graphs.push(await this.#openGraph(channel, serviceTime))
+    for (const [channel, serviceTime] of this.#serviceTimes.channels) this.#graphs.push(await this.#openGraph(channel, serviceTime))
     this.#running = true
   }
 
@@ -109,6 +119,7 @@ export class QueryNode implements QueryNodeApi {
     if (this.#closed) return
     this.#closed = true
     this.#unsubscribe?.()
+    this.#unsubscribeTargets?.()
     this.#gate.close()
     await Promise.all(this.#graphs.map((graph) => graph.close()))
     for (const id of this.#collections.keys()) this.#release(id)
@@ -121,15 +132,15 @@ export class QueryNode implements QueryNodeApi {
     const { engine, clock } = this.#options
     for (let attempt = 1; ; attempt++) {
       const views = this.#views(loaded, request)
-      const allViews = field.bm25 === undefined || (request.partitionIds === undefined && !request.ignoreGrowing) ? views : this.#views(loaded, { partitionIds: undefined, ignoreGrowing: false })
-      const serviceTs = this.#serviceTs(loaded)
+      const allViews = field.bm25 === undefined || request.termStats !== undefined || (request.partitionIds === undefined && !request.ignoreGrowing) ? views : this.#views(loaded, { partitionIds: undefined, ignoreGrowing: false })
+      const serviceTs = request.scope?.ts ?? this.#serviceTimes.least(channelsOf(loaded))
       try {
         const result = await searchViews({ engine, clock, schema: collection.schema, field, views, allViews, filter }, request)
         return { ...result, serviceTs }
       } catch (error) {
         if (!(error instanceof EngineError) || error.code !== 'ENGINE_UNKNOWN_SET' || attempt === MAX_ATTEMPTS) throw error
         // A segment went while the search waited for a worker: its rows are in others now, or the collection was released.
-        if (this.#loadedCollection(collection) !== loaded) return this.search(request)
+        if (request.scope === undefined && this.#loadedCollection(collection) !== loaded) return this.search(request)
       }
     }
   }
@@ -137,7 +148,7 @@ export class QueryNode implements QueryNodeApi {
   async query(request: QueryRequest): Promise<QueryResult> {
     const { collection, loaded, filter } = await this.#prepare(request)
     const views = this.#views(loaded, request)
-    const serviceTs = this.#serviceTs(loaded)
+    const serviceTs = request.scope?.ts ?? this.#serviceTimes.least(channelsOf(loaded))
     const result = await queryViews({ clock: this.#options.clock, schema: collection.schema, views, filter }, request)
     return { ...result, serviceTs }
   }
@@ -145,6 +156,27 @@ export class QueryNode implements QueryNodeApi {
   async matchingKeys(request: Omit<ReadRequest, 'outputFields'>): Promise<readonly PrimaryKeys[]> {
     const { loaded, filter } = await this.#prepare(request)
     return matchingKeys(this.#options.clock, this.#views(loaded, request), filter, request.signal)
+  }
+
+  async termStats(request: TermsRequest): Promise<TermStats> {
+    const { collection, loaded } = await this.#prepare(request)
+    const field = loaded.vectorFields.get(request.fieldId)
+    if (field === undefined) throw new MilvusError(700, `index not found for field ${request.fieldId}[collection=${collection.schema.name}]`)
+    const { engine, clock } = this.#options
+    return collectionStats({ engine, clock, field, allViews: this.#views(loaded, request) }, request.terms, request.signal)
+  }
+
+  /** What can be served of each collection that targets name. */
+  holdings(): readonly CollectionHoldings[] {
+    return [...this.#collections.values()].map((loaded) => {
+      const shards = [...loaded.shards.values()].map((shard) => ({ vchannel: shard.shard.vchannel, ...shard.holdings }))
+      return {
+        collectionId: loaded.id,
+        segmentIds: shards.flatMap(({ segmentIds }) => segmentIds),
+        growing: shards.flatMap(({ vchannel, growingFrom }) => (growingFrom === undefined ? [] : [{ vchannel, fromTs: growingFrom }])),
+        failure: loaded.failure?.message,
+      }
+    })
   }
 
   loadProgress(collectionId: bigint): LoadProgress | undefined {
@@ -163,26 +195,27 @@ export class QueryNode implements QueryNodeApi {
         rows: segment.length,
         sealed: true,
         indexed: [...loaded.vectorFields.keys()].every((fieldId) => segment.hasIndex(fieldId)),
+        nodeIds: [this.nodeId],
       })),
     )
   }
 
   serviceTimes(): ReadonlyMap<string, bigint> {
-    return new Map([...this.#serviceTimes].map(([channel, serviceTime]) => [channel, serviceTime.ts]))
+    return new Map([...this.#serviceTimes.channels].map(([channel, serviceTime]) => [channel, serviceTime.ts]))
   }
 
   async #prepare(request: Omit<ReadRequest, 'outputFields'>): Promise<PreparedRead> {
     const { meta } = this.#options
     const collection = meta.collectionById(request.collectionId)
     if (collection === undefined) throw new MilvusError(100, `collection not found[collection=${request.collectionId}]`)
-    const loaded = this.#loadedCollection(collection)
+    const loaded = request.scope === undefined ? this.#loadedCollection(collection) : this.#heldCollection(collection)
     for (const id of request.partitionIds ?? []) {
       if (!loaded.isLoadedPartition(id)) throw new MilvusError(201, `partition not loaded[collection=${collection.schema.name}][partition=${id}]`)
     }
     const filter = this.#filters.compile(request.filter, collection.schema, request.templates)
-    await this.#waitFor(loaded, request.guaranteeTs > this.#seenFromTs ? request.guaranteeTs : this.#seenFromTs, request.signal)
+    await this.#serviceTimes.wait(channelsOf(loaded), request.guaranteeTs > this.#seenFromTs ? request.guaranteeTs : this.#seenFromTs, request.signal)
     // Released while it waited, and perhaps loaded anew: what was found first is empty now.
-    if (this.#loadedCollection(collection) !== loaded) return this.#prepare(request)
+    if ((request.scope === undefined ? this.#loadedCollection(collection) : this.#heldCollection(collection)) !== loaded) return this.#prepare(request)
     return { collection, loaded, filter }
   }
 
@@ -197,40 +230,27 @@ export class QueryNode implements QueryNodeApi {
     return loaded
   }
 
-  /** Wait until the channels of the collection are applied up to `ts`, asking for ticks rather than waiting for their period. */
-  async #waitFor(loaded: LoadedCollection, ts: bigint, signal: AbortSignal): Promise<void> {
-    const behind = [...channelsOf(loaded)].filter((channel) => this.#serviceTime(channel).ts < ts)
-    if (behind.length === 0) return
-    const { requestTick, clock, maxWaitMs } = this.#options
-    requestTick(behind, ts)
-    // A log that can no longer be written gives no ticks: better a refusal than a client that hangs.
-    const tooLong = new AbortController()
-    const cancelTimer = clock.setTimer(() => tooLong.abort(new MilvusError(1, `service not ready: the log of ${behind.join(', ')} has not moved for ${maxWaitMs} ms`)), maxWaitMs)
-    try {
-      const either = AbortSignal.any([signal, tooLong.signal])
-      await Promise.all(behind.map((channel) => this.#serviceTime(channel).wait(ts, either)))
-    } finally {
-      cancelTimer()
-    }
+  /** Whatever is there of it: what a read names is looked for in it. */
+  #heldCollection(collection: CollectionMeta): LoadedCollection {
+    const loaded = this.#collections.get(collection.id)
+    if (loaded === undefined || this.#closed) throw new NotServable('segment', `collection ${collection.schema.name} is not held by query node ${this.nodeId}`)
+    return loaded
   }
 
-  #views(loaded: LoadedCollection, request: Pick<ReadRequest, 'partitionIds' | 'ignoreGrowing'>): SegmentView[] {
+  #views(loaded: LoadedCollection, request: Pick<ReadRequest, 'partitionIds' | 'ignoreGrowing' | 'scope'>): SegmentView[] {
+    const { scope, ignoreGrowing } = request
     const partitions = request.partitionIds === undefined ? undefined : new Set(request.partitionIds)
-    const views = [...loaded.shards.values()].flatMap((shard) => shard.views(partitions, request.ignoreGrowing))
     const collection = this.#options.meta.collectionById(loaded.id)
     const rule = collection === undefined ? undefined : expiryRule(collection)
-    if (rule !== undefined) for (const view of views) expireRows(view, rule, this.#options.clock.now())
-    return views
-  }
-
-  #serviceTs(loaded: LoadedCollection): bigint {
-    return [...channelsOf(loaded)].map((channel) => this.#serviceTime(channel).ts).reduce((a, b) => (a < b ? a : b))
-  }
-
-  #serviceTime(channel: string): ServiceTime {
-    const serviceTime = this.#serviceTimes.get(channel)
-    if (serviceTime === undefined) throw new Error(`channel ${channel} is not one of this node's`)
-    return serviceTime
+    const all = (): SegmentView[] => [...loaded.shards.values()].flatMap((shard) => shard.views(partitions, ignoreGrowing))
+    if (scope === undefined) {
+      const views = all()
+      if (rule !== undefined) for (const view of views) expireRows(view, rule, this.#options.clock.now())
+      return views
+    }
+    // What expires is dead for ever, whatever moment is looked at.
+    if (rule !== undefined) for (const view of all()) expireRows(view, rule, this.#options.clock.now())
+    return loaded.scopedViews(scope, partitions, ignoreGrowing)
   }
 
   #openGraph(channel: string, serviceTime: ServiceTime): Promise<ChannelGraph> {
@@ -274,11 +294,21 @@ export class QueryNode implements QueryNodeApi {
   }
 
   #load(collection: CollectionMeta): void {
-    const { meta, loader, engine, onBadIndex } = this.#options
-    const loaded = new LoadedCollection({ collection, meta, loader, engine, onBadIndex, serviceTime: (channel) => this.#serviceTime(channel) })
+    const { meta, loader, engine, onBadIndex, targets, flushShard } = this.#options
+    if (targets !== undefined) this.#duties.set(collection.id, shardDuties(targets.replicas(collection.id), this.nodeId))
+    const duties = { duty: (vchannel: string) => this.#duties.get(collection.id)?.get(vchannel) ?? NO_DUTY, flush: (vchannel: string, atLeast: bigint) => flushShard(collection.id, vchannel, atLeast) }
+    const loaded = new LoadedCollection({ collection, meta, loader, engine, onBadIndex, serviceTime: (channel) => this.#serviceTimes.of(channel), ...(targets === undefined ? {} : duties) })
     this.#collections.set(collection.id, loaded)
     for (const [vchannel, shard] of loaded.shards) this.#shards.set(shardKey(collection.id, vchannel), shard)
     this.#background(loaded, this.#fill(loaded, this.#running))
+  }
+
+  #followTargets(collectionId: bigint): void {
+    const loaded = this.#collections.get(collectionId)
+    if (loaded === undefined) return
+    this.#duties.set(collectionId, shardDuties(this.#options.targets?.replicas(collectionId) ?? [], this.nodeId))
+    loaded.followDuties()
+    this.#background(loaded, loaded.reconcile())
   }
 
   /** The set of loaded partitions changed: drop what is no longer wanted, read from segments what the log no longer gives. */
@@ -289,14 +319,16 @@ export class QueryNode implements QueryNodeApi {
       if (loaded.isLoadedPartition(id)) continue
       for (const shard of loaded.shards.values()) shard.dropPartition(id)
     }
+    if (wantsMore) for (const shard of loaded.shards.values()) shard.collectAnew()
     if (wantsMore) this.#background(loaded, this.#fill(loaded, true))
   }
 
   async #fill(loaded: LoadedCollection, flushFirst: boolean): Promise<void> {
-    if (flushFirst) {
+    // With duties each shard has flushed what it needs.
+    if (flushFirst && this.#options.targets === undefined) {
       await Promise.all(
         [...loaded.shards.values()].map(({ shard }) =>
-          this.#options.flushShard(loaded.id, shard.vchannel, this.#serviceTime(shard.pchannel).ts),
+          this.#options.flushShard(loaded.id, shard.vchannel, this.#serviceTimes.of(shard.pchannel).ts),
         ),
       )
     }
@@ -342,6 +374,7 @@ export class QueryNode implements QueryNodeApi {
     this.#cancelRetries.get(collectionId)?.()
     this.#cancelRetries.delete(collectionId)
     this.#collections.delete(collectionId)
+    this.#duties.delete(collectionId)
     for (const vchannel of loaded.shards.keys()) this.#shards.delete(shardKey(collectionId, vchannel))
     loaded.release()
   }

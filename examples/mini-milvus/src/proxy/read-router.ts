@@ -1,0 +1,214 @@
+/**
+ * Several query nodes as one: a read is divided after the newest target, answered by all nodes of one replica as of the same moment,
+ * and merged. A node that cannot serve its part, or is gone, costs another attempt, never a part of the answer.
+ */
+import type { MetaReader } from '../coordinator/api.ts'
+import type { NodeClock } from '../edge/system.ts'
+import type { CollectionMeta } from '../model/meta.ts'
+import type { PrimaryKeys } from '../model/primary-keys.ts'
+import type { ReplicaRecord, TargetReader } from '../model/target.ts'
+import type { LoadedSegmentInfo, LoadProgress, QueryNodeApi, QueryRequest, QueryResult, ReadRequest, SearchRequest, SearchResult, TermsRequest, TermStats } from '../querynode/api.ts'
+import { termsOf } from '../querynode/bm25.ts'
+import { mergeQueries, mergeSearches, mergeTermStats } from '../querynode/merge-results.ts'
+import { isRefusal, NotServable } from '../querynode/scope.ts'
+import { Code, MilvusError } from '../server/status.ts'
+import { planRead, type PlannedPart } from './read-plan.ts'
+
+export interface ReadRouterOptions {
+  readonly meta: MetaReader
+  readonly targets: TargetReader
+  /** A query node that lives, or undefined. */
+  readonly node: (nodeId: bigint) => QueryNodeApi | undefined
+  readonly nodeIds: () => readonly bigint[]
+  readonly loadProgress: (collectionId: bigint) => LoadProgress | undefined
+  readonly clock: NodeClock
+  /** How long a read is tried again, if its client gives it longer. */
+  readonly maxWaitMs: number
+}
+
+/** Between two attempts, unless a target changes before. */
+const RETRY_MS = 50
+
+type AnyRead = Omit<ReadRequest, 'outputFields'>
+
+export class ReadRouter implements QueryNodeApi {
+  readonly #options: ReadRouterOptions
+  #turn = 0
+
+  constructor(options: ReadRouterOptions) {
+    this.#options = options
+  }
+
+  /** The first that lives. */
+  get nodeId(): bigint {
+    const [id] = this.#options.nodeIds()
+    if (id === undefined) throw new MilvusError(Code.NotReady, 'service not ready: there is no query node')
+    return id
+  }
+
+  async search(request: SearchRequest): Promise<SearchResult> {
+    const termStats = this.#isWeighted(request) && request.termStats === undefined ? await this.termStats({ ...request, partitionIds: undefined, ignoreGrowing: false, terms: termsOf(request.queries) }) : request.termStats
+    return this.#read({ ...request, termStats }, (node, part) => node.search({ ...part, offset: 0 }), (results, { schema }) => mergeSearches(results, request, schema))
+  }
+
+  query(request: QueryRequest): Promise<QueryResult> {
+    const limit = request.limit === undefined ? undefined : request.offset + request.limit
+    return this.#read(request, (node, part) => node.query({ ...part, limit, offset: 0 }), (results, { schema }) => mergeQueries(results, request, schema))
+  }
+
+  matchingKeys(request: AnyRead): Promise<readonly PrimaryKeys[]> {
+    return this.#read(request, (node, part) => node.matchingKeys(part), (results) => results.flat())
+  }
+
+  termStats(request: TermsRequest): Promise<TermStats> {
+    return this.#read(request, (node, part) => node.termStats(part), mergeTermStats)
+  }
+
+  loadProgress(collectionId: bigint): LoadProgress | undefined {
+    return this.#options.loadProgress(collectionId)
+  }
+
+  /** Each segment once, with all nodes that have it. */
+  segments(collectionId: bigint): readonly LoadedSegmentInfo[] {
+    const infos = new Map<bigint, LoadedSegmentInfo>()
+    for (const info of this.#nodes().flatMap((node) => node.segments(collectionId))) {
+      const known = infos.get(info.segmentId)
+      infos.set(info.segmentId, known === undefined ? info : { ...known, indexed: known.indexed && info.indexed, nodeIds: [...known.nodeIds, ...info.nodeIds] })
+    }
+    return [...infos.values()]
+  }
+
+  /** By channel, of the node that is furthest behind. */
+  serviceTimes(): ReadonlyMap<string, bigint> {
+    const times = new Map<string, bigint>()
+    for (const node of this.#nodes()) for (const [channel, ts] of node.serviceTimes()) times.set(channel, ts < (times.get(channel) ?? ts) ? ts : (times.get(channel) ?? ts))
+    return times
+  }
+
+  #nodes(): QueryNodeApi[] {
+    return this.#options.nodeIds().map((id) => this.#options.node(id)).filter((node) => node !== undefined)
+  }
+
+  #isWeighted({ collectionId, fieldId }: SearchRequest): boolean {
+    const field = this.#options.meta.collectionById(collectionId)?.schema.fields.find(({ id }) => id === fieldId)
+    return field !== undefined && this.#options.meta.indexes(collectionId).some((index) => index.fieldId === fieldId && index.metricType === 'BM25')
+  }
+
+  async #read<Request extends AnyRead, Result>(request: Request, ask: (node: QueryNodeApi, part: Request) => Promise<Result>, merge: (results: readonly Result[], collection: CollectionMeta) => Result): Promise<Result> {
+    const { clock, maxWaitMs } = this.#options
+    const end = clock.monotonic() + maxWaitMs
+    const failed = new Set<bigint>()
+    for (;;) {
+      const collection = this.#collection(request.collectionId)
+      const changed = this.#nextChange(request.collectionId, request.signal)
+      try {
+        const { record, parts } = this.#plan(collection, request, failed)
+        try {
+          return merge(await this.#askAll(parts, request, ask), collection)
+        } catch (error) {
+          failed.add(record.replicaId)
+          throw error
+        }
+      } catch (error) {
+        request.signal.throwIfAborted()
+        if (!isPassing(error)) throw error
+        if (clock.monotonic() >= end) throw lastWord(error)
+        await changed.soon()
+      } finally {
+        changed.forget()
+      }
+    }
+  }
+
+  #collection(id: bigint): CollectionMeta {
+    const { meta } = this.#options
+    const collection = meta.collectionById(id)
+    if (collection === undefined) throw new MilvusError(100, `collection not found[collection=${id}]`)
+    const progress = this.#options.loadProgress(id)
+    if (progress?.failure !== undefined) throw new MilvusError(101, `collection not fully loaded[collection=${collection.schema.name}]: ${progress.failure}`)
+    if (meta.load(id) === undefined || progress === undefined || progress.percent < 100) throw new MilvusError(101, `collection not loaded[database=${collection.dbName}][collection=${collection.schema.name}]`)
+    return collection
+  }
+
+  /** Replicas take turns; one that failed this read is asked again only when all have. */
+  #plan(collection: CollectionMeta, request: AnyRead, failed: Set<bigint>): { readonly record: ReplicaRecord; readonly parts: readonly PlannedPart[] } {
+    const { targets, meta, node } = this.#options
+    const load = meta.load(collection.id)
+    const plans = targets.replicas(collection.id).flatMap((record) => {
+      if (record.current === undefined || load === undefined) return []
+      const parts = planRead({ target: record.current, collection, load, partitionIds: request.partitionIds, ignoreGrowing: request.ignoreGrowing, ts: request.guaranteeTs })
+      return parts === undefined || parts.some(({ nodeId }) => node(nodeId) === undefined) ? [] : [{ record, parts }]
+    })
+    if (plans.every(({ record }) => failed.has(record.replicaId))) failed.clear()
+    const fresh = plans.filter(({ record }) => !failed.has(record.replicaId))
+    const chosen = fresh[this.#turn++ % Math.max(1, fresh.length)]
+    if (chosen === undefined) throw new NotServable('channel', `no replica of collection ${collection.schema.name} can be read now`)
+    return chosen
+  }
+
+  async #askAll<Request extends AnyRead, Result>(parts: readonly PlannedPart[], request: Request, ask: (node: QueryNodeApi, part: Request) => Promise<Result>): Promise<Result[]> {
+    const ts = this.#moment(parts, request.collectionId)
+    const abort = new AbortController()
+    const signal = AbortSignal.any([request.signal, abort.signal])
+    try {
+      return await Promise.all(
+        parts.map(async ({ nodeId, scope }) => {
+          const node = this.#options.node(nodeId)
+          if (node === undefined) throw new NotServable('channel', `query node ${nodeId} is gone`)
+          return ask(node, { ...request, signal, guaranteeTs: ts, scope: { ...scope, ts } })
+        }),
+      )
+    } catch (error) {
+      abort.abort(error)
+      throw error
+    }
+  }
+
+  /** The same for all: at least what is asked for, and no longer ago than all of them have come by themselves. */
+  #moment(parts: readonly PlannedPart[], collectionId: bigint): bigint {
+    const channels = new Set(this.#options.meta.collectionById(collectionId)?.shards.map(({ pchannel }) => pchannel))
+    let reached: bigint | undefined
+    for (const { nodeId } of parts) {
+      for (const [channel, ts] of this.#options.node(nodeId)?.serviceTimes() ?? []) if (channels.has(channel) && (reached === undefined || ts < reached)) reached = ts
+    }
+    const least = (parts[0] as PlannedPart).scope.ts
+    return reached !== undefined && reached > least ? reached : least
+  }
+
+  #nextChange(collectionId: bigint, signal: AbortSignal): { soon(): Promise<void>; forget(): void } {
+    const { targets, clock } = this.#options
+    let wake = (): void => undefined
+    let isOver = false
+    const done = (): void => {
+      isOver = true
+      wake()
+    }
+    const unsubscribe = targets.onChange((id) => {
+      if (id === collectionId) done()
+    })
+    let cancelTimer = (): void => undefined
+    signal.addEventListener('abort', done, { once: true })
+    return {
+      soon: () =>
+        new Promise((resolve) => {
+          if (isOver || signal.aborted) return resolve()
+          wake = resolve
+          cancelTimer = clock.setTimer(done, RETRY_MS)
+        }),
+      forget() {
+        unsubscribe()
+        cancelTimer()
+        signal.removeEventListener('abort', done)
+      },
+    }
+  }
+}
+
+/** What another moment, node or target heals. */
+function isPassing(error: unknown): boolean {
+  return isRefusal(error) || (error instanceof MilvusError && error.code === Code.NotReady)
+}
+
+function lastWord(error: unknown): unknown {
+  return isRefusal(error) ? new MilvusError(Code.NotReady, `service not ready: ${(error as MilvusError).message}`, undefined, { cause: error }) : error
+}
