@@ -9,5 +9,6 @@ export {
 } from './engine.ts'
 export { ENGINE_ERROR_CODES, EngineError, type EngineErrorCode, isEngineError } from './errors.ts'
 export { canIndex } from './native.ts'
+export { namedEngine } from './named.ts'
 export { isDescending, type Metric } from './metric.ts'
 export type { SearchQuery, SearchResult } from './search.ts'

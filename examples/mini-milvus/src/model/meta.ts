@@ -68,6 +68,8 @@ export interface LoadMeta {
   /** True when asked for as a whole: new partitions are loaded too. */
   readonly wholeCollection: boolean
   readonly loadedTs: bigint
+  /** One for all replicas, or one for each. Without them: the default group. */
+  readonly resourceGroups?: readonly string[] | undefined
 }
 
 export interface SegmentIndexMeta {

@@ -67,7 +67,7 @@ export async function openCore({ stores, engine, parameters, logger, clock, rand
   const watchdog = await keep(startWatchdog({ clock, random, checkIntervalMs: parameters.getDurationMs('watchdog.interval'), restart: PERSISTENT, onEvent }))
   const intervalMs = parameters.getDurationMs('proxy.timeTickInterval')
   const ticks = await keep(startTicks({ mq: stores.mq, pchannels, timestamps: time.timestamps, intervalMs, clock, onError: (error) => onWarning('a time tick failed', error) }))
-  const roles = await keep(startRoles({ catalog, mq: stores.mq, storage: stores.storage, engine, ticks, time, pchannels, parameters, watchdog, clock, transactions, onWarning }))
+  const roles = await keep(startRoles({ catalog, kv: stores.kv, mq: stores.mq, storage: stores.storage, engine, ticks, time, pchannels, parameters, watchdog, clock, transactions, onWarning }))
   await keep(startForgetting({ transactions, catalog, roles, clock, onWarning }))
   const writer = createDmlWriter(ticks, () => clock.yieldToLoop())
   const queryNode = (): QueryNode => roles.queryNode.current

@@ -46,6 +46,7 @@ export function createHandlers(options: HandlersOptions): HandlerTable {
       version: `mini-milvus-${version}`,
       clock,
       health: () => health(roles),
+      maxReplicas: () => roles.queryNode.nodeIds().length || 1,
       databasesChanged: options.databasesChanged,
       serverVisibility: serverVisibility(parameters),
       hasStagedWork: (id) => staging.hasWork(id),

@@ -27,6 +27,7 @@ export class Role<T extends RoleInstance> implements ActiveComponent {
   #failure: Error | undefined
   #incarnation: number | undefined
   #cancelBeat: (() => void) | undefined
+  #starts = 0
   #closed = false
 
   constructor(options: RoleOptions<T>) {
@@ -50,6 +51,18 @@ export class Role<T extends RoleInstance> implements ActiveComponent {
     return this.#failure === undefined && this.#instance !== undefined ? 'healthy' : 'unhealthy'
   }
 
+  /** Instances that there were so far, with the present one. */
+  get starts(): number {
+    return this.#starts
+  }
+
+  /** Gives the running instance up, as if it had said that it can no longer do its work: the watchdog starts another. */
+  fail(error: Error): void {
+    if (this.#closed || this.#failure !== undefined || this.#instance === undefined) return
+    this.#failure = error
+    this.#options.onFailure(this.id, error)
+  }
+
   async clean(): Promise<void> {
     const instance = this.#instance
     this.#instance = undefined
@@ -71,6 +84,7 @@ export class Role<T extends RoleInstance> implements ActiveComponent {
 
   async #open(): Promise<void> {
     this.#failure = undefined
+    this.#starts++
     this.#instance = await this.#options.open((error) => {
       if (this.#closed || this.#failure !== undefined) return
       this.#failure = error

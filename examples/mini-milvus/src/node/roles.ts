@@ -1,4 +1,5 @@
 /** The roles of a standalone node, wired to each other through metadata, log and storage. */
+import type { KVBase } from '@timetick/kv'
 import { positionFromJson, type Mq, type MsgPosition, type MsgPositionJson, type TimeTickProducer } from '@timetick/msgstream'
 import type { GlobalParamsTable } from '@timetick/paramtable'
 import type { Watchdog } from '@timetick/watchdog'
@@ -12,16 +13,19 @@ import { IndexBuilder } from '../coordinator/index-builder.ts'
 import { startDataNode, type DataNode } from '../datanode/data-node.ts'
 import type { ShardKey } from '../datanode/shard-buffer.ts'
 import type { NodeClock } from '../edge/system.ts'
-import type { Engine } from '../engine/index.ts'
-import { startQueryNode, type QueryNode } from '../querynode/query-node.ts'
+import { namedEngine, type Engine } from '../engine/index.ts'
+import { startQueryNode, type QueryNode, type QueryNodeOptions } from '../querynode/query-node.ts'
 import type { TransactionReader } from '../staging/transactions.ts'
 import { createSegmentLoader } from '../querynode/storage-loader.ts'
 import type { ObjectStorage } from '../storage/index.ts'
 import { Role, type RoleInstance } from './role.ts'
+import { QueryGroup, type QueryGroupOptions } from './query-group.ts'
+import { oneQueryNode, type QueryRole } from './query-role.ts'
 import type { NodeTime } from './time.ts'
 
 export interface RolesOptions {
   readonly catalog: Catalog
+  readonly kv: KVBase
   readonly mq: Mq
   readonly storage: ObjectStorage
   readonly engine: Engine
@@ -38,7 +42,7 @@ export interface RolesOptions {
 
 export interface Roles {
   readonly dataNode: Role<DataNode>
-  readonly queryNode: Role<QueryNode>
+  readonly queryNode: QueryRole
   readonly compactor: Role<Compactor>
   readonly importer: Role<Importer>
   flushShard(key: ShardKey, ts: bigint): Promise<void>
@@ -55,11 +59,16 @@ export async function startRoles(options: RolesOptions): Promise<Roles> {
   const role = <T extends RoleInstance>(id: string, open: (onFailure: (error: Error) => void) => Promise<T>): Role<T> =>
     new Role({ id, open, watchdog, clock, beatMs: parameters.getDurationMs('watchdog.interval'), onFailure: (name, error) => onWarning(`${name} failed`, error) })
   const dataNode: Role<DataNode> = role('data-node', (onFailure) => openDataNode(options, () => queryNode, onFailure))
-  const queryNode: Role<QueryNode> = role('query-node', (onFailure) => openQueryNode(options, () => dataNode, onFailure))
+  const queryNode: QueryRole =
+    parameters.getInt('queryNode.count') === 1
+      ? oneQueryNode(role('query-node', (onFailure) => openQueryNode(options, () => dataNode, onFailure)))
+      : createQueryGroup(options, (nodeId, targets, onHoldings) =>
+          role(`query-node-${nodeId}`, (onFailure) => openQueryNode({ ...options, engine: namedEngine(options.engine, `q${nodeId}`) }, () => dataNode, onFailure, { nodeId, targets, onHoldings })),
+        )
   const indexNode = role('index-node', async () => openIndexNode(options))
   const compactor: Role<Compactor> = role('compactor', async () => openCompactor(options))
   const importer: Role<Importer> = role('importer', async () => openImporter(options, () => queryNode))
-  const started: Role<RoleInstance>[] = []
+  const started: Pick<QueryRole, 'start' | 'close'>[] = []
   const close = async (): Promise<void> => {
     for (const item of started.reverse()) await item.close()
     await garbage.close()
@@ -76,7 +85,7 @@ export async function startRoles(options: RolesOptions): Promise<Roles> {
   return { dataNode, queryNode, compactor, importer, flushShard: (key, ts) => dataNode.current.flushShard(key, ts), close }
 }
 
-function openDataNode({ catalog, mq, storage, ticks, time, pchannels, parameters, clock, transactions, onWarning }: RolesOptions, queryNode: () => Role<QueryNode>, onFailure: (error: Error) => void): Promise<DataNode> {
+function openDataNode({ catalog, mq, storage, ticks, time, pchannels, parameters, clock, transactions, onWarning }: RolesOptions, queryNode: () => QueryRole, onFailure: (error: Error) => void): Promise<DataNode> {
   return startDataNode({
     meta: catalog,
     segments: catalog,
@@ -88,8 +97,7 @@ function openDataNode({ catalog, mq, storage, ticks, time, pchannels, parameters
     allocateId: () => time.ids.allocOne(),
     checkpoint: (pchannel) => positionOf(catalog.checkpoint(pchannel)),
     requestTick: (channels, atLeast) => ticks.requestTick(channels, atLeast),
-    // While there is no query node, nobody knows how far it had read: keep the log.
-    oldestReader: (pchannel) => (queryNode().status() === 'healthy' ? queryNode().current.serviceTimes().get(pchannel) : 0n),
+    oldestReader: (pchannel) => queryNode().oldestReader(pchannel),
     sealBytes: parameters.getBytes('dataNode.sealBytes'),
     sealIdleMs: parameters.getDurationMs('dataNode.sealIdle'),
     maxBufferedBytes: parameters.getBytes('dataNode.maxBufferedBytes'),
@@ -98,9 +106,10 @@ function openDataNode({ catalog, mq, storage, ticks, time, pchannels, parameters
   })
 }
 
-function openQueryNode({ catalog, mq, storage, engine, ticks, pchannels, parameters, clock, transactions, onWarning }: RolesOptions, dataNode: () => Role<DataNode>, onFailure: (error: Error) => void): Promise<QueryNode> {
+function openQueryNode({ catalog, mq, storage, engine, ticks, pchannels, parameters, clock, transactions, onWarning }: RolesOptions, dataNode: () => Role<DataNode>, onFailure: (error: Error) => void, ofGroup: Partial<Pick<QueryNodeOptions, 'nodeId' | 'targets' | 'onHoldings'>> = {}): Promise<QueryNode> {
   return startQueryNode({
     nodeId: NODE_ID,
+    ...ofGroup,
     meta: catalog,
     mq,
     engine,
@@ -118,6 +127,24 @@ function openQueryNode({ catalog, mq, storage, engine, ticks, pchannels, paramet
     },
     flushShard: (collectionId, vchannel, atLeast) => dataNode().current.flushShard({ collectionId, vchannel }, atLeast),
     onFailure,
+    onWarning,
+  })
+}
+
+function createQueryGroup({ catalog, kv, time, parameters, clock, onWarning }: RolesOptions, createNode: QueryGroupOptions['createNode']): QueryGroup {
+  return new QueryGroup({
+    meta: catalog,
+    kv,
+    clock,
+    allocateId: () => time.ids.allocOne(),
+    count: () => parameters.getInt('queryNode.count'),
+    onCount: (listener) => parameters.watch('queryNode.count', listener),
+    createNode,
+    maxWaitMs: parameters.getDurationMs('queryNode.maxWait'),
+    graceMs: parameters.getDurationMs('queryCoord.grace'),
+    intervalMs: parameters.getDurationMs('queryCoord.interval'),
+    maxMoves: () => (parameters.getBool('queryCoord.autoBalance') ? parameters.getInt('queryCoord.maxMoves') : 0),
+    tolerance: parameters.getFloat('queryCoord.tolerance'),
     onWarning,
   })
 }
@@ -148,7 +175,7 @@ function pendingOf(catalog: Catalog): (segmentId: bigint) => boolean {
   return (segmentId) => pending.has(segmentId)
 }
 
-function openImporter({ catalog, storage, time, parameters, clock, onWarning }: RolesOptions, queryNode: () => Role<QueryNode>): Importer {
+function openImporter({ catalog, storage, time, parameters, clock, onWarning }: RolesOptions, queryNode: () => QueryRole): Importer {
   const path = parameters.getString('import.path')
   return new Importer({
     meta: catalog,

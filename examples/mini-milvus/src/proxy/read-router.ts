@@ -68,14 +68,15 @@ export class ReadRouter implements QueryNodeApi {
     return this.#options.loadProgress(collectionId)
   }
 
-  /** Each segment once, with all nodes that have it. */
+  /** Each segment that reads find whatever replica they go to, once, with all nodes that have it. */
   segments(collectionId: bigint): readonly LoadedSegmentInfo[] {
+    const read = this.#options.targets.replicas(collectionId).flatMap(({ current }) => (current === undefined ? [] : [new Set(current.segments.map(({ segmentId }) => segmentId))]))
     const infos = new Map<bigint, LoadedSegmentInfo>()
     for (const info of this.#nodes().flatMap((node) => node.segments(collectionId))) {
       const known = infos.get(info.segmentId)
       infos.set(info.segmentId, known === undefined ? info : { ...known, indexed: known.indexed && info.indexed, nodeIds: [...known.nodeIds, ...info.nodeIds] })
     }
-    return [...infos.values()]
+    return [...infos.values()].filter(({ segmentId }) => read.length > 0 && read.every((ids) => ids.has(segmentId)))
   }
 
   /** By channel, of the node that is furthest behind. */
@@ -124,10 +125,12 @@ export class ReadRouter implements QueryNodeApi {
     const { meta } = this.#options
     const collection = meta.collectionById(id)
     if (collection === undefined) throw new MilvusError(100, `collection not found[collection=${id}]`)
+    // A replica that is there is read while others are still loaded.
+    const isLoaded = meta.load(id) !== undefined && this.#options.targets.replicas(id).some(({ current }) => current !== undefined)
+    if (isLoaded) return collection
     const progress = this.#options.loadProgress(id)
     if (progress?.failure !== undefined) throw new MilvusError(101, `collection not fully loaded[collection=${collection.schema.name}]: ${progress.failure}`)
-    if (meta.load(id) === undefined || progress === undefined || progress.percent < 100) throw new MilvusError(101, `collection not loaded[database=${collection.dbName}][collection=${collection.schema.name}]`)
-    return collection
+    throw new MilvusError(101, `collection not loaded[database=${collection.dbName}][collection=${collection.schema.name}]`)
   }
 
   /** Replicas take turns; one that failed this read is asked again only when all have. */

@@ -51,7 +51,7 @@ function planned(record: ReplicaRecord, options: StepOptions, failed?: ReplicaTa
   const { current, nodeIds, lastVersion } = record
   const version = lastVersion + 1
   const placed = placeReplica({ wanted, nodeIds, before: [current, failed].filter((target) => target !== undefined), version, loads })
-  if (current === undefined || !isSamePlacement(placed, current)) return { ...record, next: placed, lastVersion: version }
+  if (current === undefined || !isSamePlacement(placed, current) || isLeftBehind(current, options)) return { ...record, next: placed, lastVersion: version }
   // Only what is at rest is moved.
   const better = moves === undefined ? balanceReplica({ ...options, target: placed, nodeIds }) : movedAs(placed, moves, nodeIds)
   return better === undefined ? record : { ...record, next: { ...better, version }, lastVersion: version }
@@ -67,19 +67,26 @@ function movedAs(target: ReplicaTarget, moves: ReadonlyMap<bigint, bigint>, node
 }
 
 /** A target that names a node that is gone, files that are gone, or less than is wanted by now, will never do. */
-function isPossible(target: ReplicaTarget, { record, wanted, holdings, exists }: StepOptions): boolean {
+function isPossible(target: ReplicaTarget, options: StepOptions): boolean {
+  const { record, wanted, holdings, exists } = options
   const nodes = new Set(record.nodeIds)
   if (target.shards.length !== wanted.shards.length || target.shards.some(({ leader }) => !nodes.has(leader))) return false
   if (target.wholeCollection !== wanted.wholeCollection || wanted.partitionIds.some((id) => !target.partitionIds.includes(id))) return false
-  for (const { vchannel, leader, flushedTs } of target.shards) {
-    const from = holdings(leader)?.growingFrom.get(vchannel)
-    // Its rows begin later: a flush has come or will come to that, and another target then.
-    if (from !== undefined && from > flushedTs && (wanted.shards.find((shard) => shard.vchannel === vchannel)?.flushedTs ?? 0n) >= from) return false
-  }
+  // Rows of a leader begin later: the flush has come to that by now, and another target does.
+  if (isLeftBehind(target, options)) return false
   return target.segments.every(({ segmentId, nodeId }) => nodes.has(nodeId) && (exists(segmentId) || holdings(nodeId)?.segmentIds.has(segmentId) === true))
 }
 
-function isLoaded(target: ReplicaTarget, { holdings }: StepOptions): boolean {
+/** A leader that began anew has its rows only from a later flush on. */
+function isLeftBehind(target: ReplicaTarget, { holdings, wanted }: StepOptions): boolean {
+  const flushed = new Map(wanted.shards.map(({ vchannel, flushedTs }) => [vchannel, flushedTs]))
+  return target.shards.some(({ vchannel, leader, flushedTs }) => {
+    const from = holdings(leader)?.growingFrom.get(vchannel)
+    return from !== undefined && from > flushedTs && (flushed.get(vchannel) ?? 0n) >= from
+  })
+}
+
+export function isLoaded(target: ReplicaTarget, { holdings }: Pick<StepOptions, 'holdings'>): boolean {
   for (const { vchannel, leader, flushedTs } of target.shards) {
     const from = holdings(leader)?.growingFrom.get(vchannel)
     if (from === undefined || from > flushedTs) return false

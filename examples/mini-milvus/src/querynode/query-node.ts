@@ -58,6 +58,8 @@ export interface QueryNodeOptions {
   readonly onWarning: (message: string, error: unknown) => void
   /** Of several query nodes: what each shall hold. Without it this one holds everything. */
   readonly targets?: TargetReader | undefined
+  /** More, or less, can be served than before. */
+  readonly onHoldings?: (() => void) | undefined
 }
 
 interface PreparedRead {
@@ -81,6 +83,7 @@ export class QueryNode implements QueryNodeApi {
   readonly nodeId: bigint
   readonly #options: QueryNodeOptions
   readonly #serviceTimes: ServiceTimes
+  readonly #closing = new AbortController()
   readonly #collections = new Map<bigint, LoadedCollection>()
   readonly #shards = new Map<string, LoadedShard>()
   /** From where each channel is read. */
@@ -100,7 +103,7 @@ export class QueryNode implements QueryNodeApi {
   constructor(options: QueryNodeOptions) {
     this.nodeId = options.nodeId
     this.#options = options
-    this.#serviceTimes = new ServiceTimes(options)
+    this.#serviceTimes = new ServiceTimes({ ...options, closing: this.#closing.signal })
     this.#positions = new Map(options.pchannels.map((channel) => [channel, options.checkpoint(channel)]))
     this.#gate = new CommitGate(new Map([...this.#positions].map(([channel, position]) => [channel, position?.timestamp ?? 0n])))
     this.#seenFromTs = options.transactions?.latestTs() ?? 0n
@@ -121,6 +124,7 @@ export class QueryNode implements QueryNodeApi {
     this.#unsubscribe?.()
     this.#unsubscribeTargets?.()
     this.#gate.close()
+    this.#closing.abort(new MilvusError(1, 'service not ready: the query node was closed'))
     await Promise.all(this.#graphs.map((graph) => graph.close()))
     for (const id of this.#collections.keys()) this.#release(id)
   }
@@ -166,9 +170,10 @@ export class QueryNode implements QueryNodeApi {
     return collectionStats({ engine, clock, field, allViews: this.#views(loaded, request) }, request.terms, request.signal)
   }
 
-  /** What can be served of each collection that targets name. */
-  holdings(): readonly CollectionHoldings[] {
-    return [...this.#collections.values()].map((loaded) => {
+  /** What can be served of these collections now, as far as they are here. */
+  holdings(collectionIds: readonly bigint[]): readonly CollectionHoldings[] {
+    const found = collectionIds.map((id) => this.#collections.get(id)).filter((loaded) => loaded !== undefined)
+    return found.map((loaded) => {
       const shards = [...loaded.shards.values()].map((shard) => ({ vchannel: shard.shard.vchannel, ...shard.holdings }))
       return {
         collectionId: loaded.id,
@@ -347,6 +352,7 @@ export class QueryNode implements QueryNodeApi {
       () => {
         // A round that went well makes no whole of a load that failed.
         if (loaded.progress === 100) loaded.failure = undefined
+        this.#options.onHoldings?.()
       },
       (error: unknown) => {
         if (this.#collections.get(loaded.id) !== loaded || this.#closed) return

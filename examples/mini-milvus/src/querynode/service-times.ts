@@ -9,6 +9,8 @@ export interface ServiceTimesOptions {
   /** How long a read waits for the timestamp that it must see. */
   readonly maxWaitMs: number
   readonly requestTick: (pchannels: readonly string[], atLeast: bigint) => void
+  /** Ends all waiting. */
+  readonly closing: AbortSignal
 }
 
 export class ServiceTimes {
@@ -34,13 +36,13 @@ export class ServiceTimes {
   async wait(channels: ReadonlySet<string>, ts: bigint, signal: AbortSignal): Promise<void> {
     const behind = [...channels].filter((channel) => this.of(channel).ts < ts)
     if (behind.length === 0) return
-    const { requestTick, clock, maxWaitMs } = this.#options
+    const { requestTick, clock, maxWaitMs, closing } = this.#options
     requestTick(behind, ts)
     // A log that can no longer be written gives no ticks: better a refusal than a client that hangs.
     const tooLong = new AbortController()
     const cancelTimer = clock.setTimer(() => tooLong.abort(new MilvusError(1, `service not ready: the log of ${behind.join(', ')} has not moved for ${maxWaitMs} ms`)), maxWaitMs)
     try {
-      const either = AbortSignal.any([signal, tooLong.signal])
+      const either = AbortSignal.any([signal, tooLong.signal, closing])
       await Promise.all(behind.map((channel) => this.of(channel).wait(ts, either)))
     } finally {
       cancelTimer()

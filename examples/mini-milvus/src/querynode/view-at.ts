@@ -5,6 +5,7 @@
 import type { Column } from '../model/column.ts'
 import type { PrimaryKeys } from '../model/primary-keys.ts'
 import type { KeyIndex } from './key-index.ts'
+import type { ScalarIndexes } from './scalar-indexes.ts'
 import type { SegmentView } from './segment-view.ts'
 import type { Tombstones } from './tombstones.ts'
 
@@ -70,6 +71,10 @@ class ViewAt implements SegmentView {
 
   get keyIndex(): KeyIndex {
     return this.#view.keyIndex
+  }
+
+  get scalarIndexes(): ScalarIndexes | undefined {
+    return this.#view.scalarIndexes
   }
 
   column(fieldId: number): Column | undefined {

@@ -43,7 +43,7 @@ export async function startOn(stores: Stores, shardsNum: number, settings: Recor
     throw error instanceof Error ? error : new Error(String(error))
   }
   const ticks = await startTicks({ mq: stores.mq, pchannels, timestamps: time.timestamps, intervalMs: 50, clock: systemClock, onError })
-  const roles = await startRoles({ catalog, mq: stores.mq, storage: stores.storage, engine, ticks, time, pchannels, parameters, watchdog, clock: systemClock, onWarning: (_message, error) => onError(error) })
+  const roles = await startRoles({ catalog, kv: stores.kv, mq: stores.mq, storage: stores.storage, engine, ticks, time, pchannels, parameters, watchdog, clock: systemClock, onWarning: (_message, error) => onError(error) })
   if (catalog.findCollection('default', 'points') === undefined) {
     await catalog.createCollection({ dbName: 'default', schema, shardsNum, consistencyLevel: 0, properties: {} })
     await catalog.createIndex('default', 'points', 'vec', '', { index_type: 'HNSW', metric_type: 'L2' })

@@ -2,6 +2,7 @@
 import type { KVBase } from '@timetick/kv'
 import { createMemoryKV } from '@timetick/kv/memory'
 import type { Mq } from '@timetick/msgstream'
+import type { GlobalParamsTable } from '@timetick/paramtable'
 import { openFileMq } from '@timetick/msgstream/file'
 import { createMemoryMq } from '@timetick/msgstream/memory'
 import type { NodeClock } from '../../src/edge/system.ts'
@@ -43,12 +44,14 @@ const rpcs = new Map(methods.map((method) => [method.name, method]))
 
 export class SimulatedNode {
   readonly core: NodeCore
+  readonly parameters: GlobalParamsTable
   readonly #life: Life
   readonly #dispatch: DispatchOptions
   readonly #parts: Part[]
 
-  constructor(life: Life, core: NodeCore, dispatch: DispatchOptions, parts: Part[]) {
+  constructor(life: Life, core: NodeCore, parameters: GlobalParamsTable, dispatch: DispatchOptions, parts: Part[]) {
     this.core = core
+    this.parameters = parameters
     this.#life = life
     this.#dispatch = dispatch
     this.#parts = parts
@@ -111,7 +114,7 @@ export async function startSimulatedNode(world: World, surviving: Surviving, set
     const engine = new SimulatedEngine(life, files)
     const core = await openCore({ stores, engine, parameters, logger, clock: life, random: () => world.random.next(), owner: `start-${world.nextStart()}` }, keep)
     const handlers = createHandlers({ ...core, parameters, clock: life })
-    return new SimulatedNode(life, core, { handlers, authorize: allowAll }, parts)
+    return new SimulatedNode(life, core, parameters, { handlers, authorize: allowAll }, parts)
   } catch (error) {
     life.kill()
     throw error

@@ -7,6 +7,7 @@ import { Clients, Instance } from './clients.ts'
 import { Cluster } from './cluster.ts'
 import { FaultyDisk } from './faulty-disk.ts'
 import { createRequest, indexRequest } from './requests.ts'
+import { disturbQueryNodes, severalNodes } from './query-nodes.ts'
 import { NoAnswer, type Surviving } from './sim-node.ts'
 import { World } from './world.ts'
 
@@ -16,6 +17,8 @@ export interface SimulationOptions {
   readonly plant?: ((surviving: Surviving, world: World) => Surviving) | undefined
   /** Log and objects on a disk that can lose power and be full; by chance unless given. */
   readonly disk?: boolean | undefined
+  /** Query nodes at the start; from 2 on they also come, go and fail. */
+  readonly queryNodes?: number | undefined
   /** Of each client. */
   readonly steps?: number | undefined
   /** One broken promise is enough: the run ends there. */
@@ -32,10 +35,10 @@ export interface SimulationResult {
   readonly recent: string
 }
 
-export async function simulateNode({ seed, plant = (surviving) => surviving, steps = 24, stopAtFirst = false, disk }: SimulationOptions): Promise<SimulationResult> {
+export async function simulateNode({ seed, plant = (surviving) => surviving, steps = 24, stopAtFirst = false, disk, queryNodes = 1 }: SimulationOptions): Promise<SimulationResult> {
   const world = new World(seed)
   world.stopAtFirst = stopAtFirst
-  const simulation = new Simulation(world, plant, { disk })
+  const simulation = new Simulation(world, plant, { disk, queryNodes })
   try {
     await world.until(simulation.run(steps))
   } catch (error) {
@@ -59,12 +62,14 @@ class Simulation {
   readonly #instances = new Map<string, Instance>()
   readonly #loaded = new Set<string>()
   readonly #allowClockJumps: boolean
+  readonly #queryNodes: number
   #running = 0
 
-  constructor(world: World, plant: NonNullable<SimulationOptions['plant']>, options: Pick<SimulationOptions, 'disk'>) {
+  constructor(world: World, plant: NonNullable<SimulationOptions['plant']>, options: Pick<SimulationOptions, 'disk'> & { readonly queryNodes: number }) {
     const { random } = world
     this.#world = world
-    const settings = settingsOf(world)
+    const settings = settingsOf(world, options.queryNodes)
+    this.#queryNodes = options.queryNodes
     const disk = (options.disk ?? random.chance(0.4)) ? new FaultyDisk() : undefined
     this.#cluster = new Cluster(world, settings, (surviving) => ({ ...plant(surviving, world), disk }))
     this.#clients = new Clients(world, this.#cluster)
@@ -73,7 +78,11 @@ class Simulation {
 
   async run(steps: number): Promise<void> {
     await this.#cluster.start()
-    for (const name of NAMES) await this.#create(name)
+    for (const name of NAMES) {
+      await this.#create(name)
+      // What several query nodes do with it is to be seen, not how often it happens to be loaded.
+      if (this.#queryNodes > 1) await this.#load(name)
+    }
     const loops = [this.#writes(steps), this.#writes(steps), this.#reads(steps), this.#reads(steps), this.#definitions(Math.ceil(steps / 2))]
     this.#running = loops.length
     const disturbed = this.#disturb()
@@ -120,6 +129,10 @@ class Simulation {
     while (this.#running > 0) {
       await this.#pause(1_500)
       if (this.#running === 0) return
+      if (this.#queryNodes > 1 && random.chance(0.7)) {
+        disturbQueryNodes(this.#world, this.#cluster)
+        continue
+      }
       const roll = random.integer(0, 9)
       if (roll < 2) {
         this.#cluster.crash()
@@ -224,7 +237,11 @@ class Simulation {
   }
 
   async #load(name: string): Promise<void> {
-    if (await this.#try('load', () => this.#cluster.node.call('LoadCollection', { collection_name: name }))) this.#loaded.add(name)
+    if (await this.#try('load', () => this.#cluster.node.call('LoadCollection', { collection_name: name, replica_number: this.#replicas() }))) this.#loaded.add(name)
+  }
+
+  #replicas(): number {
+    return this.#queryNodes > 1 ? this.#world.random.integer(1, 2) : 1
   }
 
   async #release(name: string): Promise<void> {
@@ -285,8 +302,10 @@ class Simulation {
   }
 }
 
-function settingsOf({ random }: World): Record<string, string> {
+function settingsOf({ random }: World, queryNodes: number): Record<string, string> {
+  const several = queryNodes === 1 ? {} : severalNodes(random, queryNodes)
   return {
+    ...several,
     'rootCoord.dmlChannelNum': String(random.integer(1, 3)),
     'indexNode.minRows': '5',
     'compaction.minSegments': '3',
