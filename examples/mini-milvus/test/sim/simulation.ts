@@ -81,7 +81,7 @@ class Simulation {
     for (const name of NAMES) {
       await this.#create(name)
       // What several query nodes do with it is to be seen, not how often it happens to be loaded.
-      if (this.#queryNodes > 1) await this.#load(name)
+      if (this.#queryNodes > 1) await this.#loadWhole(name)
     }
     const loops = [this.#writes(steps), this.#writes(steps), this.#reads(steps), this.#reads(steps), this.#definitions(Math.ceil(steps / 2))]
     this.#running = loops.length
@@ -127,7 +127,7 @@ class Simulation {
   async #disturb(): Promise<void> {
     const { random, clock } = this.#world
     while (this.#running > 0) {
-      await this.#pause(1_500)
+      await this.#pause(this.#queryNodes > 1 ? 300 : 1_500)
       if (this.#running === 0) return
       if (this.#queryNodes > 1 && random.chance(0.7)) {
         disturbQueryNodes(this.#world, this.#cluster)
@@ -225,6 +225,7 @@ class Simulation {
     })
     this.#world.sometimes('drop')
     await this.#create(name)
+    if (this.#queryNodes > 1) await this.#loadWhole(name)
   }
 
   async #truncate(name: string): Promise<void> {
@@ -238,6 +239,18 @@ class Simulation {
 
   async #load(name: string): Promise<void> {
     if (await this.#try('load', () => this.#cluster.node.call('LoadCollection', { collection_name: name, replica_number: this.#replicas() }))) this.#loaded.add(name)
+  }
+
+  async #loadWhole(name: string): Promise<void> {
+    await this.#load(name)
+    for (let attempt = 0; attempt < 20 && this.#loaded.has(name); attempt++) {
+      const isThere = await this.#try('loading progress', async () => {
+        const { progress } = await this.#cluster.node.call('GetLoadingProgress', { collection_name: name })
+        if (progress < 100n) throw new NotYet(`progress is ${progress}`)
+      })
+      if (isThere) return
+      await this.#world.sleep(500)
+    }
   }
 
   #replicas(): number {
