@@ -7,7 +7,7 @@ import type { Engine } from '../engine/index.ts'
 import { logChannels } from './log-channels.ts'
 import type { NodeLogger } from './logger.ts'
 import { startRoles, type Roles } from './roles.ts'
-import type { QueryNode } from '../querynode/query-node.ts'
+import type { QueryNodeApi } from '../querynode/api.ts'
 import { startForgetting } from '../staging/forgetting.ts'
 import { openStaging } from '../staging/open-staging.ts'
 import type { SpillFolder } from '../staging/spill.ts'
@@ -70,7 +70,7 @@ export async function openCore({ stores, engine, parameters, logger, clock, rand
   const roles = await keep(startRoles({ catalog, kv: stores.kv, mq: stores.mq, storage: stores.storage, engine, ticks, time, pchannels, parameters, watchdog, clock, transactions, onWarning }))
   await keep(startForgetting({ transactions, catalog, roles, clock, onWarning }))
   const writer = createDmlWriter(ticks, () => clock.yieldToLoop())
-  const queryNode = (): QueryNode => roles.queryNode.current
+  const queryNode = (): QueryNodeApi => roles.queryNode.current
   const now = (): Promise<bigint> => time.timestamps.allocOne()
   const requestTick: NodeCore['requestTick'] = (channels, atLeast) => ticks.requestTick(channels, atLeast)
   const bounds = { maxClientBytes: parameters.getBytes('staging.maxClientBytes'), maxBytes: parameters.getBytes('staging.maxBytes'), spillBytes: parameters.getBytes('staging.spillBytes') }

@@ -2,13 +2,12 @@
 import { positionFromJson, type MsgPositionJson } from '@timetick/msgstream'
 import type { Catalog } from '../coordinator/catalog.ts'
 import type { NodeClock } from '../edge/system.ts'
-import type { QueryNode } from '../querynode/query-node.ts'
 import type { Transactions } from './transactions.ts'
 
 export interface ForgettingOptions {
   readonly transactions: Transactions
   readonly catalog: Pick<Catalog, 'checkpoint'>
-  readonly roles: { readonly queryNode: { status(): string; readonly current: Pick<QueryNode, 'serviceTimes'> } }
+  readonly roles: { readonly queryNode: { oldestReader(pchannel: string): bigint | undefined } }
   readonly clock: Pick<NodeClock, 'setTimer'>
   readonly onWarning: (message: string, error: unknown) => void
 }
@@ -22,7 +21,7 @@ export function startForgetting({ transactions, catalog, roles, clock, onWarning
   /** The data node begins at the checkpoint at the next start, and so will a query node; the one that runs must have passed, too. */
   const passed = (channel: string): bigint => {
     const checkpoint = catalog.checkpoint(channel)
-    const read = roles.queryNode.status() === 'healthy' ? (roles.queryNode.current.serviceTimes().get(channel) ?? 0n) : 0n
+    const read = roles.queryNode.oldestReader(channel) ?? 0n
     const kept = checkpoint === undefined ? 0n : positionFromJson(JSON.parse(checkpoint) as MsgPositionJson).timestamp
     return kept < read ? kept : read
   }
