@@ -57,9 +57,10 @@ async function damageOf({ storage }: Stores, { schema, dbName }: CollectionMeta,
   } catch (error) {
     found.push(`${where}: ${messageOf(error)}`)
   }
-  for (const { path, crc32, state } of segment.indexes) {
+  for (const index of segment.indexes) {
+    const { path, crc32, state } = index
     if (state !== 'finished' || path === '') continue
-    const sum = await sumFile(loader.indexPath(path)).catch((error: unknown) => messageOf(error))
+    const sum = await loader.openIndex(index).then((file) => sumFile(file.path).finally(() => file.release())).catch((error: unknown) => messageOf(error))
     if (typeof sum === 'string') found.push(`${where}: ${path}: ${sum}`)
     else if (sum.crc32 !== crc32) found.push(`${where}: ${path} is not the index that was built; it is built again at the next start`)
   }

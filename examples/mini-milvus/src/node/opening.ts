@@ -18,6 +18,7 @@ const ADDRESSES: Readonly<Record<string, string>> = {
   redis: 'redis.address',
   kafka: 'kafka.brokerList',
   pulsar: 'pulsar.webaddress',
+  s3: 'minio.address',
   shared: 'sharedStorage.path',
 }
 

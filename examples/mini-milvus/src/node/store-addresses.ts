@@ -15,7 +15,7 @@ export function checkAddress(key: string, address: string): string {
 export function addressUrl(key: string, address: string, isSecure: boolean): string {
   const url = /^https?:\/\/([^/]+)\/?$/.exec(address)
   if (url?.[1] !== undefined) {
-    checkAddress(key, url[1])
+    checkAddress(key, HOST_PORT.test(url[1]) ? url[1] : `${url[1]}:1`)
     return address.replace(/\/$/, '')
   }
   return `${isSecure ? 'https' : 'http'}://${checkAddress(key, address)}`

@@ -4,7 +4,7 @@ import { StoresError } from './stores-error.ts'
 
 export const METASTORES = ['lmdb', 'memory', 'etcd', 'redis'] as const
 export const LOGS = ['file', 'memory', 'kafka', 'pulsar', 'redis'] as const
-export const STORAGES = ['local', 'memory', 'shared'] as const
+export const STORAGES = ['local', 'memory', 'shared', 's3'] as const
 
 export type MetastoreType = (typeof METASTORES)[number]
 export type LogType = (typeof LOGS)[number]
@@ -13,7 +13,7 @@ export type StorageType = (typeof STORAGES)[number]
 export const storeDeclarations: readonly ParamDeclaration[] = [
   { key: 'metastore.type', type: 'enum', default: 'lmdb', oneOf: METASTORES, doc: 'Where metadata lies: in the data folder (lmdb), in memory, on etcd or on Redis.' },
   { key: 'mq.type', type: 'enum', default: 'file', oneOf: LOGS, doc: 'Where the log lies: in the data folder (file), in memory, on Kafka, Pulsar or Redis.' },
-  { key: 'storage.type', type: 'enum', default: 'local', oneOf: STORAGES, doc: 'Where segments and indexes lie: in the data folder (local), in memory, or in a folder that machines share.' },
+  { key: 'storage.type', type: 'enum', default: 'local', oneOf: STORAGES, doc: 'Where segments and indexes lie: in the data folder (local), in memory, in a folder that machines share, or on S3.' },
   { key: 'cluster.name', type: 'string', default: 'by-dev', doc: 'Part of every key, topic and object on etcd, Redis, brokers, S3 and shared folders: clusters of different names share them unseen. 1 to 32 of [A-Za-z0-9_-].' },
   { key: 'stores.openTimeout', type: 'durationMs', unit: 'ms', default: 15_000, min: 100, max: 600_000, doc: 'How long each store may take to answer when the node starts.' },
   { key: 'etcd.endpoints', type: 'list', default: '127.0.0.1:2379', doc: 'Members of etcd, by commas: host:port, or URLs.' },
@@ -46,6 +46,20 @@ export const storeDeclarations: readonly ParamDeclaration[] = [
   { key: 'pulsar.token', type: 'string', default: '', secret: true, doc: 'Sent as a bearer token.' },
   { key: 'pulsar.requestTimeout', type: 'durationMs', unit: 'ms', default: 10_000, min: 100, max: 600_000, doc: 'Every call to Pulsar ends within this time.' },
   { key: 'sharedStorage.path', type: 'string', default: '', doc: 'Folder that all machines of the cluster see, for storage.type=shared.' },
+  { key: 'minio.address', type: 'string', default: '127.0.0.1:9000', doc: 'S3: host, host:port or a URL. Empty: the public service of minio.region.' },
+  { key: 'minio.port', type: 'int', default: 9000, min: 1, max: 65_535, doc: 'S3: port, where minio.address names none.' },
+  { key: 'minio.accessKeyID', type: 'string', default: 'minioadmin', doc: 'S3: access key.' },
+  { key: 'minio.secretAccessKey', type: 'string', default: 'minioadmin', secret: true, doc: 'S3: secret key.' },
+  { key: 'minio.useIAM', type: 'bool', default: false, doc: 'S3: take credentials from the machine’s role, the environment or the profile instead.' },
+  { key: 'minio.useSSL', type: 'bool', default: false, doc: 'S3: https, where minio.address is no URL.' },
+  { key: 'minio.region', type: 'string', default: '', doc: 'S3: region; us-east-1 unless set.' },
+  { key: 'minio.useVirtualHost', type: 'bool', default: false, doc: 'S3: the bucket’s name in the host instead of the path.' },
+  { key: 'minio.bucketName', type: 'string', default: 'a-bucket', doc: 'S3: bucket.' },
+  { key: 'minio.createBucket', type: 'bool', default: true, doc: 'S3: make the bucket where it is missing.' },
+  { key: 'minio.rootPath', type: 'string', default: 'files', doc: 'S3: put before the name of the cluster in every object’s key.' },
+  { key: 'minio.requestTimeoutMs', type: 'durationMs', unit: 'ms', default: 30_000, min: 100, max: 600_000, doc: 'S3: every request ends within this time; a large object goes in several.' },
+  { key: 'storage.cache.path', type: 'string', default: '', doc: 'Folder of this machine for copies of objects that lie on S3; `cache` in localStorage.path unless set.' },
+  { key: 'storage.cache.maxBytes', type: 'bytes', unit: 'b', default: '10g', min: 1024 ** 2, max: 2 ** 50, doc: 'Size of these copies. The ones that were not used for longest go first; what is in use stays, also beyond it.' },
 ]
 
 export interface StoreChoices {

@@ -11,7 +11,7 @@ import type { NodeClock } from '../edge/system.ts'
 import { createMemoryStorage, openFolderStorage, type ObjectStorage } from '../storage/index.ts'
 import { openEtcdMetastore, openRedisMetastore } from './open-metastore.ts'
 import { openKafkaLog, openPulsarLog, openRedisLog } from './open-log.ts'
-import { openSharedFolder } from './open-storage.ts'
+import { openS3, openSharedFolder } from './open-storage.ts'
 import { opening } from './opening.ts'
 import { storeChoices, type LogType, type MetastoreType, type StorageType } from './store-parameters.ts'
 
@@ -41,6 +41,7 @@ const storages: Readonly<Record<StorageType, Open<ObjectStorage>>> = {
   local: (parameters) => openFolderStorage({ path: `${folderOf(parameters)}/objects` }),
   memory: () => createMemoryStorage({ makeFolder: makeTemporaryFolder }),
   shared: openSharedFolder,
+  s3: openS3,
 }
 
 const folderOf = (parameters: GlobalParamsTable): string => parameters.getString('localStorage.path')

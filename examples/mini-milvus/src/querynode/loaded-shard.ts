@@ -310,14 +310,15 @@ export class LoadedShard {
   /** An index that cannot be opened costs speed, not rows: the segment is scanned until there is another. */
   async #attach(sealed: SealedSegment, fieldId: number, built: SegmentIndexMeta): Promise<void> {
     try {
-      await sealed.attachIndex(fieldId, this.#options.loader.indexPath(built.path), built.crc32)
+      await sealed.attachIndex(fieldId, await this.#options.loader.openIndex(built), built.crc32)
     } catch (error) {
       this.#tellBad(sealed, built, error)
     }
   }
 
   #tellBad(sealed: SealedSegment, built: SegmentIndexMeta, error: unknown): void {
-    if (this.#options.signal.aborted || this.#badIndexes.has(built.path)) return
+    // A store that does not answer says nothing about the file: it is tried again when the segments are looked at next.
+    if (this.#options.signal.aborted || this.#badIndexes.has(built.path) || isPassing(error)) return
     this.#badIndexes.add(built.path)
     this.#options.onBadIndex(sealed.id, built, error)
   }
@@ -326,4 +327,8 @@ export class LoadedShard {
     this.#sealed.get(id)?.release()
     this.#sealed.delete(id)
   }
+}
+
+function isPassing(error: unknown): boolean {
+  return error instanceof Error && 'retryable' in error && error.retryable === true
 }

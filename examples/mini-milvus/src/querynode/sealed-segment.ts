@@ -3,6 +3,7 @@ import type { Engine } from '../engine/index.ts'
 import type { Column } from '../model/column.ts'
 import type { SegmentMeta } from '../model/meta.ts'
 import type { PrimaryKeys } from '../model/primary-keys.ts'
+import type { LocalFile } from '../storage/index.ts'
 import { sortedKeyIndex, type KeyIndex } from './key-index.ts'
 import { ScalarIndexes } from './scalar-indexes.ts'
 import type { SegmentView } from './segment-view.ts'
@@ -29,6 +30,8 @@ export class SealedSegment implements SegmentView {
   readonly #engine: Engine
   readonly #sets = new Map<number, string>()
   readonly #indexed = new Set<number>()
+  /** Files of the indexes, kept in their place as long as workers map them. */
+  readonly #files: LocalFile[] = []
 
   constructor(meta: SegmentMeta, rows: SealedRows, keys: PrimaryKeys, vectorFields: Iterable<VectorField>, engine: Engine) {
     this.#meta = meta
@@ -64,11 +67,19 @@ export class SealedSegment implements SegmentView {
   }
 
   /** The index of a field has been built: search through it from now on. */
-  async attachIndex(fieldId: number, path: string, crc32: number): Promise<void> {
+  async attachIndex(fieldId: number, file: LocalFile, crc32: number): Promise<void> {
     const setId = this.#sets.get(fieldId)
-    if (setId === undefined) return
-    await this.#engine.attachIndex({ setId, path, crc32 })
+    if (setId === undefined) return file.release()
+    try {
+      await this.#engine.attachIndex({ setId, path: file.path, crc32 })
+    } catch (error) {
+      file.release()
+      throw error
+    }
     this.#indexed.add(fieldId)
+    this.#files.push(file)
+    // It was let go meanwhile.
+    if (this.#sets.size === 0) this.#releaseFiles()
   }
 
   release(): void {
@@ -76,6 +87,11 @@ export class SealedSegment implements SegmentView {
     this.#sets.clear()
     this.scalarIndexes.clear()
     this.#indexed.clear()
+    this.#releaseFiles()
+  }
+
+  #releaseFiles(): void {
+    for (const file of this.#files.splice(0)) file.release()
   }
 
   addVectorField(field: VectorField): void {

@@ -19,14 +19,10 @@ export function createSegmentLoader(storage: ObjectStorage): SegmentLoader {
       if (!isPrimaryKeyColumn(primaryKeys)) throw new Error(`${segment.path} holds no primary keys`)
       return recordsOf(segment, primaryKeys, timestamps)
     },
-    indexPath(objectKey) {
-      const path = storage.localPath(objectKey)
-      if (path === undefined) throw new Error(`${objectKey} has no file that workers could map`)
-      return path
-    },
+    openIndex: (index) => storage.openFile(index.path, index),
     async index({ path, bytes, crc32 }) {
       const content = new Uint8Array(new SharedArrayBuffer(bytes))
-      await storage.readInto(path, content)
+      await storage.readInto(path, content, 0, { bytes, crc32 })
       return readCheckedFile(content, crc32, path)
     },
   }
@@ -34,7 +30,7 @@ export function createSegmentLoader(storage: ObjectStorage): SegmentLoader {
 
 async function readShared(storage: ObjectStorage, segment: SegmentMeta): Promise<Uint8Array> {
   const bytes = new Uint8Array(new SharedArrayBuffer(segment.bytes))
-  await storage.readInto(segment.path, bytes)
+  await storage.readInto(segment.path, bytes, 0, segment)
   return bytes
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { mkdir, mkdtemp, open, readdir, rename, rm, rmdir, stat, unlink } from 'node:fs/promises'
 import { hostname, tmpdir } from 'node:os'
@@ -77,4 +78,9 @@ export const sharedFileSystem: FileSystem = {
 export async function makePrivateFolder(): Promise<{ path: string; remove(): Promise<void> }> {
   const path = await mkdtemp(join(tmpdir(), 'mini-milvus-'))
   return { path, remove: () => rm(path, { recursive: true, force: true }) }
+}
+
+/** Names a key, which may be longer than a file's name, by letters and digits. */
+export function nameOfKey(key: string): string {
+  return createHash('sha1').update(key).digest('hex')
 }

@@ -2,10 +2,14 @@
 const codes = {
   STORAGE_CLOSED: { retryable: false, summary: 'The storage was closed.' },
   STORAGE_CORRUPT: { retryable: false, summary: 'An object is shorter than what was asked of it.' },
+  STORAGE_DENIED: { retryable: false, summary: 'S3 refused: wrong or missing keys, no right to it, or no such bucket.' },
+  STORAGE_DRIVER_MISSING: { retryable: false, summary: 'The package that speaks to this storage is not installed.' },
   STORAGE_FAILED: { retryable: false, summary: 'A sync failed: what was written may be lost. Only close and open heal it.' },
   STORAGE_FULL: { retryable: true, summary: 'No space is left, or a quota is reached. Nothing was stored.' },
   STORAGE_IO: { retryable: true, summary: 'The file system refused or failed a call.' },
   STORAGE_NOT_FOUND: { retryable: false, summary: 'There is no object of this key.' },
+  STORAGE_TIMEOUT: { retryable: true, summary: 'S3 gave no answer in time. For writes look at `outcome`.' },
+  STORAGE_UNAVAILABLE: { retryable: true, summary: 'S3 cannot be reached, or failed by itself. For writes look at `outcome`.' },
 } as const
 
 export type StorageErrorCode = keyof typeof codes

@@ -3,7 +3,7 @@ import { nodeFileSystem } from './edge.ts'
 import { StorageError } from './errors.ts'
 import { checkKey, checkPrefix, checkRange } from './keys.ts'
 import { codeOf, ioError, readAll, writeAll } from './io.ts'
-import type { ByteRange, FileSystem, ObjectStorage, StoredObject } from './storage.ts'
+import type { ByteRange, FileSystem, LocalFile, ObjectStorage, StoredObject } from './storage.ts'
 
 export interface FolderStorageOptions {
   /** The root; made, with its parents, where it is missing. */
@@ -163,9 +163,10 @@ class FolderStorage implements ObjectStorage {
     }
   }
 
-  localPath(key: string): string {
+  /** The object itself: whoever maps it finds out what is wrong with it. */
+  async openFile(key: string): Promise<LocalFile> {
     checkKey(key)
-    return this.#pathOf(key)
+    return { path: this.#pathOf(key), release: () => undefined }
   }
 
   async temporaryPath(): Promise<string> {

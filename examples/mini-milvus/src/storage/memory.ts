@@ -1,9 +1,9 @@
 /// <reference lib="esnext.disposable" />
 import { makePrivateFolder, nodeFileSystem } from './edge.ts'
 import { StorageError } from './errors.ts'
-import { ioError, readAll } from './io.ts'
+import { ioError, readAll, writeAll } from './io.ts'
 import { checkKey, checkPrefix, checkRange } from './keys.ts'
-import type { ByteRange, FileSystem, ObjectStorage, StoredObject } from './storage.ts'
+import type { ByteRange, FileSystem, LocalFile, ObjectStorage, StoredObject } from './storage.ts'
 
 export interface MemoryStorageOptions {
   readonly fs?: FileSystem | undefined
@@ -99,10 +99,20 @@ class MemoryStorage implements ObjectStorage {
     for (const { key } of await this.list(prefix)) await this.delete(key)
   }
 
-  localPath(key: string): string | undefined {
-    checkKey(key)
-    const entry = this.#entries.get(key)
-    return entry !== undefined && 'path' in entry ? entry.path : undefined
+  /** Of what was put as bytes a file is written, which goes with its release. */
+  async openFile(key: string): Promise<LocalFile> {
+    const entry = this.#entry(key)
+    if ('path' in entry) return { path: entry.path, release: () => undefined }
+    const path = await this.temporaryPath()
+    const file = await this.#fs.open(path, 'create')
+    try {
+      await writeAll(file, [entry.bytes])
+    } catch (error) {
+      throw ioError(`cannot copy ${key}`, error, undefined)
+    } finally {
+      await file.close()
+    }
+    return { path, release: () => void this.#fs.unlink(path).catch(() => undefined) }
   }
 
   async temporaryPath(): Promise<string> {

@@ -11,8 +11,11 @@ export interface ObjectStorage extends AsyncDisposable {
   put(key: string, data: Uint8Array | Iterable<Uint8Array>): Promise<void>
   /** The object, or `length` bytes of it from `offset`; fewer than asked for is `STORAGE_CORRUPT`. */
   get(key: string, range?: ByteRange): Promise<Uint8Array>
-  /** Fills `target` (which may lie on a SharedArrayBuffer) from `offset` of the object; `STORAGE_CORRUPT` if it has fewer bytes. */
-  readInto(key: string, target: Uint8Array, offset?: number): Promise<void>
+  /**
+   * Fills `target` (which may lie on a SharedArrayBuffer) from `offset` of the object; `STORAGE_CORRUPT` if it has fewer bytes.
+   * `sum`, where the caller knows it of the whole object, lets a storage on another machine read from a copy that it keeps here.
+   */
+  readInto(key: string, target: Uint8Array, offset?: number, sum?: ObjectSum): Promise<void>
   /** Bytes. */
   size(key: string): Promise<number>
   exists(key: string): Promise<boolean>
@@ -21,13 +24,25 @@ export interface ObjectStorage extends AsyncDisposable {
   /** A missing object is no failure. The name may come back after power loss: deletion is for what nothing refers to. */
   delete(key: string): Promise<void>
   deletePrefix(prefix: string): Promise<void>
-  /** A file of the object for libraries that map files; undefined when it has none. */
-  localPath(key: string): string | undefined
+  /** A file of the object for libraries that map files. It stays until it is released; a copy is one with this sum, or `STORAGE_CORRUPT`. */
+  openFile(key: string, sum: ObjectSum): Promise<LocalFile>
   /** A path where a library may write a new file, for `adopt`. Left-overs are swept. */
   temporaryPath(): Promise<string>
   /** Makes a file at a temporary path the object `key`, durably. The file is gone from its old place. */
   adopt(path: string, key: string): Promise<void>
   close(): Promise<void>
+}
+
+/** What metadata says of an object. */
+export interface ObjectSum {
+  readonly bytes: number
+  readonly crc32: number
+}
+
+export interface LocalFile {
+  readonly path: string
+  /** Idempotent. The file may go afterwards. */
+  release(): void
 }
 
 export interface ByteRange {

@@ -1,5 +1,5 @@
 /** Objects in memory that survive lives, and files that libraries would have written. */
-import { StorageError, type ByteRange, type ObjectStorage, type StoredObject } from '../../src/storage/index.ts'
+import { StorageError, type ByteRange, type LocalFile, type ObjectStorage, type StoredObject } from '../../src/storage/index.ts'
 
 export class SimulatedStorage implements ObjectStorage {
   readonly objects = new Map<string, Uint8Array>()
@@ -42,8 +42,8 @@ export class SimulatedStorage implements ObjectStorage {
     for (const key of this.objects.keys()) if (key.startsWith(prefix)) this.objects.delete(key)
   }
 
-  localPath(key: string): string {
-    return key
+  async openFile(key: string): Promise<LocalFile> {
+    return { path: key, release: () => undefined }
   }
 
   async temporaryPath(): Promise<string> {

@@ -1,9 +1,13 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { crc32 } from 'node:zlib'
 import { afterEach, describe, expect, test } from 'vitest'
-import { createMemoryStorage, type ObjectStorage, openFolderStorage } from '../../src/storage/index.ts'
+import { createMemoryStorage, type ObjectStorage, openFolderStorage, sharedFileSystem } from '../../src/storage/index.ts'
+import { hasServices } from '../stores/services.edge.ts'
 import { faultyFileSystem } from './faulty-fs.ts'
+import { cachedStorage, createMemoryRemote } from './remotes.ts'
+import { openTestS3 } from './test-s3.ts'
 
 const folders: string[] = []
 
@@ -19,7 +23,10 @@ afterEach(async () => {
 
 const kinds: [string, () => Promise<ObjectStorage>][] = [
   ['folder', async () => openFolderStorage({ path: join(await folder(), 'new', 'deep') })],
+  ['shared', async () => openFolderStorage({ path: join(await folder(), 'new', 'deep'), fs: sharedFileSystem })],
   ['memory', async () => createMemoryStorage()],
+  ['cached', async () => cachedStorage(createMemoryRemote(), await folder())],
+  ...(hasServices('s3') ? [['S3', async () => cachedStorage(await openTestS3(), await folder())] as [string, () => Promise<ObjectStorage>]] : []),
 ]
 
 describe.each(kinds)('%s storage', (_, open) => {
@@ -65,7 +72,10 @@ describe.each(kinds)('%s storage', (_, open) => {
     await writeFile(path, 'index')
     await storage.adopt(path, 'i/1')
     expect(Buffer.from(await storage.get('i/1')).toString()).toBe('index')
-    expect(storage.localPath('i/1')).toEqual(expect.any(String))
+    const file = await storage.openFile('i/1', { bytes: 5, crc32: crc32('index') })
+    expect(await readFile(file.path, 'utf8')).toBe('index')
+    file.release()
+    file.release()
     expect(await storage.list('i/')).toEqual([{ key: 'i/1', bytes: 5 }])
     await storage.delete('i/1')
     expect(await storage.exists('i/1')).toBe(false)

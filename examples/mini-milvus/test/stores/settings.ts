@@ -1,5 +1,5 @@
 /** Parameters of nodes whose stores are the tests' servers. */
-import { runId, serviceAddress, type ServiceName, serviceUrl } from './services.edge.ts'
+import { runId, s3Keys, serviceAddress, type ServiceName, serviceUrl } from './services.edge.ts'
 
 export interface Combination {
   readonly name: string
@@ -18,9 +18,11 @@ const broker: Readonly<Record<'kafka' | 'pulsar', () => Record<string, string>>>
   pulsar: () => ({ 'mq.type': 'pulsar', 'pulsar.webaddress': serviceUrl('pulsar') }),
 }
 
+const s3 = (): Record<string, string> => ({ 'storage.type': 's3', 'minio.address': serviceAddress('s3'), 'minio.accessKeyID': s3Keys.id, 'minio.secretAccessKey': s3Keys.secret, 'minio.bucketName': `nodes-${runId}` })
+
 export const combinations: readonly Combination[] = [
-  { name: 'etcd, Kafka and a shared folder', services: ['etcd', 'kafka'], parameters: (name, folder) => ({ ...own(name, folder), ...etcd(), ...broker.kafka(), ...shared(folder) }) },
-  { name: 'etcd, Pulsar and a shared folder', services: ['etcd', 'pulsar'], parameters: (name, folder) => ({ ...own(name, folder), ...etcd(), ...broker.pulsar(), ...shared(folder) }) },
+  { name: 'etcd, Kafka and S3', services: ['etcd', 'kafka', 's3'], parameters: (name, folder) => ({ ...own(name, folder), ...etcd(), ...broker.kafka(), ...s3() }) },
+  { name: 'etcd, Pulsar and S3', services: ['etcd', 'pulsar', 's3'], parameters: (name, folder) => ({ ...own(name, folder), ...etcd(), ...broker.pulsar(), ...s3() }) },
   { name: 'Redis and a shared folder', services: ['redis'], parameters: (name, folder) => ({ ...own(name, folder), ...redis(), ...shared(folder) }) },
 ]
 

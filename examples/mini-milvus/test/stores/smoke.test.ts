@@ -10,8 +10,8 @@ import { combinations, newClusterName } from './settings.ts'
 
 const collection_name = 'smoke'
 
-describe.each(combinations.filter(({ services }) => hasServices(...services)))('a node on $name', ({ parameters }) => {
-  it('inserts, searches, deletes, flushes, and goes on after kill -9', { timeout: 120_000 }, async () => {
+describe.each(combinations)('a node on $name', ({ parameters, services }) => {
+  it.skipIf(!hasServices(...services))('inserts, searches, deletes, flushes, and goes on after kill -9', { timeout: 120_000 }, async () => {
     const folder = await mkdtemp(join(tmpdir(), 'timetick-stores-'))
     onTestFinished(() => rm(folder, { recursive: true, force: true }))
     const flags = Object.entries(parameters(newClusterName(), folder)).flatMap(([key, value]) => ['--set', `${key}=${value}`])
