@@ -123,6 +123,10 @@ class CachedStorage implements ObjectStorage {
     await Promise.all(Array.from({ length: MAX_DELETES }, worker))
   }
 
+  localPath(key: string): undefined {
+    checkKey(key)
+  }
+
   async openFile(key: string, sum: ObjectSum): Promise<LocalFile> {
     checkKey(key)
     this.#checkOpen()

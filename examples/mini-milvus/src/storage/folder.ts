@@ -163,6 +163,11 @@ class FolderStorage implements ObjectStorage {
     }
   }
 
+  localPath(key: string): string {
+    checkKey(key)
+    return this.#pathOf(key)
+  }
+
   /** The object itself: whoever maps it finds out what is wrong with it. */
   async openFile(key: string): Promise<LocalFile> {
     checkKey(key)

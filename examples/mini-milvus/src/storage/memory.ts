@@ -99,6 +99,12 @@ class MemoryStorage implements ObjectStorage {
     for (const { key } of await this.list(prefix)) await this.delete(key)
   }
 
+  localPath(key: string): string | undefined {
+    checkKey(key)
+    const entry = this.#entries.get(key)
+    return entry !== undefined && 'path' in entry ? entry.path : undefined
+  }
+
   /** Of what was put as bytes a file is written, which goes with its release. */
   async openFile(key: string): Promise<LocalFile> {
     const entry = this.#entry(key)

@@ -24,6 +24,8 @@ export interface ObjectStorage extends AsyncDisposable {
   /** A missing object is no failure. The name may come back after power loss: deletion is for what nothing refers to. */
   delete(key: string): Promise<void>
   deletePrefix(prefix: string): Promise<void>
+  /** The object's own file; undefined where it has none, or is not there. */
+  localPath(key: string): string | undefined
   /** A file of the object for libraries that map files. It stays until it is released; a copy is one with this sum, or `STORAGE_CORRUPT`. */
   openFile(key: string, sum: ObjectSum): Promise<LocalFile>
   /** A path where a library may write a new file, for `adopt`. Left-overs are swept. */

@@ -7,7 +7,7 @@ import type { CallKind, Life } from './life.ts'
 const KV_WRITES = new Set(['save', 'multiSave', 'remove', 'multiRemove', 'removeWithPrefix', 'multiSaveAndRemove', 'compareAndSave'])
 const STORAGE_WRITES = new Set(['put', 'adopt', 'delete', 'deletePrefix'])
 /** Not calls to the outside. */
-const LOCAL = new Set(['close', 'localPath', 'temporaryPath', 'watch', 'watchWithPrefix'])
+const LOCAL = new Set(['close', 'localPath', 'openFile', 'temporaryPath', 'watch', 'watchWithPrefix'])
 
 export function kvOf(life: Life, kv: KVBase): KVBase {
   const failure = (outcome: 'not-applied' | 'unknown'): KVError => new KVError(outcome === 'unknown' ? 'KV_TIMEOUT' : 'KV_UNAVAILABLE', 'simulated', { outcome })

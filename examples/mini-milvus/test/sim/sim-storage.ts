@@ -42,6 +42,10 @@ export class SimulatedStorage implements ObjectStorage {
     for (const key of this.objects.keys()) if (key.startsWith(prefix)) this.objects.delete(key)
   }
 
+  localPath(key: string): string {
+    return key
+  }
+
   async openFile(key: string): Promise<LocalFile> {
     return { path: key, release: () => undefined }
   }
