@@ -75,8 +75,8 @@ export interface CatalogWriter {
   alterIndex(dbName: string, name: string, indexName: string, set: Readonly<Record<string, string>>, remove: readonly string[]): Promise<void>
   dropIndex(dbName: string, name: string, fieldOrIndexName: string): Promise<void>
   /** 700 without an index on each vector field. */
-  loadCollection(dbName: string, name: string, replicaNumber: number): Promise<void>
-  loadPartitions(dbName: string, name: string, partitions: readonly string[], replicaNumber: number): Promise<void>
+  loadCollection(dbName: string, name: string, replicaNumber: number, resourceGroups?: readonly string[]): Promise<void>
+  loadPartitions(dbName: string, name: string, partitions: readonly string[], replicaNumber: number, resourceGroups?: readonly string[]): Promise<void>
   releaseCollection(dbName: string, name: string): Promise<void>
   releasePartitions(dbName: string, name: string, partitions: readonly string[]): Promise<void>
 }

@@ -61,7 +61,7 @@ function checkIndexes({ state }: CatalogContext, collection: CollectionMeta): vo
   throw new MilvusError(Code.IndexNotFound, `index not found[collection=${collection.schema.name}]: ${reason}`)
 }
 
-export async function loadCollection(context: CatalogContext, dbName: string, name: string, replicaNumber: number): Promise<void> {
+export async function loadCollection(context: CatalogContext, dbName: string, name: string, replicaNumber: number, resourceGroups: readonly string[] = []): Promise<void> {
   const { state, nextTs, change } = context
   await change(async () => {
     const collection = state.collection(dbName, name)
@@ -70,7 +70,7 @@ export async function loadCollection(context: CatalogContext, dbName: string, na
     if (before?.wholeCollection === true && before.replicaNumber === replicaNumber) return []
     const partitionIds = collection.partitions.map((partition) => partition.id)
     return [
-      loadRecord(collection, { collectionId: collection.id, replicaNumber, partitionIds, wholeCollection: true, loadedTs: await nextTs() }),
+      loadRecord(collection, { collectionId: collection.id, replicaNumber, partitionIds, wholeCollection: true, loadedTs: await nextTs(), ...groupsOf(resourceGroups) }),
     ]
   })
 }
@@ -81,6 +81,7 @@ export async function loadPartitions(
   name: string,
   partitions: readonly string[],
   replicaNumber: number,
+  resourceGroups: readonly string[] = [],
 ): Promise<void> {
   const { state, nextTs, change } = context
   await change(async () => {
@@ -91,8 +92,12 @@ export async function loadPartitions(
     const partitionIds = [...new Set([...(before?.partitionIds ?? []), ...wanted])]
     if (before !== undefined && partitionIds.length === before.partitionIds.length) return []
     const wholeCollection = before?.wholeCollection ?? false
-    return [loadRecord(collection, { collectionId: collection.id, replicaNumber, partitionIds, wholeCollection, loadedTs: await nextTs() })]
+    return [loadRecord(collection, { collectionId: collection.id, replicaNumber, partitionIds, wholeCollection, loadedTs: await nextTs(), ...groupsOf(resourceGroups) })]
   })
+}
+
+function groupsOf(resourceGroups: readonly string[]): Pick<LoadMeta, 'resourceGroups'> {
+  return resourceGroups.length === 0 ? {} : { resourceGroups }
 }
 
 export async function releaseCollection({ state, change }: CatalogContext, dbName: string, name: string): Promise<void> {

@@ -199,11 +199,11 @@ class KVCatalog extends CatalogState implements Catalog {
   dropPartition(dbName: string, name: string, partition: string): Promise<void> {
     return partitions.dropPartition(this.#context, dbName, name, partition)
   }
-  loadCollection(dbName: string, name: string, replicaNumber: number): Promise<void> {
-    return partitions.loadCollection(this.#context, dbName, name, replicaNumber)
+  loadCollection(dbName: string, name: string, replicaNumber: number, resourceGroups?: readonly string[]): Promise<void> {
+    return partitions.loadCollection(this.#context, dbName, name, replicaNumber, resourceGroups)
   }
-  loadPartitions(dbName: string, name: string, names: readonly string[], replicaNumber: number): Promise<void> {
-    return partitions.loadPartitions(this.#context, dbName, name, names, replicaNumber)
+  loadPartitions(dbName: string, name: string, names: readonly string[], replicaNumber: number, resourceGroups?: readonly string[]): Promise<void> {
+    return partitions.loadPartitions(this.#context, dbName, name, names, replicaNumber, resourceGroups)
   }
   releaseCollection(dbName: string, name: string): Promise<void> {
     return partitions.releaseCollection(this.#context, dbName, name)

@@ -88,13 +88,18 @@ export class ResourceGroups {
     )
   }
 
-  /** @param isNeeded whether the source must keep one, because collections are loaded there */
-  async transferNodes(source: string, target: string, count: number, isNeeded: () => boolean): Promise<void> {
+  /** The group that a node is in. */
+  groupOf(nodeId: bigint): string {
+    return this.#store.all('group').find(({ name, nodeIds }) => name !== DEFAULT_RESOURCE_GROUP && nodeIds.includes(nodeId))?.name ?? DEFAULT_RESOURCE_GROUP
+  }
+
+  /** @param needed how many the source must keep, because replicas are loaded there */
+  async transferNodes(source: string, target: string, count: number, needed: () => number): Promise<void> {
     if (source === target) throw invalid('source resource group and target resource group should not be the same')
     if (count < 1) throw invalid(`transfer node num can't be [${count}]`)
     await this.#store.change(() => {
       const [from, to] = [this.get(source), this.get(target)]
-      const spare = from.nodeIds.length - (isNeeded() ? 1 : 0)
+      const spare = from.nodeIds.length - needed()
       if (spare < count) {
         throw new MilvusError(NODES_NOT_ENOUGH, `resource group node not enough[rg=${source}][currentNode=${from.nodeIds.length}][expectedNode=${count}]`)
       }

@@ -59,7 +59,7 @@ export function createHandlers(options: HandlersOptions): HandlerTable {
     ...createSegmentHandlers({ meta: catalog, queryNode }),
     ...createCompactionHandlers({ meta: catalog, compactor: () => roles.compactor.current, allocateId: () => time.ids.allocOne(), segmentBytes: () => parameters.getBytes('dataNode.sealBytes') }),
     ...createImportHandlers({ meta: catalog, importer: () => roles.importer.current }),
-    ...createNodeInfoHandlers({ meta: catalog, queryNode, version: `mini-milvus-${version}`, now: () => clock.now(), usage: systemUsage }),
+    ...createNodeInfoHandlers({ meta: catalog, queryNode, queryNodes: roles.queryNode, version: `mini-milvus-${version}`, now: () => clock.now(), usage: systemUsage }),
   }
 }
 

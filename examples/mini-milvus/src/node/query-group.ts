@@ -115,6 +115,11 @@ export class QueryGroup implements QueryRole, Placement {
     return this.#store?.replicas(collectionId) ?? []
   }
 
+  /** Collections that have replicas. */
+  collectionIds(): readonly bigint[] {
+    return this.#store?.collectionIds() ?? []
+  }
+
   segments(nodeId: bigint): readonly { readonly collectionId: bigint; readonly segmentId: bigint }[] {
     const node = this.#living(nodeId)
     return node === undefined ? [] : this.#options.meta.collections().flatMap(({ id }) => node.segments(id))

@@ -47,19 +47,21 @@ export async function openSecurity({ core, parameters, clock, logger }: Security
   })
   try {
     await checkAddress(parameters, rbac, passwords, logger)
-    const groups = await ResourceGroups.open({ kv: stores.kv, nodeIds: () => [roles.queryNode.current.nodeId] })
+    const groups = await ResourceGroups.open({ kv: stores.kv, nodeIds: () => roles.queryNode.nodeIds() })
+    const { placement } = roles.queryNode
+    placement?.useResourceGroups((nodeId) => groups.groupOf(nodeId))
     const authenticator = new Authenticator({ findUser: (name) => rbac.get('user', name), passwords, clock })
     const queues = queuesOf(parameters, clock)
     const own: HandlerTable = {
       ...createRbacHandlers({ rbac, passwords, ...rbacLimits(parameters) }),
       ...createIndexedSegmentHandlers({ meta: catalog }),
-      ...createResourceGroupHandlers({ groups, meta: catalog, address: () => `${parameters.getString('proxy.host')}:${parameters.getInt('proxy.port')}` }),
+      ...createResourceGroupHandlers({ groups, meta: catalog, placement, address: () => `${parameters.getString('proxy.host')}:${parameters.getInt('proxy.port')}` }),
     }
     return {
       gate: isEnabled ? createGate({ authenticator, permissions: new Permissions(rbac), meta: catalog }) : allowAll,
       queues,
       databasesChanged: () => rbac.settle(),
-      handlers: (others) => withQueues(checkLoads({ ...others, ...own }, groups), queues),
+      handlers: (others) => withQueues(checkLoads({ ...others, ...own }, groups, placement), queues),
       async close() {
         await rbac.close()
         await groups.close()

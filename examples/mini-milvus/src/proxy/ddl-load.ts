@@ -45,7 +45,7 @@ export function loadHandlers(options: DdlOptions): WireHandlers {
   }
   return {
     LoadCollection: ddl(async (request, call) => {
-      await catalog.loadCollection(call.dbName, request.collection_name, replicas(options, request.replica_number))
+      await catalog.loadCollection(call.dbName, request.collection_name, replicas(options, request.replica_number), request.resource_groups)
       return success()
     }),
     ReleaseCollection: ddl(async (request, call) => {
@@ -54,7 +54,7 @@ export function loadHandlers(options: DdlOptions): WireHandlers {
     }),
     LoadPartitions: ddl(async (request, call) => {
       checkPartitions(request.partition_names)
-      await catalog.loadPartitions(call.dbName, request.collection_name, request.partition_names, replicas(options, request.replica_number))
+      await catalog.loadPartitions(call.dbName, request.collection_name, request.partition_names, replicas(options, request.replica_number), request.resource_groups)
       return success()
     }),
     ReleasePartitions: ddl(async (request, call) => {

@@ -2,9 +2,12 @@
 import { formatTimestamptz } from '../codec/index.ts'
 import type { MetaReader } from '../coordinator/api.ts'
 import type { CollectionMeta } from '../model/meta.ts'
+import { DEFAULT_RESOURCE_GROUP } from '../model/resource-group.ts'
+import type { ReplicaRecord } from '../model/target.ts'
+import type { QueryNodes } from '../node/query-role.ts'
 import type { QueryNodeApi } from '../querynode/api.ts'
 import type { WireHandlers } from '../server/handlers.ts'
-import { MilvusError } from '../server/status.ts'
+import { MilvusError, success } from '../server/status.ts'
 import type { Init, ReplicaInfo } from '../wire/index.ts'
 
 /** What the process knows of itself and its machine. */
@@ -17,16 +20,19 @@ export interface SystemUsage {
 export interface NodeInfoOptions {
   readonly meta: MetaReader
   readonly queryNode: QueryNodeApi
+  /** Where there are several query nodes. */
+  readonly queryNodes: QueryNodes
   readonly version: string
   readonly now: () => number
   readonly usage: () => SystemUsage
 }
 
 /** Roles of a standalone node, as Milvus names them, in the order of their ids. */
+const OWN_ID = 1n
 const ROLES = ['rootcoord', 'proxy', 'querynode', 'datanode', 'indexnode'] as const
 
 export function createNodeInfoHandlers(options: NodeInfoOptions): WireHandlers {
-  const { meta, queryNode } = options
+  const { meta, queryNode, queryNodes } = options
   const timeNow = (): string => formatTimestamptz(BigInt(Math.floor(options.now())) * 1000n)
   const startedAt = timeNow()
   return {
@@ -35,7 +41,7 @@ export function createNodeInfoHandlers(options: NodeInfoOptions): WireHandlers {
       async run(request) {
         const type = metricType(request.request)
         if (type !== 'system_info') throw new MilvusError(1100, `sorry, but this metric type is not implemented: ${type.slice(0, 80)}`)
-        const nodes_info = ROLES.map((role) => nodeInfo(options, role, startedAt, timeNow()))
+        const nodes_info = ROLES.flatMap((role) => (role === 'querynode' ? queryNodes.nodeIds() : [OWN_ID]).map((id) => nodeInfo(options, role, id, startedAt, timeNow())))
         return { response: JSON.stringify({ nodes_info }), component_name: 'proxy' }
       },
     },
@@ -47,32 +53,43 @@ export function createNodeInfoHandlers(options: NodeInfoOptions): WireHandlers {
         if (collection === undefined) throw new MilvusError(100, `collection not found[collection=${id}]`)
         const load = meta.load(collection.id)
         if (load === undefined) throw new MilvusError(101, `collection not loaded[collection=${collection.schema.name}]`)
-        return { replicas: [replicaOf(collection, load.partitionIds, queryNode.nodeId, request.with_shard_nodes)] }
+        const records = queryNodes.placement?.replicas(collection.id) ?? [aloneReplica(collection, queryNode.nodeId)]
+        return { replicas: records.map((record) => replicaOf(record, load.partitionIds, request.with_shard_nodes)) }
       },
     },
-    /** There is one query node, so there is nowhere to move a segment to. */
+    /** With one query node there is nowhere to move a segment to. */
     LoadBalance: {
       kind: 'ddl',
       async run(request, call) {
-        meta.collection(call.dbName, request.collectionName)
-        if (request.src_nodeID !== queryNode.nodeId) throw new MilvusError(1100, `node not found[node=${request.src_nodeID}]`)
-        const other = request.dst_nodeIDs.find((id) => id !== queryNode.nodeId)
+        const collection = meta.collection(call.dbName, request.collectionName)
+        const nodeIds = queryNodes.nodeIds()
+        if (!nodeIds.includes(request.src_nodeID)) throw new MilvusError(1100, `node not found[node=${request.src_nodeID}]`)
+        const other = request.dst_nodeIDs.find((id) => !nodeIds.includes(id))
         if (other !== undefined) throw new MilvusError(1100, `destination node not found[node=${other}]`)
-        throw new MilvusError(65535, 'there is only one query node, its segments cannot be moved')
+        if (queryNodes.placement === undefined) throw new MilvusError(65535, 'there is only one query node, its segments cannot be moved')
+        await queryNodes.placement.moveSegments(collection.id, request.src_nodeID, request.dst_nodeIDs, request.sealed_segmentIDs)
+        return success()
       },
     },
   }
 }
 
-/** The one replica of a loaded collection; its id is the collection's. */
-function replicaOf(collection: CollectionMeta, partitionIds: readonly bigint[], nodeId: bigint, withNodes: boolean): Init<ReplicaInfo> {
+/** The one replica of a collection that one node serves; its id is the collection's. */
+function aloneReplica({ id, shards }: CollectionMeta, nodeId: bigint): ReplicaRecord {
+  const current = { version: 0, partitionIds: [], wholeCollection: true, shards: shards.map(({ vchannel }) => ({ vchannel, leader: nodeId, flushedTs: 0n })), segments: [] }
+  return { replicaId: id, collectionId: id, resourceGroup: DEFAULT_RESOURCE_GROUP, nodeIds: [nodeId], current, next: undefined, retired: [], lastVersion: 0 }
+}
+
+function replicaOf({ replicaId, collectionId, resourceGroup, nodeIds, current, next }: ReplicaRecord, partition_ids: readonly bigint[], withNodes: boolean): Init<ReplicaInfo> {
+  const target = current ?? next
+  const holders = (vchannel: string): bigint[] => [...new Set(target?.segments.flatMap((place) => (place.vchannel === vchannel ? [place.nodeId] : [])))]
   return {
-    replicaID: collection.id,
-    collectionID: collection.id,
-    partition_ids: partitionIds,
-    shard_replicas: collection.shards.map(({ vchannel }) => ({ leaderID: nodeId, dm_channel_name: vchannel, node_ids: withNodes ? [nodeId] : [] })),
-    node_ids: [nodeId],
-    resource_group_name: '__default_resource_group',
+    replicaID: replicaId,
+    collectionID: collectionId,
+    partition_ids,
+    shard_replicas: target?.shards.map(({ vchannel, leader }) => ({ leaderID: leader, dm_channel_name: vchannel, node_ids: withNodes ? [...new Set([leader, ...holders(vchannel)])] : [] })) ?? [],
+    node_ids: nodeIds,
+    resource_group_name: resourceGroup,
     num_outbound_node: {},
   }
 }
@@ -88,9 +105,9 @@ function metricType(json: string): string {
   throw new MilvusError(1100, 'failed to decode the request, it should be a JSON object with metric_type')
 }
 
-function nodeInfo({ queryNode, usage, version }: NodeInfoOptions, role: (typeof ROLES)[number], createdAt: string, updatedAt: string): object {
+function nodeInfo({ usage, version }: NodeInfoOptions, role: (typeof ROLES)[number], nodeId: bigint, createdAt: string, updatedAt: string): object {
   const { processors, memoryBytes, usedMemoryBytes } = usage()
-  const id = Number(queryNode.nodeId)
+  const id = Number(nodeId)
   return {
     identifier: id,
     connected: [],

@@ -22,9 +22,9 @@ export function createSegmentHandlers({ meta, queryNode }: { readonly meta: Meta
             num_rows: BigInt(segment.rows),
             index_name: index?.name ?? '',
             indexID: index?.id ?? 0n,
-            nodeID: queryNode.nodeId,
+            nodeID: segment.nodeIds[0] ?? 0n,
             state: segment.sealed ? SEALED : GROWING,
-            nodeIds: [queryNode.nodeId],
+            nodeIds: segment.nodeIds,
             is_sorted: segment.sealed,
           })),
         }

@@ -1,5 +1,6 @@
 /** Resource groups as RPC handlers: configurations are kept, and what is said of nodes and replicas is what is. */
 import type { MetaReader } from '../coordinator/api.ts'
+import type { Placement } from '../node/query-role.ts'
 import type { ResourceGroups } from '../coordinator/resource-groups.ts'
 import { DEFAULT_RESOURCE_GROUP, NODES_NOT_ENOUGH, type ResourceGroupConfig } from '../model/resource-group.ts'
 import type { AnyHandler, HandlerTable, WireHandlers } from '../server/handlers.ts'
@@ -13,11 +14,14 @@ export interface ResourceGroupHandlersOptions {
   readonly meta: MetaReader
   /** `host:port` that query nodes are reached at. */
   readonly address: () => string
+  /** Where there are several query nodes. */
+  readonly placement: Placement | undefined
 }
 
 export function createResourceGroupHandlers(options: ResourceGroupHandlersOptions): WireHandlers {
-  const { groups, meta } = options
-  const isLoaded = (): boolean => meta.collections().some(({ id }) => meta.load(id) !== undefined)
+  const { groups, meta, placement } = options
+  /** Nodes that a group's replicas need: one for each of the collection that has the most. */
+  const needed = (group: string): number => Math.max(0, ...meta.collections().map(({ id }) => replicasIn(options, id, group)))
   return {
     CreateResourceGroup: ddl(async ({ resource_group: name, config }) => {
       checkName('resource group name', name)
@@ -37,9 +41,8 @@ export function createResourceGroupHandlers(options: ResourceGroupHandlersOption
     }),
     ListResourceGroups: ddl(async () => ({ resource_groups: groups.names() })),
     DescribeResourceGroup: ddl(async ({ resource_group: name }) => ({ resource_group: described(options, name) })),
-    /** Every loaded collection is served from the default group, which therefore keeps a node as long as one is loaded. */
     TransferNode: ddl(async ({ source_resource_group: source, target_resource_group: target, num_node: count }) => {
-      await groups.transferNodes(source, target, count, () => source === DEFAULT_RESOURCE_GROUP && isLoaded())
+      await groups.transferNodes(source, target, count, () => needed(source))
       return success()
     }),
     TransferReplica: ddl(async (request, call) => {
@@ -49,16 +52,37 @@ export function createResourceGroupHandlers(options: ResourceGroupHandlersOption
       if (source === target) throw invalid('source resource group and target resource group should not be the same')
       if (count < 1n) throw invalid(`transfer replica num can't be [${count}]`)
       const collection = meta.collection(call.dbName, name)
-      const held = source === DEFAULT_RESOURCE_GROUP ? (meta.load(collection.id)?.replicaNumber ?? 0) : 0
+      const held = replicasIn(options, collection.id, source)
       if (count > BigInt(held)) throw invalid(`only found [${held}] replicas of collection [${name}] in source resource group [${source}]`)
-      throw new MilvusError(Code.Unexpected, `resource group ${target} cannot take a replica: this node serves all collections from ${DEFAULT_RESOURCE_GROUP}`)
+      if (placement === undefined) throw new MilvusError(Code.Unexpected, `resource group ${target} cannot take a replica: this node serves all collections from ${DEFAULT_RESOURCE_GROUP}`)
+      const wanted = replicasIn(options, collection.id, target) + Number(count)
+      checkNodes(groups, target, wanted)
+      await placement.transferReplicas(collection.id, source, target, Number(count))
+      return success()
     }),
   }
 }
 
-/** Collections are loaded into the default group alone; another one has no node to serve them. */
-export function checkLoads(handlers: HandlerTable, groups: Pick<ResourceGroups, 'get'>): HandlerTable {
-  const check = ({ resource_groups: names }: { readonly resource_groups: readonly string[] }): void => {
+function replicasIn({ meta, placement }: Pick<ResourceGroupHandlersOptions, 'meta' | 'placement'>, collectionId: bigint, group: string): number {
+  if (placement !== undefined) return placement.replicas(collectionId).filter(({ resourceGroup }) => resourceGroup === group).length
+  return group === DEFAULT_RESOURCE_GROUP ? (meta.load(collectionId)?.replicaNumber ?? 0) : 0
+}
+
+function checkNodes(groups: Pick<ResourceGroups, 'get'>, name: string, expected: number): void {
+  const { nodeIds } = groups.get(name)
+  if (nodeIds.length < expected) throw new MilvusError(NODES_NOT_ENOUGH, `resource group node not enough[rg=${name}][currentNode=${nodeIds.length}][expectedNode=${expected}]`)
+}
+
+/** A group needs a node for each replica that is loaded into it. With one query node that is the default group alone. */
+export function checkLoads(handlers: HandlerTable, groups: Pick<ResourceGroups, 'get'>, placement: Placement | undefined): HandlerTable {
+  const check = ({ resource_groups: names, replica_number: asked }: { readonly resource_groups: readonly string[]; readonly replica_number: number }): void => {
+    const replicas = Math.max(1, asked)
+    if (names.length > 1 && names.length !== replicas) throw invalid(`resource groups must be one, or as many as replicas, got ${names.length} for ${replicas} replicas`)
+    if (placement !== undefined) {
+      for (const name of new Set(names)) checkNodes(groups, name, names.length === 1 ? replicas : names.filter((other) => other === name).length)
+      if (names.length === 0) checkNodes(groups, DEFAULT_RESOURCE_GROUP, replicas)
+      return
+    }
     for (const name of names) {
       groups.get(name)
       if (name !== DEFAULT_RESOURCE_GROUP) throw new MilvusError(NODES_NOT_ENOUGH, `resource group node not enough[rg=${name}]: this node serves all collections from ${DEFAULT_RESOURCE_GROUP}`)
@@ -69,12 +93,13 @@ export function checkLoads(handlers: HandlerTable, groups: Pick<ResourceGroups, 
   return { ...handlers, LoadCollection: checked(handlers.LoadCollection), LoadPartitions: checked(handlers.LoadPartitions) }
 }
 
-function described({ groups, meta, address }: ResourceGroupHandlersOptions, name: string): Init<ResourceGroup> {
+function described(options: ResourceGroupHandlersOptions, name: string): Init<ResourceGroup> {
+  const { groups, meta, address } = options
   const { config, nodeIds } = groups.get(name)
-  const loaded = name === DEFAULT_RESOURCE_GROUP ? meta.collections().flatMap((collection) => {
-    const load = meta.load(collection.id)
-    return load === undefined ? [] : [[collection.schema.name, load.replicaNumber] as const]
-  }) : []
+  const loaded = meta.collections().flatMap(({ id, schema }) => {
+    const count = replicasIn(options, id, name)
+    return count === 0 ? [] : [[schema.name, count] as const]
+  })
   const [hostname = ''] = address().split(':')
   return {
     name,
