@@ -29,6 +29,8 @@ export class TestClient {
   hello(): string[] {
     this.#messages = 0
     this.isLive = false
+    // Half a snapshot of a connection that broke is nothing.
+    this.#next = undefined
     return [JSON.stringify({ t: 'hello' }), JSON.stringify({ t: 'sub', id: 'all', cluster: 'dev', topics: ['*'], from: this.at })]
   }
 

@@ -144,7 +144,11 @@ function follow(id: string): void {
           if (events.some(({ kind }) => kind === 'source')) void refreshClusters()
         }
       },
-      () => position,
+      () => {
+        // Half a snapshot of a connection that broke is nothing.
+        fresh = undefined
+        return position
+      },
     ),
     connection.follow({ t: 'gauges', id: 'gauges', cluster: id }, (message) => {
       if (message.t !== 'g') return

@@ -5,6 +5,7 @@ import { WebSocketServer, type WebSocket } from 'ws'
 import type { Access } from '../access.ts'
 import type { Hub } from '../hub/hub.ts'
 import { SUBPROTOCOL } from '../hub/protocol.ts'
+import { MILVUS_BASE } from '../rest/milvus-webui.ts'
 import { failure, type Rest } from '../rest/rest.ts'
 import { RestError, type Answer, type EventStream } from '../rest/route.ts'
 
@@ -27,6 +28,8 @@ export interface FrontOptions {
   readonly onWarning?: ((message: string, error: unknown) => void) | undefined
 }
 
+/** Milvus has more below `/api/v1`; what is not answered here is not ours. */
+const MILVUS_PATHS = new RegExp(`^${MILVUS_BASE}/_(cluster/info|db/list|collection/list)$`)
 const MAX_BODY = 1024 * 1024
 const MAX_MESSAGE = 64 * 1024
 const PING_MS = 20_000
@@ -60,14 +63,15 @@ export class HttpFront {
   handle(request: IncomingMessage, response: ServerResponse): boolean {
     const url = new URL(request.url ?? '/', 'http://localhost')
     const { basePath, base } = this.#options
-    const isApi = url.pathname.startsWith(`${base}/`)
+    const isMilvus = MILVUS_PATHS.test(url.pathname.slice(basePath.length)) && url.pathname.startsWith(basePath)
+    const isApi = isMilvus || url.pathname.startsWith(`${base}/`)
     const page = `${basePath}/webui`
     if (!isApi && url.pathname !== page && !url.pathname.startsWith(`${page}/`)) return false
     const reason = this.#options.access.refusal(request.headers, false)
     if (reason !== undefined) send(response, failure(new RestError(403, 'forbidden', reason)))
     else if (!isApi) this.#page(url.pathname.slice(page.length), response)
     else {
-      this.#api(url, request, response).catch((error: unknown) => {
+      this.#api(url, isMilvus ? `${basePath}${MILVUS_BASE}` : base, request, response).catch((error: unknown) => {
         this.#options.onWarning?.('a request failed', error)
         if (!response.headersSent) send(response, failure(error))
         else response.destroy()
@@ -111,8 +115,8 @@ export class HttpFront {
     response.writeHead(200, { ...SECURITY_HEADERS, 'content-type': asset.type, 'content-length': asset.body.length, 'cache-control': asset.isImmutable ? 'public, max-age=31536000, immutable' : 'no-cache' }).end(asset.body)
   }
 
-  async #api(url: URL, request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { access, rest, base } = this.#options
+  async #api(url: URL, base: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { access, rest } = this.#options
     const header = (name: string): string | undefined => {
       const value = request.headers[name]
       return typeof value === 'string' ? value : value?.join(',')
@@ -131,7 +135,7 @@ export class HttpFront {
       body,
       peer: request.socket.remoteAddress ?? '',
       principal: access.bearer(header('authorization')),
-    })
+    }, base !== this.#options.base)
     if ('events' in reply) this.#stream(reply.events, response)
     else send(response, reply)
   }

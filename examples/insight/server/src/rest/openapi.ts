@@ -1,6 +1,6 @@
 /** The OpenAPI document of the route table, and the JSON Schema of events. */
-import { EVENT_TYPES } from '../core/catalogue.ts'
-import { KINDS, type Json } from '../core/model.ts'
+import type { Json } from '../core/model.ts'
+import { eventSchema } from './event-schema.ts'
 import type { Route } from './route.ts'
 
 const ERROR = { type: 'object', required: ['code', 'message'], properties: { code: { type: 'string' }, message: { type: 'string' }, retryMs: { type: 'integer' } } }
@@ -29,25 +29,5 @@ export function openApiOf(routes: readonly Route[], base: string, version: strin
     security: [{ bearer: [] }],
     paths,
     components: { schemas: { Error: ERROR, Event: eventSchema() }, securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } } },
-  }
-}
-
-export function eventSchema(): Json {
-  return {
-    $schema: 'https://json-schema.org/draft/2020-12/schema',
-    title: 'InsightEvent',
-    type: 'object',
-    required: ['seq', 'ts', 'type', 'kind', 'key', 'rev', 'src', 'data'],
-    properties: {
-      seq: { type: 'integer', minimum: 1 },
-      ts: { type: 'number', description: 'ms since 1970' },
-      type: { enum: [...EVENT_TYPES] },
-      kind: { enum: [...KINDS, 'source', 'cache'] },
-      key: { type: 'string' },
-      rev: { type: 'integer', minimum: 1 },
-      src: { enum: ['push', 'poll'] },
-      data: { type: 'object', description: 'The whole row when it appears, a merge patch (RFC 7396) when it changes, from and to when a state or name moves, its name when it goes. 64 bit numbers are decimal strings.' },
-      changed: { type: 'array', items: { type: 'string' } },
-    },
   }
 }

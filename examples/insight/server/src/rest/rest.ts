@@ -4,7 +4,9 @@ import type { Cluster } from '../core/cluster.ts'
 import type { Clusters } from '../core/clusters.ts'
 import type { Layer } from '../core/layer.ts'
 import type { Clock, Json } from '../core/model.ts'
-import { eventSchema, openApiOf } from './openapi.ts'
+import { eventSchema } from './event-schema.ts'
+import { openApiOf } from './openapi.ts'
+import { milvusRoutes } from './milvus-webui.ts'
 import { RestError, type Answer, type Reply, type RestRequest, type Route } from './route.ts'
 import { clusterRoutes } from './routes-clusters.ts'
 import { listRoutes, type Open } from './routes-lists.ts'
@@ -31,18 +33,21 @@ export class Rest {
   readonly routes: readonly Route[]
   readonly #options: RestOptions
   readonly #compiled: readonly Compiled[]
+  readonly #milvus: readonly Compiled[]
 
   constructor(options: RestOptions) {
     this.#options = options
     const { clusters, clock } = options
     const open: Open = (_request, id) => openLayer(clusters, id)
-    this.routes = [...clusterRoutes({ clusters, open, clock }), ...listRoutes(open), ...this.#own()]
-    this.#compiled = this.routes.map((route) => ({ route, segments: route.path.split('/') }))
+    this.routes = [...clusterRoutes({ clusters, open, clock }), ...listRoutes(open, clock), ...this.#own()]
+    this.#compiled = this.routes.map(compile)
+    this.#milvus = milvusRoutes(open, () => [...clusters][0]?.id).map(compile)
   }
 
-  async answer(request: RestRequest): Promise<Reply> {
+  /** @param isMilvus the path is one of Milvus's own web interface, below {@link MILVUS_BASE} */
+  async answer(request: RestRequest, isMilvus = false): Promise<Reply> {
     try {
-      const { route, params } = this.#match(request)
+      const { route, params } = this.#match(request, isMilvus ? this.#milvus : this.#compiled)
       if (route.isOpen !== true && request.principal === undefined) throw new RestError(401, 'unauthorized', 'log in first: send `Authorization: Bearer …`')
       if (route.method === 'POST' && request.body !== undefined && !/^application\/json\b/i.test(request.header('content-type') ?? '')) throw new RestError(415, 'bad-type', 'expected `Content-Type: application/json`')
       if (route.isAction === true && !this.#options.actions) throw new RestError(403, 'actions-off', 'actions are off: start the server with `--actions`, or set `insight.actions`')
@@ -53,10 +58,10 @@ export class Rest {
     }
   }
 
-  #match({ method, path }: RestRequest): { readonly route: Route; readonly params: Readonly<Record<string, string>> } {
+  #match({ method, path }: RestRequest, table: readonly Compiled[]): { readonly route: Route; readonly params: Readonly<Record<string, string>> } {
     const segments = path.split('/')
     let other: string | undefined
-    for (const { route, segments: pattern } of this.#compiled) {
+    for (const { route, segments: pattern } of table) {
       const params = paramsOf(pattern, segments)
       if (params === undefined) continue
       if (route.method === method) return { route, params }
@@ -92,12 +97,14 @@ export class Rest {
           return { status: 200, body: { ticket: access.ticket(principal) } }
         },
       },
-      { method: 'GET', path: '/config', summary: 'Parameters in force, secrets masked.', run: () => ({ status: 200, body: config() as object }) },
+      { method: 'GET', path: '/config', summary: 'Parameters in force, secrets masked.', run: ({ principal }) => ({ status: 200, body: principal?.mayAct === true ? (config() as object) : { actions: this.#options.actions } }) },
       { method: 'GET', path: '/openapi.json', summary: 'This document.', isOpen: true, run: () => ({ status: 200, body: openApiOf(this.routes, base, version) as object }) },
       { method: 'GET', path: '/events.schema.json', summary: 'The JSON Schema of events.', isOpen: true, run: () => ({ status: 200, body: eventSchema() as object }) },
     ]
   }
 }
+
+const compile = (route: Route): Compiled => ({ route, segments: route.path.split('/') })
 
 async function openLayer(clusters: Clusters, id = ''): Promise<{ readonly cluster: Cluster; readonly layer: Layer }> {
   const cluster = clusters.get(id)

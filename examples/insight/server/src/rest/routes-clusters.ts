@@ -1,19 +1,22 @@
 /** Clusters and their feeds: connect and disconnect, events, gauges, refresh, actions. */
+import type { Principal } from '../access.ts'
 import type { Cluster } from '../core/cluster.ts'
 import type { Clusters } from '../core/clusters.ts'
 import type { Layer } from '../core/layer.ts'
-import { KINDS, type Clock, type InsightEvent, type Json } from '../core/model.ts'
+import { KINDS, type Clock, type InsightEvent, type Json, type Kind } from '../core/model.ts'
 import type { ActionName, VectorQuery } from '../source/source.ts'
+import type { GaugeSample } from '../core/gauges.ts'
 import { Interest } from '../hub/topics.ts'
 import { clusterParameter, integer, text } from './parameters.ts'
 import { eventId, RestError, type Reply, type RestRequest, type Route } from './route.ts'
 import type { Open } from './routes-lists.ts'
 
+const MARK_MS = 15_000
 const ACTIONS: readonly ActionName[] = ['flush', 'load', 'release', 'drop']
 
 export function clusterRoutes({ clusters, open, clock }: { readonly clusters: Clusters; readonly open: Open; readonly clock: Clock }): Route[] {
   return [
-    { method: 'GET', path: '/clusters', summary: 'The configured clusters and how they are.', run: () => ({ status: 200, body: { clusters: [...clusters].map((cluster) => status(cluster)) } }) },
+    { method: 'GET', path: '/clusters', summary: 'The configured clusters and how they are.', run: (request) => ({ status: 200, body: { clusters: [...clusters].map((cluster) => status(cluster, request)) } }) },
     {
       method: 'POST',
       path: '/clusters',
@@ -21,20 +24,21 @@ export function clusterRoutes({ clusters, open, clock }: { readonly clusters: Cl
       run: async (request) => {
         const { id } = bodyOf(request)
         const { cluster } = await open(request, typeof id === 'string' ? id : '')
-        return { status: 200, body: status(cluster) }
+        return { status: 200, body: status(cluster, request) }
       },
     },
-    { method: 'GET', path: '/clusters/:c', summary: 'State, age, sequence and counts of a cluster.', parameters: [clusterParameter], run: (_request, { c }) => ({ status: 200, body: status(find(clusters, c)) }) },
+    { method: 'GET', path: '/clusters/:c', summary: 'State, age, sequence and counts of a cluster.', parameters: [clusterParameter], run: (request, { c }) => ({ status: 200, body: status(find(clusters, c), request) }) },
     {
       method: 'DELETE',
       path: '/clusters/:c',
       summary: 'Disconnects: stops the job, saves everything. With `purge=1` what was saved is forgotten too.',
       parameters: [clusterParameter, { name: 'purge', in: 'query', description: '1: forget what is on disk.', schema: { type: 'string' } }],
-      run: async ({ query, principal }, { c }) => {
+      run: async (request, { c }) => {
+        const { query, principal } = request
         if (principal?.mayAct !== true) throw new RestError(403, 'forbidden', 'you may not disconnect clusters')
         const cluster = find(clusters, c)
         await (query.get('purge') === '1' ? cluster.purge() : cluster.disconnect())
-        return { status: 200, body: status(cluster) }
+        return { status: 200, body: status(cluster, request) }
       },
     },
     {
@@ -45,7 +49,7 @@ export function clusterRoutes({ clusters, open, clock }: { readonly clusters: Cl
       run: async (request, { c }) => {
         const { cluster } = await open(request, c)
         await cluster.refresh()
-        return { status: 200, body: status(cluster) }
+        return { status: 200, body: status(cluster, request) }
       },
     },
     {
@@ -60,7 +64,7 @@ export function clusterRoutes({ clusters, open, clock }: { readonly clusters: Cl
         { name: 'types', in: 'query', description: 'Topics by commas: `collection.*,load`.', schema: { type: 'string' } },
         { name: 'limit', in: 'query', description: 'At most so many.', schema: { type: 'integer', minimum: 1, maximum: 5000 } },
       ],
-      run: async (request, { c }) => events(await open(request, c), request),
+      run: async (request, { c }) => events(await open(request, c), request, clock),
     },
     {
       method: 'GET',
@@ -70,6 +74,7 @@ export function clusterRoutes({ clusters, open, clock }: { readonly clusters: Cl
         clusterParameter,
         { name: 'keys', in: 'query', description: 'Keys by commas.', schema: { type: 'string' } },
         { name: 'from', in: 'query', description: 'ms since 1970; default 15 minutes ago.', schema: { type: 'integer' } },
+        { name: 'step', in: 'query', description: 'ms: the last value of each step stands for it. Default: a second, or a minute for what is older than 15 minutes.', schema: { type: 'integer', minimum: 1000 } },
       ],
       run: async (request, { c }) => gauges(await open(request, c), request.query, clock.now()),
     },
@@ -97,8 +102,17 @@ export function clusterRoutes({ clusters, open, clock }: { readonly clusters: Cl
   ]
 }
 
-function status(cluster: Cluster): Json {
-  const counts = Object.fromEntries(KINDS.map((kind) => [kind, cluster.layer?.count(kind) ?? 0]))
+/** What the caller may not see is not counted. */
+function countOf(layer: Layer | undefined, kind: Kind, principal: Principal | undefined): number {
+  if (layer === undefined || principal === undefined) return 0
+  if (principal.mayAct) return layer.count(kind)
+  let count = 0
+  for (const { key, row } of layer.entities(kind)) if (principal.sees(kind, key, row)) count++
+  return count
+}
+
+function status(cluster: Cluster, { principal }: RestRequest): Json {
+  const counts = Object.fromEntries(KINDS.map((kind) => [kind, countOf(cluster.layer, kind, principal)]))
   return { ...cluster.status(), counts, canAct: cluster.source?.act !== undefined, canSearch: cluster.source?.search !== undefined }
 }
 
@@ -113,7 +127,7 @@ function bodyOf({ body }: RestRequest): Readonly<Record<string, unknown>> {
   return body as Readonly<Record<string, unknown>>
 }
 
-function events({ layer }: { readonly layer: Layer }, request: RestRequest): Reply {
+function events({ layer }: { readonly layer: Layer }, request: RestRequest, clock: Clock): Reply {
   const { query, principal, header } = request
   if (principal === undefined) throw new RestError(401, 'unauthorized', 'log in first')
   const interest = new Interest(text(query, 'types')?.split(',') ?? ['*'], undefined, principal)
@@ -122,28 +136,47 @@ function events({ layer }: { readonly layer: Layer }, request: RestRequest): Rep
   const last = integer(query, 'last', 1, 5000)
   const start = last === undefined ? layer.seq : layer.seq - Math.min(last, layer.ringDepth)
   const since = resumed === null ? (integer(query, 'since', 0, Number.MAX_SAFE_INTEGER) ?? start) : Number(resumed[2])
-  if (header('accept')?.includes('text/event-stream') === true) return { events: { start: (write) => stream(layer, interest, epoch, since, write) } }
+  if (header('accept')?.includes('text/event-stream') === true) return { events: { start: (write) => stream(layer, interest, epoch, since, clock, write) } }
   const found = layer.since(epoch, since, integer(query, 'limit', 1, 5000) ?? 1000)
   if (typeof found === 'string') throw new RestError(410, 'outdated', `these events are not kept (${found}): read the lists again, and go on from epoch ${layer.epoch}, seq ${layer.seq}`)
   return { status: 200, body: { epoch: layer.epoch, seq: layer.seq, last: found.at(-1)?.seq ?? since, events: found.filter((event) => interest.wants(event)) } }
 }
 
 /** What was missed, or `reset` where that is lost; then each event as it comes. */
-function stream(layer: Layer, interest: Interest, epoch: string, since: number, write: (event: { id: string; event?: string; data: string }) => void): () => void {
+function stream(layer: Layer, interest: Interest, epoch: string, since: number, clock: Clock, write: (event: { id: string; event?: string; data: string }) => void): () => void {
   const tell = (event: InsightEvent): void => {
     if (interest.wants(event)) write({ id: eventId(layer.epoch, event), event: event.type, data: JSON.stringify(event) })
   }
   const missed = layer.since(epoch, since)
   if (typeof missed === 'string') write({ id: `${layer.epoch}-${layer.seq}`, event: 'reset', data: JSON.stringify({ epoch: layer.epoch, seq: layer.seq, reason: missed }) })
   else missed.forEach(tell)
-  return layer.listen(tell)
+  // A bookmark: the reader's place moves over what it did not want, so that a later resume finds it.
+  let cancel = (): void => undefined
+  const mark = (): void => {
+    cancel = clock.setTimer(() => {
+      write({ id: `${layer.epoch}-${layer.seq}`, event: 'mark', data: JSON.stringify({ seq: layer.seq, ts: clock.now() }) })
+      mark()
+    }, MARK_MS)
+  }
+  mark()
+  const stopListening = layer.listen(tell)
+  return () => {
+    cancel()
+    stopListening()
+  }
 }
 
 function gauges({ layer }: { readonly layer: Layer }, query: URLSearchParams, now: number): Reply {
   const keys = text(query, 'keys')?.split(',').slice(0, 100)
   if (keys === undefined) return { status: 200, body: { gauges: [...layer.gauges.latest()].map(([key, [ts, value]]) => [key, ts, value]) } }
   const from = integer(query, 'from', 0, Number.MAX_SAFE_INTEGER) ?? now - 900_000
-  return { status: 200, body: { series: Object.fromEntries(keys.map((key) => [key, layer.gauges.history(key, from, now)])) } }
+  const step = integer(query, 'step', 1000, 86_400_000) ?? 1000
+  return { status: 200, body: { series: Object.fromEntries(keys.map((key) => [key, thinned(layer.gauges.history(key, from, now), step)])) } }
+}
+
+function thinned(samples: readonly GaugeSample[], step: number): readonly GaugeSample[] {
+  const last = new Map(samples.map(([ts, value]) => [Math.floor(ts / step), [Math.floor(ts / step) * step, value] as const]))
+  return [...last.values()]
 }
 
 async function act({ cluster, layer }: { readonly cluster: Cluster; readonly layer: Layer }, action: ActionName, { db, collection, confirm }: Readonly<Record<string, unknown>>): Promise<Reply> {

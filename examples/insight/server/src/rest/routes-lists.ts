@@ -1,14 +1,18 @@
 /** Lists, details and search: what a cluster has. */
 import type { Cluster } from '../core/cluster.ts'
 import type { Layer } from '../core/layer.ts'
-import type { Entity, Json, Kind, Row } from '../core/model.ts'
+import type { Clock, Entity, Json, Kind, Row } from '../core/model.ts'
 import { QueryError, type ListedRow } from '../core/query.ts'
 import { clusterParameter, integer, LISTS, listParameters, oneOf, text } from './parameters.ts'
 import { RestError, type Reply, type RestRequest, type Route } from './route.ts'
 
 export type Open = (request: RestRequest, id: string | undefined) => Promise<{ readonly cluster: Cluster; readonly layer: Layer }>
 
-export function listRoutes(open: Open): Route[] {
+/** Reading through asks the cluster: so often at most, whoever asks. */
+const READ_THROUGH_MS = 1000
+
+export function listRoutes(open: Open, clock: Clock): Route[] {
+  const readAt = new Map<string, number>()
   const lists = Object.entries(LISTS).map(([segment, kind]): Route => ({
     method: 'GET',
     path: `/clusters/:c/${segment}`,
@@ -22,8 +26,16 @@ export function listRoutes(open: Open): Route[] {
       method: 'GET',
       path: '/clusters/:c/collections/:id',
       summary: 'A collection with its partitions, indexes, aliases, segments and channels.',
-      parameters: [clusterParameter, { name: 'id', in: 'path', description: 'Id of the collection.', schema: { type: 'string' } }],
-      run: async (request, { c, id = '' }) => detail(await open(request, c), id, request),
+      parameters: [clusterParameter, { name: 'id', in: 'path', description: 'Id of the collection.', schema: { type: 'string' } }, { name: 'refresh', in: 'query', description: '1: ask the cluster first, at most once a second.', schema: { type: 'string' } }],
+      run: async (request, { c, id = '' }) => {
+        const opened = await open(request, c)
+        const now = clock.now()
+        if (request.query.get('refresh') === '1' && now - (readAt.get(opened.cluster.id) ?? -Infinity) >= READ_THROUGH_MS) {
+          readAt.set(opened.cluster.id, now)
+          await opened.cluster.refresh()
+        }
+        return detail(opened, id, request)
+      },
     },
     {
       method: 'GET',
