@@ -1,6 +1,10 @@
 /** Insight: lists of 100,000 collections, changes to many clients, its cache on disk, and what it costs the node around it. */
+import { fork } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
 import { load, percentile } from '../measure.mjs'
 import { newFolder, removeFolder } from '../node/program.mjs'
 
@@ -72,6 +76,23 @@ async function fanOut({ served, sink }, { clients, perSecond, seconds }) {
   return percentile(lags, 0.99)
 }
 
+/** One client: its wish, and the message that answers it. */
+async function ask(address, wish, answer) {
+  const { WebSocket } = await load('ws')
+  const socket = new WebSocket(`ws://${address}/insight/v1/ws`, 'insight.v1')
+  await new Promise((resolve, reject) => {
+    socket.once('error', reject)
+    socket.once('open', () => {
+      socket.send('{"t":"hello"}')
+      socket.send(JSON.stringify(wish))
+    })
+    socket.on('message', (data) => data.toString('latin1', 0, 20).startsWith(`{"t":"${answer}"`) && resolve())
+  })
+  return socket
+}
+
+const usedMb = () => (process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers) / 2 ** 20
+const PAGE = fileURLToPath(new URL('../../../examples/insight/web/dist/assets', import.meta.url))
 const MANY = { limits: { maxClientsPerPeer: 5000, maxClients: 5000 } }
 
 export const rows = [
@@ -110,5 +131,79 @@ export const rows = [
       await server.close()
       return elapsed / 1000
     },
+  },
+  {
+    id: 'insight.heap', work: `memory of ${COLLECTIONS.toLocaleString('en')} collections, searched and sorted (G1)`, unit: 'MB', goal: { op: '<=', value: 100, moonshot: 50 }, warmups: 0,
+    open: () => undefined, close: () => undefined,
+    async measure() {
+      globalThis.gc?.()
+      const before = usedMb()
+      const server = await openServer({ collections: COLLECTIONS })
+      server.layer.query({ kind: 'collection', q: 'orders_1', sort: 'stats.rows' })
+      // What holds back changes that come too often is forgotten after five seconds.
+      await sleep(5500)
+      server.sink.upsert('collection', 'default/0', collection(0))
+      globalThis.gc?.()
+      const used = usedMb() - before
+      await server.close()
+      return used
+    },
+  },
+  {
+    id: 'insight.resume', work: 'a client that missed 19,000 events gets them (G7)', unit: 'ms', goal: { op: '<=', value: 500, moonshot: 250 },
+    open: () => openServer(MANY), close: (server) => server?.close(),
+    async measure({ layer, served, sink }) {
+      const { epoch, seq } = layer
+      for (let i = 0; i < 19_000; i += 1) sink.upsert('node', `n${i % 50}`, { name: `n${i % 50}`, load: i + Math.random() })
+      const begin = performance.now()
+      const socket = await ask(served.address, { t: 'sub', id: 's', cluster: 'dev', topics: ['*'], from: { epoch, seq } }, 'live')
+      const elapsed = performance.now() - begin
+      socket.terminate()
+      return elapsed
+    },
+  },
+  {
+    id: 'insight.view', work: `the first 200 rows of ${COLLECTIONS.toLocaleString('en')} for a page (G7)`, unit: 'ms', goal: { op: '<=', value: 50, moonshot: 25 },
+    open: () => openServer({ ...MANY, collections: COLLECTIONS }), close: (server) => server?.close(),
+    async measure({ served }) {
+      const begin = performance.now()
+      const socket = await ask(served.address, { t: 'view', id: 's', cluster: 'dev', kind: 'collection', limit: 200, sort: 'stats.rows', order: 'desc' }, 'page')
+      const elapsed = performance.now() - begin
+      socket.terminate()
+      return elapsed
+    },
+  },
+  {
+    id: 'insight.idle', work: `memory of ${CLIENTS} idle clients (G10)`, unit: 'MB', goal: { op: '<=', value: 30, moonshot: 15 }, warmups: 0,
+    open: () => openServer(MANY), close: (server) => server?.close(),
+    async measure({ served }) {
+      const before = process.memoryUsage().rss
+      const crowd = fork(fileURLToPath(new URL('../insight/crowd.mjs', import.meta.url)), [served.address, String(CLIENTS), 'dev'])
+      await new Promise((resolve) => crowd.once('message', resolve))
+      const grown = (process.memoryUsage().rss - before) / 2 ** 20
+      crowd.disconnect()
+      await new Promise((resolve) => crowd.once('exit', resolve))
+      return Math.max(0, grown)
+    },
+  },
+  {
+    id: 'insight.blocked', work: `longest stop of the loop while ${COLLECTIONS.toLocaleString('en')} rows are told again (G9)`, unit: 'ms', goal: { op: '<=', value: 20, moonshot: 10 },
+    open: () => openServer({ collections: COLLECTIONS }), close: (server) => server?.close(),
+    async measure({ sink }) {
+      let longest = 0
+      let at = performance.now()
+      for (let i = 0; i < COLLECTIONS; i += 1) {
+        sink.upsert('collection', `default/${i}`, collection(i))
+        if (i % 100 !== 99) continue
+        longest = Math.max(longest, performance.now() - at)
+        await new Promise((resolve) => setImmediate(resolve))
+        at = performance.now()
+      }
+      return longest
+    },
+  },
+  {
+    id: 'insight.page', work: 'scripts and styles of the page, gzipped (G12)', unit: 'KB', goal: { op: '<=', value: 60, moonshot: 45 }, warmups: 0,
+    measure: () => readdirSync(PAGE).reduce((sum, name) => sum + (/\.(js|css)$/.test(name) ? gzipSync(readFileSync(path.join(PAGE, name))).length : 0), 0) / 1024,
   },
 ]

@@ -8,6 +8,7 @@ import { inFlight, load, loadName, median, percentile, timeOf } from '../measure
 import { check, connect, createCollection, DIM, index, indexAndLoad, insertAll, rowsOf, SDK_BATCH, vectors100k } from '../node/collection.mjs'
 import { startHollow, startRecorder } from '../node/hollow.mjs'
 import { newFolder, removeFolder, startProgram } from '../node/program.mjs'
+import { manyClients, withCrowd } from '../insight/tax.mjs'
 import { encodeInserts, sendInserts } from '../node/raw-insert.mjs'
 
 export const isolation = 'family'
@@ -23,6 +24,7 @@ const repository = fileURLToPath(new URL('../../..', import.meta.url))
 export async function prepare() {
   await loadName('mini-milvus', 'startMiniMilvus')
   const folder = newFolder()
+  Object.assign(process.env, manyClients)
   const program = await startProgram(folder)
   const client = await connect(program.address)
   const vectors = vectors100k()
@@ -156,6 +158,11 @@ async function usearchSeconds({ vectors }) {
 export const rows = [
   { id: 'node.memory', work: 'RSS after 100,000 x 128 are loaded', unit: 'MB', goal: { op: '<=', value: 400, moonshot: 250 }, measure: (_context, { loadedRssMb }) => loadedRssMb, warmups: 0 },
   { id: 'node.search.sdk8', work: 'searches k=10, 8 in flight', unit: '/s', goal: { op: '>=', value: 0.5, moonshot: 0.8 }, ...searchRate(8) },
+  {
+    id: 'insight.tax', work: 'node.search.sdk8 while 1,000 clients of insight are told 20 events/s', unit: '/s', goal: { op: '>=', value: 0.95, moonshot: 0.99 }, reference: 'without them',
+    measure: (_context, shared) => withCrowd({ ...shared, createCollection }, () => qps(8)(shared, shared.client)),
+    measureReference: (_context, shared) => qps(8)(shared, shared.client),
+  },
   { id: 'node.search.sdk1', work: 'searches k=10, 1 in flight', unit: '/s', goal: { op: '>=', value: 0.5, moonshot: 0.7 }, ...searchRate(1) },
   {
     id: 'node.rest.search', work: 'the same searches by REST (HttpClient), 8 in flight', unit: '/s', goal: { op: '>=', value: 0.6, moonshot: 1 }, reference: 'gRPC, 8 in flight',

@@ -28,6 +28,7 @@ export async function startProgram(folder, flags = []) {
   })
   return {
     address: ready.address,
+    metricsAddress: ready.metricsAddress,
     startMs: performance.now() - begin,
     pid: child.pid,
     rssMb: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) / 1024,

@@ -196,7 +196,10 @@ describe.skipIf(!hasBrowser && !needsBrowser)('the page in Chromium', () => {
     await dialog.getByLabel('Filter').fill('id > 3')
     await dialog.getByRole('button', { name: 'Search' }).click()
     await dialog.getByText('nearest', { exact: true }).waitFor()
-    expect(source.searched).toMatchObject([{ collection: 'orders_000003', vector: [1, 2, 3, 4], filter: 'id > 3' }])
+    expect(source.searched).toHaveLength(1)
+    await dialog.getByRole('button', { name: 'similar' }).click()
+    await expect.poll(() => source.searched.map(({ vector }) => vector)).toEqual([[1, 2, 3, 4], '7'])
+    expect(source.searched.slice(0, 1)).toMatchObject([{ collection: 'orders_000003', vector: [1, 2, 3, 4], filter: 'id > 3' }])
     await page.screenshot({ path: path.join(shots, 'drawer.png') })
     await dialog.getByRole('button', { name: 'flush' }).click()
     await expect.poll(() => source.acts).toEqual(['flush orders_000003'])
@@ -206,6 +209,69 @@ describe.skipIf(!hasBrowser && !needsBrowser)('the page in Chromium', () => {
     await dialog.getByRole('button', { name: /undo/ }).click()
     await page.waitForTimeout(200)
     expect(source.acts).toEqual(['flush orders_000003'])
+  })
+
+  test('who is there and what they do: staged work, tasks, log channels, slow calls, watchdogs; numbers with their last minutes', async () => {
+    const source = new PageSource([collection(1)])
+    const { served } = await serve({ sources: { dev: source } })
+    const page = await visit(served.address)
+    await expect.poll(() => badge(page)).toContain('Live')
+    const now = Date.now()
+    source.sink?.upsert('client', '449', { identifier: '449', sdk: 'nodejs', version: '3.0.6', host: 'h', user: 'root', connectedAt: now, lastActive: now, staged: { rows: 1234, deletes: 2, bytes: 5 * 2 ** 20, spilledBytes: 0, since: now - 65_000, collections: ['1'] } })
+    source.sink?.upsert('task', 'default/1/flush-1', { name: 'flush orders', type: 'flush', state: 'running' })
+    source.sink?.upsert('stream', 'dml_0', { name: 'dml_0', state: 'ok', readers: ['datanode', 'querynode'] })
+    source.sink?.upsert('watchdog', 'query-node', { name: 'query-node', target: 'query-node', state: 'ok', restarts: 0 })
+    source.sink?.upsert('slowRequest', 's1', { method: 'Search', db: 'default', coll: 'orders', durMs: 2345.6, ts: now })
+    const members = page.getByRole('region', { name: 'Members' })
+    await expect.poll(() => members.innerText()).toContain('Staged work (1)')
+    const text = await members.innerText()
+    for (const part of ['1 234', '5.00 MiB', '1 min', 'flush orders', 'running', 'dml_0', 'Slow calls (1)', '2346', 'nodejs']) expect(text).toContain(part)
+    source.sink?.upsert('task', 'default/1/flush-1', { name: 'flush orders', type: 'flush', state: 'finished' })
+    source.sink?.upsert('watchdog', 'query-node', { name: 'query-node', target: 'query-node', state: 'dead', restarts: 3 })
+    source.sink?.upsert('stream', 'dml_0', { name: 'dml_0', state: 'stuck', readers: ['datanode'] })
+    await expect.poll(() => members.innerText()).toContain('stuck')
+    await expect.poll(() => page.locator('.tile[data-bad=true]').innerText()).toContain('2')
+    await expect.poll(() => page.locator('.feed').innerText()).toContain('flush.finished')
+    expect(await page.locator('.feed').innerText()).toContain('timetick.state')
+    for (const type of ['rpc.qps{all}', 'rpc.p99{all}', 'timetick.lag{dml_0}', 'stream.lag{dml_0/datanode}', 'queue.waiting{dml}', 'queue.running{dml}', 'staged{rows}']) source.sink?.gauge(type, 7)
+    await expect.poll(() => page.getByRole('region', { name: 'Overview' }).innerText(), { timeout: 10_000 }).toMatch(/Calls a second\s+7/)
+    for (let i = 0; i < 3; i++) {
+      source.sink?.gauge('rpc.qps{all}', 8 + i)
+      await expect.poll(() => page.getByRole('region', { name: 'Overview' }).innerText(), { timeout: 10_000 }).toMatch(new RegExp(`Calls a second\\s+${8 + i}`))
+    }
+    expect(await page.locator('.tile svg polyline').count()).toBeGreaterThan(0)
+    expect(await page.getByRole('region', { name: 'Charts' }).locator('figure').count()).toBeGreaterThanOrEqual(5)
+    source.sink?.drop('client', '449')
+    await expect.poll(() => members.innerText()).not.toContain('Staged work')
+    expect(await complaints(page)).toEqual([])
+    await page.screenshot({ path: path.join(shots, 'members.png'), fullPage: true })
+  })
+
+  test('a cluster that does not answer is shown as stale, with its age, its rows and why; a change of a row is marked', async () => {
+    let isUp = true
+    let rounds = 0
+    const source = new PageSource([collection(1)])
+    Object.assign(source, {
+      intervalMs: 300,
+      refresh: async () => {
+        rounds++
+        if (!isUp) throw new Error('14 UNAVAILABLE: connection refused')
+      },
+    })
+    const { served } = await serve({ sources: { dev: source } })
+    const page = await visit(served.address)
+    await expect.poll(() => names(page)).toEqual(['orders_000001'])
+    const [key, row] = collection(1, { load: { state: 'loading', percent: 5 } })
+    source.sink?.upsert('collection', key, row)
+    await expect.poll(() => page.locator('#collections tbody tr').getAttribute('data-flash')).toMatch(/even|odd/)
+    isUp = false
+    await expect.poll(() => badge(page), { timeout: 15_000 }).toContain('Stale')
+    expect(await page.locator('.why').innerText()).toContain('UNAVAILABLE')
+    expect(await names(page)).toEqual(['orders_000001'])
+    await page.screenshot({ path: path.join(shots, 'stale-cluster.png') })
+    isUp = true
+    await expect.poll(() => badge(page), { timeout: 20_000 }).toContain('Live')
+    expect(rounds).toBeGreaterThan(1)
   })
 
   test('keys: search, rows, help', async () => {

@@ -113,7 +113,7 @@ describe('the data flow of the seed, over HTTP', () => {
       const layer = second.insight.clusters.get('dev')?.layer
       expect(layer?.epoch).toBe(epoch)
       expect([...(layer?.entities('collection') ?? [])].map(({ row }) => row['name'])).toEqual(['b'])
-      expect((layer?.since(epoch ?? '', seq - 1) as InsightEvent[]).map(({ type }) => type)).toContain('collection.renamed')
+      expect(JSON.stringify(layer?.since(epoch ?? '', seq - 1))).toContain('collection.renamed')
       await second.stop()
       await kv.close()
     } finally {
@@ -222,7 +222,7 @@ describe('what else section 7 says', () => {
       layer.drop(kind, 'default/1', 'push')
     }
     layer.note('source', 'source.state', { from: 'live', to: 'stale', error: 'x' })
-    for (const event of events) expect(validate(event), JSON.stringify([event, validate.errors])).toBe(true)
+    expect(events.flatMap((event) => (validate(event) ? [] : [{ event, errors: validate.errors }]))).toEqual([])
     expect(events.map(({ type }) => type)).toEqual(expect.arrayContaining(['compaction.started', 'compaction.finished', 'compaction.forgotten', 'collection.renamed', 'load.changed', 'index.progress', 'client.staged', 'timetick.state', 'node.state']))
     for (const wrong of [{ ...events[0], type: 'collection.exploded' }, { ...events[0], seq: 0 }, { ...events[0], kind: 'thing' }, { ...events[0], data: { id: 5 } }]) expect(validate(wrong)).toBe(false)
     layer.close()

@@ -7,6 +7,25 @@ import { gauges, history } from './store.ts'
 const MAX_LINES = 8
 const COLOURS = ['#315efb', '#c2410c', '#15803d', '#a21caf', '#0e7490', '#b91c1c', '#4d7c0f', '#6d28d9']
 
+/** In the order in which one looks at them; what is not named here comes behind. */
+const TITLES: Readonly<Record<string, string>> = {
+  'timetick.lag': 'Time tick lag, ms',
+  'stream.lag': 'How far readers of the log are behind, ms',
+  'rpc.qps': 'Calls a second',
+  'rpc.p99': 'Calls, p99, ms',
+  'queue.waiting': 'Calls that wait in their queue',
+  staged: 'Staged work',
+  'queue.running': 'Calls that run',
+  'rpc.p50': 'Calls, p50, ms',
+  'rpc.errors': 'Calls that failed, a second',
+  'datanode.buffered': 'Bytes that no segment holds yet',
+  'heartbeat.age': 'Since the last heartbeat, ms',
+  'node.cpu': 'Processor, % of one',
+  'node.memory': 'Memory, bytes',
+  'node.loop': 'Lateness of the event loop, ms',
+}
+const OPEN = 5
+
 export function Charts() {
   const groups = new Map<string, string[]>()
   for (const key of gauges.value.keys()) {
@@ -14,13 +33,27 @@ export function Charts() {
     groups.set(name, [...(groups.get(name) ?? []), key])
   }
   if (groups.size === 0) return null
+  const order = Object.keys(TITLES)
+  const rank = (name: string): number => (order.includes(name) ? order.indexOf(name) : order.length)
+  const sorted = [...groups].toSorted(([a], [b]) => rank(a) - rank(b))
+  const draw = ([name, keys]: readonly [string, string[]]) => <Chart key={name} name={TITLES[name] ?? name} keys={largest(keys)} />
   return (
     <section aria-label="Charts">
-      {[...groups].map(([name, keys]) => (
-        <Chart key={name} name={name} keys={keys.slice(0, MAX_LINES)} />
-      ))}
+      {sorted.slice(0, OPEN).map(draw)}
+      {sorted.length > OPEN && (
+        <details>
+          <summary>{sorted.length - OPEN} more charts</summary>
+          {sorted.slice(OPEN).map(draw)}
+        </details>
+      )}
     </section>
   )
+}
+
+/** A chart of many lines shows the largest; in the order of their names, so that colours stay. */
+function largest(keys: readonly string[]): readonly string[] {
+  if (keys.length <= MAX_LINES) return keys
+  return keys.toSorted((a, b) => (gauges.value.get(b)?.[1] ?? 0) - (gauges.value.get(a)?.[1] ?? 0)).slice(0, MAX_LINES).toSorted()
 }
 
 function Chart({ name, keys }: { readonly name: string; readonly keys: readonly string[] }) {

@@ -1,4 +1,5 @@
 /** The list of collections: searched and sorted by the server, changed in place, never moved under the reader. */
+import { useRef } from 'preact/hooks'
 import type { Listed } from './api.ts'
 import { after } from './edge.ts'
 import { Empty } from './empty.tsx'
@@ -74,8 +75,11 @@ export function Collections() {
 function Line({ listed }: { readonly listed: Listed }) {
   const { row, key, observedAt } = listed
   const percent = at(row, 'load.percent')
+  // The first sight of a row is no change of it.
+  const first = useRef(listed.rev)
+  const flash = listed.rev === first.current ? '' : listed.rev % 2 === 0 ? 'even' : 'odd'
   return (
-    <tr data-rev={listed.rev}>
+    <tr data-flash={flash}>
       <td>
         <button class="name" onClick={() => (selected.value = String(row['id'] ?? key))}>
           <bdi>{text(row['name'])}</bdi>
@@ -87,11 +91,11 @@ function Line({ listed }: { readonly listed: Listed }) {
       <td class="number">
         <Copy value={text(row['id'])} />
       </td>
-      <td class="number" title={text(at(row, 'stats.rows'))}>
+      <td class="number" title={`${text(at(row, 'stats.rows'))} rows, ${text(at(row, 'stats.growingRows'))} of them growing, as of ${new Date(observedAt).toISOString()}`}>
         {count(at(row, 'stats.rows'))}
       </td>
       <td>
-        <span class="state" data-state={text(at(row, 'load.state'))}>
+        <span class="state" data-state={text(at(row, 'load.state'))} title={text(at(row, 'load.reason')) === '–' ? '' : text(at(row, 'load.reason'))}>
           {text(at(row, 'load.state'))}
           {typeof percent === 'number' && percent < 100 ? ` ${percent} %` : ''}
         </span>

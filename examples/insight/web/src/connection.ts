@@ -2,8 +2,9 @@
  * The websocket of the page: says hello, keeps what was asked for over losses, and starts again by itself, at once when the tab or
  * the network comes back.
  */
+import { batch } from '@preact/signals'
 import { storedToken, socketUrl } from './api.ts'
-import { after, now, random } from './edge.ts'
+import { after, beforePaint, now, random } from './edge.ts'
 
 export interface Message {
   readonly t: string
@@ -29,6 +30,7 @@ export class Connection {
   #tries = 0
   #heardAt = 0
   #cancelRetry: (() => void) | undefined
+  readonly #waiting: Message[] = []
 
   constructor(onLink: (link: Link) => void, onWelcome: (message: Message) => void) {
     this.#onLink = onLink
@@ -76,7 +78,17 @@ export class Connection {
       for (const { wish, from } of this.#wishes.values()) this.#send({ ...wish, from: from() })
       return
     }
-    if (message.id !== undefined) this.#wishes.get(message.id)?.listener(message)
+    if (message.id === undefined) return
+    this.#waiting.push(message)
+    if (this.#waiting.length === 1) beforePaint(() => this.#tell())
+  }
+
+  /** What came since the last picture, at once. */
+  #tell(): void {
+    const messages = this.#waiting.splice(0)
+    batch(() => {
+      for (const message of messages) this.#wishes.get(message.id ?? '')?.listener(message)
+    })
   }
 
   #send(message: object): void {

@@ -2,9 +2,9 @@
 import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import { Actions } from './actions.tsx'
-import { call, type Row } from './api.ts'
+import { apiBase, call, type Row } from './api.ts'
 import { Copy } from './collections.tsx'
-import { at, count, moment, text } from './format.ts'
+import { at, bytes, count, moment, text } from './format.ts'
 import { Modal } from './modal.tsx'
 import { Part } from './part.tsx'
 import { clusterId, feed, selected } from './store.ts'
@@ -67,7 +67,14 @@ function Facts({ detail, close }: { readonly detail: Detail; readonly close: () 
         </Fact>
         <Fact name="Database">{text(collection['db'])}</Fact>
         <Fact name="Rows ≈">{count(at(collection, 'stats.rows'))}</Fact>
-        <Fact name="Load">{text(at(collection, 'load.state'))}</Fact>
+        {at(collection, 'stats.growingRows') !== undefined && (
+          <Fact name="Sealed + growing">
+            {count(at(collection, 'stats.sealedRows'))} + {count(at(collection, 'stats.growingRows'))}
+          </Fact>
+        )}
+        <Fact name="Load">
+          {text(at(collection, 'load.state'))} {text(at(collection, 'load.reason')) === '–' ? '' : text(at(collection, 'load.reason'))}
+        </Fact>
         <Fact name="Consistency">{text(collection['consistency'])}</Fact>
         <Fact name="Created">{moment(collection['createdTs'])}</Fact>
         <Fact name="Description">{text(collection['description'])}</Fact>
@@ -78,11 +85,11 @@ function Facts({ detail, close }: { readonly detail: Detail; readonly close: () 
       <Part title="Indexes" rows={indexes} columns={['name', 'field', 'indexType', 'metric', 'progress.state', 'progress.indexedRows', 'progress.totalRows', 'progress.reason']} />
       <Part title="Partitions" rows={partitions} columns={['name', 'id', 'stats.rows']} />
       <Part title="Aliases" rows={aliases} columns={['alias']} />
-      <Part title="Segments" rows={segments} columns={['id', 'state', 'level', 'rows', 'bytes', 'channel']} />
-      <Part title="Channels" rows={channels} columns={['name', 'state', 'checkpoint.ts']} />
+      <Part title="Segments" rows={segments} columns={['id', 'state', 'level', { path: 'rows', title: 'rows', show: count, isNumber: true }, { path: 'bytes', title: 'size', show: bytes, isNumber: true }, 'channel']} />
+      <Part title="Channels" rows={channels} columns={['name', 'pchannel', { path: 'checkpoint.ts', title: 'in segments up to', show: moment }]} />
       <details>
         <summary>JSON</summary>
-        <Copy value={JSON.stringify(detail, null, 2)} label="Copy" />
+        <Copy value={JSON.stringify(detail, null, 2)} label="Copy as JSON" /> · <Copy value={`curl -s '${apiBase}/clusters/${encodeURIComponent(clusterId.value)}/collections/${encodeURIComponent(String(collection['id']))}'`} label="Copy as curl" />
         <pre tabIndex={0}>{JSON.stringify(detail, null, 2)}</pre>
       </details>
     </>

@@ -12,3 +12,9 @@ export function every(ms: number, callback: () => void): () => void {
   const timer = setInterval(callback, ms)
   return () => clearInterval(timer)
 }
+
+/** Before the next picture; at once where none is drawn. */
+export function beforePaint(callback: () => void): void {
+  if (document.visibilityState === 'hidden') callback()
+  else requestAnimationFrame(callback)
+}

@@ -8,7 +8,15 @@ export function count(value: unknown): string {
 /** `12.3 k` of the exact count, which belongs into a tooltip. */
 export function roughly(value: number): string {
   for (const [unit, size] of [['G', 1e9], ['M', 1e6], ['k', 1e3]] as const) if (value >= size) return `${(value / size).toPrecision(3)} ${unit}`
-  return String(value)
+  return String(Math.round(value * 100) / 100)
+}
+
+/** Of memory or disk. */
+export function bytes(value: unknown): string {
+  const size = typeof value === 'string' ? Number(value) : value
+  if (typeof size !== 'number' || !Number.isFinite(size)) return '–'
+  for (const [unit, one] of [['GiB', 2 ** 30], ['MiB', 2 ** 20], ['KiB', 1024]] as const) if (size >= one) return `${(size / one).toPrecision(3)} ${unit}`
+  return `${size} B`
 }
 
 export function age(ms: number): string {

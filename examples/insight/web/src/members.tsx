@@ -1,16 +1,26 @@
-/** Nodes, watchdogs and clients: who is there, and how they are. */
+/** Who is there, how they are, and what they do: nodes, watchdogs, clients with their staged work, tasks, log channels, slow calls. */
 import type { Row } from './api.ts'
-import { Part } from './part.tsx'
-import { small } from './store.ts'
+import { age, at, bytes, count } from './format.ts'
+import { Part, type PartColumn } from './part.tsx'
+import { small, time } from './store.ts'
+
+const since = (path: string, title: string): PartColumn => ({ path, title, show: (value) => (typeof value === 'number' ? age(time.value - value) : '–'), isNumber: true })
+const number = (path: string, title: string): PartColumn => ({ path, title, show: count, isNumber: true })
+const size = (path: string, title: string): PartColumn => ({ path, title, show: bytes, isNumber: true })
 
 export function Members() {
   const of = (kind: string): Row[] => [...(small.value.get(kind) ?? [])].map(([key, row]) => ({ key, ...row }))
+  const clients = of('client')
+  const newest = (rows: Row[], path: string): Row[] => rows.toSorted((a, b) => Number(at(b, path) ?? 0) - Number(at(a, path) ?? 0))
   return (
     <section aria-label="Members">
-      <Part title="Nodes" rows={of('node')} columns={['name', 'role', 'state', 'address', 'version']} />
-      <Part title="Watchdogs" rows={of('watchdog')} columns={['name', 'state', 'target', 'missed']} />
-      <Part title="Clients" rows={of('client')} columns={['identifier', 'sdk', 'host', 'user', 'staged.rows', 'staged.bytes']} />
-      <Part title="Tasks" rows={of('task')} columns={['name', 'state', 'percent', 'reason']} />
+      <Part title="Nodes" rows={of('node')} columns={['name', 'role', 'state', 'address', 'version', since('startedAt', 'up')]} />
+      <Part title="Watchdogs" rows={of('watchdog')} columns={['name', 'state', 'target', number('restarts', 'restarts')]} />
+      <Part title="Staged work" rows={clients.filter((row) => row['staged'] !== undefined)} columns={['identifier', number('staged.rows', 'rows'), number('staged.deletes', 'deletes'), size('staged.bytes', 'size'), since('staged.since', 'waits for a flush since')]} />
+      <Part title="Clients" rows={newest(clients, 'lastActive')} columns={['identifier', 'sdk', 'version', 'host', 'user', since('connectedAt', 'connected'), since('lastActive', 'heard')]} />
+      <Part title="Tasks" rows={newest(of('task'), 'startedAt')} columns={['name', 'state', number('percent', '%'), 'reason']} />
+      <Part title="Log channels" rows={of('stream')} columns={['name', 'state', 'readers']} />
+      <Part title="Slow calls" rows={newest(of('slowRequest'), 'ts')} columns={['method', { path: 'durMs', title: 'ms', show: (value) => (typeof value === 'number' ? String(Math.round(value)) : '–'), isNumber: true }, 'db', 'coll', 'user', since('ts', 'ago')]} />
     </section>
   )
 }

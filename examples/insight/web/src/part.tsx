@@ -1,8 +1,15 @@
 /** A small table of rows, by paths of members. */
+import type { ComponentChildren } from 'preact'
 import type { Row } from './api.ts'
 import { at, text } from './format.ts'
 
-export function Part({ title, rows, columns }: { readonly title: string; readonly rows: readonly Row[]; readonly columns: readonly string[] }) {
+/** A path, or how a cell is shown. */
+export type PartColumn = string | { readonly path: string; readonly title: string; readonly show: (value: unknown, row: Row) => ComponentChildren; readonly isNumber?: boolean }
+
+const pathOf = (column: PartColumn): string => (typeof column === 'string' ? column : column.path)
+const titleOf = (column: PartColumn): string => (typeof column === 'string' ? (column.split('.').at(-1) ?? '') : column.title)
+
+export function Part({ title, rows, columns }: { readonly title: string; readonly rows: readonly Row[]; readonly columns: readonly PartColumn[] }) {
   if (rows.length === 0) return null
   return (
     <div class="scroll" tabIndex={0}>
@@ -13,8 +20,8 @@ export function Part({ title, rows, columns }: { readonly title: string; readonl
         <thead>
           <tr>
             {columns.map((column) => (
-              <th key={column} scope="col">
-                {column.split('.').at(-1)}
+              <th key={titleOf(column)} scope="col" class={typeof column === 'object' && column.isNumber === true ? 'number' : ''}>
+                {titleOf(column)}
               </th>
             ))}
           </tr>
@@ -23,14 +30,22 @@ export function Part({ title, rows, columns }: { readonly title: string; readonl
           {rows.slice(0, 200).map((row, i) => (
             <tr key={text(row['key'] ?? i)}>
               {columns.map((column) => (
-                <td key={column}>
-                  <bdi>{text(at(row, column))}</bdi>
-                </td>
+                <Cell key={titleOf(column)} column={column} row={row} />
               ))}
             </tr>
           ))}
         </tbody>
       </table>
     </div>
+  )
+}
+
+function Cell({ column, row }: { readonly column: PartColumn; readonly row: Row }) {
+  const value = at(row, pathOf(column))
+  const isState = titleOf(column) === 'state'
+  return (
+    <td class={typeof column === 'object' && column.isNumber === true ? 'number' : ''}>
+      {typeof column === 'object' ? column.show(value, row) : isState ? <span class="state" data-state={text(value)}>{text(value)}</span> : <bdi>{text(value)}</bdi>}
+    </td>
   )
 }

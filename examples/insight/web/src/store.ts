@@ -49,7 +49,7 @@ export const totalRows = computed(() => rows.value.reduce((sum, { row }) => sum 
 
 const FEED_LENGTH = 300
 const HISTORY_MS = 15 * 60_000
-const SMALL_TOPICS = ['database', 'node', 'watchdog', 'client', 'task', 'timetick', 'stream', 'source']
+const SMALL_TOPICS = ['database', 'node', 'watchdog', 'client', 'task', 'stream', 'slowRequest', 'source']
 
 const connection = new Connection(
   (value) => {
@@ -150,24 +150,41 @@ function follow(id: string): void {
         return position
       },
     ),
-    connection.follow({ t: 'gauges', id: 'gauges', cluster: id }, (message) => {
-      if (message.t !== 'g') return
-      const latest = new Map(gauges.value)
-      for (const [key, ts, value] of message['v'] as [string, number, number][]) {
-        latest.set(key, [ts, value])
-        const line = history.get(key) ?? []
-        line.push([ts, value])
-        while ((line[0]?.[0] ?? ts) < ts - HISTORY_MS) line.shift()
-        history.set(key, line)
-      }
-      gauges.value = latest
-    }),
+    followGauges(id),
   )
   leaves.push(followFeed(id))
   cursors.value = []
   relist()
 }
 const leaves: (() => void)[] = []
+
+/** Numbers come while somebody looks: a tab in the background wants none. */
+function followGauges(id: string): () => void {
+  let leave = (): void => undefined
+  const follow = (): void => {
+    leave()
+    leave = document.visibilityState === 'hidden' ? () => undefined : connection.follow({ t: 'gauges', id: 'gauges', cluster: id }, measured)
+  }
+  follow()
+  document.addEventListener('visibilitychange', follow)
+  return () => {
+    document.removeEventListener('visibilitychange', follow)
+    leave()
+  }
+}
+
+function measured(message: Message): void {
+  if (message.t !== 'g') return
+  const latest = new Map(gauges.value)
+  for (const [key, ts, value] of message['v'] as [string, number, number][]) {
+    latest.set(key, [ts, value])
+    const line = history.get(key) ?? []
+    line.push([ts, value])
+    while ((line[0]?.[0] ?? ts) < ts - HISTORY_MS) line.shift()
+    history.set(key, line)
+  }
+  gauges.value = latest
+}
 
 /** The newest facts of all kinds: no rows are wanted, so it starts where the cluster is now. */
 function followFeed(id: string): () => void {
@@ -210,7 +227,7 @@ interface Change {
 }
 
 const GONE = /\.(dropped|left|released|gone|forgotten|removed)$/
-const MOVED = /\.state$/
+const MOVED = /\.(state|finished|failed)$/
 
 function applied(before: ReadonlyMap<string, ReadonlyMap<string, Row>>, { kind, key, type, data, changed }: Change): ReadonlyMap<string, ReadonlyMap<string, Row>> {
   const all = new Map([...before].map(([name, members]) => [name, new Map(members)]))

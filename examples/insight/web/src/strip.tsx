@@ -6,12 +6,20 @@ import { cluster, clusterId, clusters, link, small, time } from './store.ts'
 const badge = computed((): { readonly state: string; readonly label: string } => {
   const known = cluster.value
   if (link.value === 'lost') return { state: 'offline', label: 'Offline, retrying' }
-  if (link.value === 'connecting') return { state: 'connecting', label: 'Connecting' }
+  if (link.value === 'connecting') return { state: 'connecting', label: known === undefined ? 'Connecting' : 'Resuming' }
   if (link.value === 'refused') return { state: 'offline', label: 'Not logged in' }
   if (known === undefined) return { state: 'connecting', label: 'No cluster' }
   if (known.state === 'live') return { state: 'live', label: 'Live' }
   if (known.state === 'stale') return { state: 'stale', label: known.asOf === null ? 'Stale' : `Stale ${age(time.value - known.asOf)}` }
   return { state: 'connecting', label: known.state }
+})
+
+/** For ears: changes of state alone, not each second of age. */
+const said = computed(() => {
+  if (link.value === 'lost') return 'Connection lost, retrying'
+  if (link.value === 'refused') return 'Not logged in'
+  const state = cluster.value?.state
+  return link.value !== 'open' || state === undefined ? '' : state === 'live' ? 'Live' : `The cluster is ${state}`
 })
 
 export function Strip() {
@@ -30,12 +38,16 @@ export function Strip() {
           ))}
         </select>
       </label>
-      <span class="badge" role="status" data-state={badge.value.state} title={known?.error ?? ''}>
+      <span class="badge" data-state={badge.value.state} title={known?.error ?? ''}>
         {badge.value.label}
+      </span>
+      <span class="hidden" role="status">
+        {said.value}
       </span>
       {typeof known?.error === 'string' && <span class="why">{known.error}</span>}
       <span class="facts">
         {server !== undefined && <span>version {String(server['version'])}</span>}
+        {typeof server?.['startedAt'] === 'number' && <span>up {age(time.value - server['startedAt'])}</span>}
         {known !== undefined && <span title="number of the last event">event {known.seq}</span>}
         <span>
           keys: <kbd>?</kbd>

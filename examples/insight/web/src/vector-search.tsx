@@ -14,8 +14,9 @@ export function VectorSearch({ collection, fields }: { readonly collection: Row;
   const field = useSignal(String(vectors[0]?.['name'] ?? ''))
   if (cluster.value?.canSearch !== true || vectors.length === 0) return null
   if (at(collection, 'load.state') !== 'loaded') return <p class="empty">To search here, create an index and load the collection.</p>
-  const search = (event: Event): void => {
-    event.preventDefault()
+  const pk = String(fields.find((one) => one['pk'] === true)?.['name'] ?? 'id')
+  const search = (event?: Event): void => {
+    event?.preventDefault()
     failure.value = ''
     const text = vector.value.trim()
     let value: unknown = text
@@ -31,6 +32,24 @@ export function VectorSearch({ collection, fields }: { readonly collection: Row;
       ({ rows }) => (found.value = rows),
       (error: Error) => (failure.value = error.message),
     )
+  }
+  const similar = {
+    path: pk,
+    title: 'more',
+    show: (value: unknown, row: Row) => {
+      const key = row['$key'] ?? value
+      return key === undefined ? null : (
+        <button
+          type="button"
+          onClick={() => {
+            vector.value = String(key)
+            search()
+          }}
+        >
+          similar
+        </button>
+      )
+    },
   }
   return (
     <form class="vector" onSubmit={search}>
@@ -55,7 +74,7 @@ export function VectorSearch({ collection, fields }: { readonly collection: Row;
       <button>Search</button>
       {failure.value !== '' && <p class="failure">{failure.value}</p>}
       {found.value?.length === 0 && <p class="empty">Nothing is near.</p>}
-      <Part title="Nearest" rows={found.value ?? []} columns={Object.keys(found.value?.[0] ?? {}).filter((name) => name !== '$key')} />
+      <Part title="Nearest" rows={found.value ?? []} columns={[...Object.keys(found.value?.[0] ?? {}).filter((name) => name !== '$key'), similar]} />
     </form>
   )
 }

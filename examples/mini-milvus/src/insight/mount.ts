@@ -44,6 +44,7 @@ export async function mountInsight(options: MountOptions): Promise<Insight> {
     access: { hosts: [parameters.getString('proxy.host'), ...listOf(parameters.getString('insight.hosts'))], token: token === '' ? undefined : token, login: gate === allowAll ? undefined : createLogin(gate, core.catalog) },
     actions: parameters.getBool('insight.actions'),
     config: () => ({ actions: parameters.getBool('insight.actions'), parameters: Object.fromEntries(parameters.dump()) }),
+    limits: { maxClients: parameters.getInt('insight.maxClients'), maxClientsPerPeer: parameters.getInt('insight.maxClientsPerPeer') },
     assets: builtAssets(),
     onWarning: (message, error) => logger.warn({ err: error }, message),
   })

@@ -20,6 +20,8 @@ export const declarations: readonly ParamDeclaration[] = [
   { key: 'insight.actions', type: 'bool', default: false, doc: 'Let the page flush, load, release and drop collections.' },
   { key: 'insight.token', type: 'string', default: '', secret: true, doc: 'What the page asks for before it shows anything; without it, users of the node where authorization is enabled, else nothing.' },
   { key: 'insight.hosts', type: 'string', default: '', doc: 'More names, by commas, by which browsers may call the page: a proxy’s, or this machine’s.' },
+  { key: 'insight.maxClients', type: 'int', default: 1000, min: 1, max: 100_000, doc: 'Pages and other clients of insight’s websocket at once.' },
+  { key: 'insight.maxClientsPerPeer', type: 'int', default: 20, min: 1, max: 100_000, doc: 'Of those, from one address.' },
   { key: 'insight.slowCall', type: 'durationMs', unit: 'ms', default: 1000, min: 1, max: 600_000, doc: 'A call that took longer is shown as slow.' },
   { key: 'localStorage.path', type: 'string', default: './mini-milvus-data', doc: 'Folder of the data.' },
   { key: 'common.inMemory', type: 'bool', default: false, doc: 'Keep everything in memory, but for stores that are named; nothing survives the process.' },

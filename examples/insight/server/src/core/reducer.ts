@@ -31,6 +31,9 @@ interface Held {
   readonly due: number
 }
 
+/** Of all throttled groups. */
+const LONGEST_INTERVAL_MS = Math.max(...Object.values(CATALOGUE).flatMap(({ groups }) => Object.values(groups ?? {}).map(({ minIntervalMs = 0 }) => minIntervalMs)))
+
 /** Kinds whose keys start with `db/collectionId/`: they go with their collection. */
 const PARTS: readonly Kind[] = ['alias', 'partition', 'index', 'segment', 'channel']
 
@@ -58,7 +61,7 @@ export class Reducer {
     const known = this.#ledger.get(kind, key)
     if (known === undefined) {
       this.#ledger.commit({ ts: at, type: typeOf(CATALOGUE[kind], row, 'created'), kind, key, src, data: row })
-      for (const group of Object.keys(CATALOGUE[kind].groups ?? {})) if (row[group] !== undefined) this.#toldAt.set(`${id}\n${group}`, at)
+      for (const [group, { minIntervalMs }] of Object.entries(CATALOGUE[kind].groups ?? {})) if (row[group] !== undefined) this.#told(`${id}\n${group}`, at, minIntervalMs)
       return
     }
     this.#ledger.touch(kind, key, at)
@@ -88,6 +91,7 @@ export class Reducer {
 
   /** Tells what was held back and is due; gives the time of the next, or undefined. */
   release(now: number): number | undefined {
+    this.#forgetTold(now)
     let next: number | undefined
     for (const [id, { kind, key, row, src, due }] of this.#held) {
       if (due <= now) {
@@ -120,8 +124,22 @@ export class Reducer {
       this.#held.set(id, { kind, key, row, src, due: Math.min(due, this.#held.get(id)?.due ?? due) })
       return
     }
-    this.#toldAt.set(`${id}\n${field}`, at)
+    this.#told(`${id}\n${field}`, at, minIntervalMs)
     this.#ledger.commit({ ts: at, type, kind, key, src, data: { [field]: value }, changed: [field] })
+  }
+
+  /** In the order of time, so that what no longer holds anything back is dropped from the front. */
+  #told(id: string, at: number, minIntervalMs = 0): void {
+    if (minIntervalMs === 0) return
+    this.#toldAt.delete(id)
+    this.#toldAt.set(id, at)
+  }
+
+  #forgetTold(now: number): void {
+    for (const [oldest, since] of this.#toldAt) {
+      if (since > now - LONGEST_INTERVAL_MS) return
+      this.#toldAt.delete(oldest)
+    }
   }
 
   #move({ kind, key, row: before }: Entity, field: 'state' | 'name', type: string, to: Json, row: Row, at: number, src: Origin): void {

@@ -7,6 +7,13 @@ export interface RingOptions {
   readonly maxBytes?: number | undefined
 }
 
+/** Events as they are sent: made once, for all who get them, and kept as long as the event. */
+const texts = new WeakMap<InsightEvent, string>()
+
+export function textOf(event: InsightEvent): string {
+  return texts.get(event) ?? JSON.stringify(event)
+}
+
 export class EventRing {
   readonly #maxEvents: number
   readonly #maxBytes: number
@@ -34,7 +41,9 @@ export class EventRing {
 
   push(event: InsightEvent): void {
     if (event.seq !== this.#head + 1) throw new RangeError(`expected event ${this.#head + 1}, got ${event.seq}`)
-    const size = JSON.stringify(event).length
+    const text = JSON.stringify(event)
+    texts.set(event, text)
+    const size = text.length
     this.#events.push(event)
     this.#sizes.push(size)
     this.#bytes += size

@@ -8,6 +8,9 @@ import { CLOSE } from './protocol.ts'
 import { Session, type Connection } from './session.ts'
 import type { EventTexts } from './subscription.ts'
 
+/** 100 ms for a thousand clients: a tenth of a core at most goes into writes. */
+const CLIENTS_PER_MS = 10
+
 export interface HubOptions {
   readonly clusters: Clusters
   readonly clock: Clock
@@ -93,7 +96,8 @@ export class Hub {
 
   #wake(): void {
     this.#hear()
-    this.#cancelFlush ??= this.#options.clock.setTimer(() => this.#flush(), this.#limits.batchMs)
+    // A write to each of many clients takes the node's time: the more there are, the more goes into one.
+    this.#cancelFlush ??= this.#options.clock.setTimer(() => this.#flush(), Math.max(this.#limits.batchMs, this.#sessions.size / CLIENTS_PER_MS))
   }
 
   #flush(): void {

@@ -4,6 +4,7 @@
  */
 import type { Layer } from '../core/layer.ts'
 import type { Entity, InsightEvent, Kind } from '../core/model.ts'
+import { textOf } from '../core/ring.ts'
 import type { Interest } from './topics.ts'
 
 const ROWS_PER_MESSAGE = 500
@@ -109,6 +110,6 @@ function* rowsOf(kept: readonly (readonly [Kind, readonly Entity[]])[], interest
 function eventsText(events: readonly InsightEvent[], interest: Interest): string {
   return events
     .filter((event) => interest.wants(event))
-    .map((event) => JSON.stringify(event))
+    .map(textOf)
     .join(',')
 }

@@ -16,12 +16,12 @@ export class Interest {
     this.#topics = new Set(topics.map((topic) => topic.replace(/\.\*$/, '')))
     this.#filter = filter ?? {}
     this.#principal = principal
-    this.kinds = KINDS.filter((kind) => typesOf(kind).some((type) => this.#isTopic(type)))
+    this.kinds = KINDS.filter((kind) => typesOf(kind).some((type) => this.#isTopic(kind, type)))
     this.signature = JSON.stringify([[...this.#topics].sort(), this.#filter.db, this.#filter.collId, principal.name])
   }
 
   wants(event: InsightEvent): boolean {
-    if (!this.#isTopic(event.type)) return false
+    if (!this.#isTopic(event.kind, event.type)) return false
     if (event.kind === 'source' || event.kind === 'cache') return true
     return this.#isInside(event.kind, event.key) && this.#principal.sees(event.kind, event.key, undefined)
   }
@@ -30,8 +30,9 @@ export class Interest {
     return this.#isInside(kind, key) && this.#principal.sees(kind, key, row)
   }
 
-  #isTopic(type: string): boolean {
-    return this.#topics.has('*') || this.#topics.has(type) || this.#topics.has(type.split('.', 1)[0] ?? '')
+  /** Who names a kind gets all that happens to its rows, by whatever name: else they would not stay right. */
+  #isTopic(kind: string, type: string): boolean {
+    return this.#topics.has('*') || this.#topics.has(kind) || this.#topics.has(type) || this.#topics.has(type.split('.', 1)[0] ?? '')
   }
 
   /** Keys of what is in a database are `db` or begin with `db/`; the collection's id is their second part. */

@@ -61,6 +61,6 @@ export function eventSchema(): Json {
       data: { type: 'object', description: 'The whole row when it appears, a merge patch (RFC 7396) when it changes, from and to when a state or name moves, its name when it goes. 64 bit numbers are decimal strings.' },
       changed: { type: 'array', items: { type: 'string' }, minItems: 1 },
     },
-    allOf: kinds.flatMap((kind) => typesFor(kind).map((type) => ({ if: { properties: { kind: { const: kind }, type: { const: type } } }, then: { properties: { data: dataOf(kind, type) } } }))),
+    allOf: kinds.flatMap((kind) => typesFor(kind).map((type) => ({ anyOf: [{ not: { properties: { kind: { const: kind }, type: { const: type } } } }, { properties: { data: dataOf(kind, type) } }] }))),
   }
 }

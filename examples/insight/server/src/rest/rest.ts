@@ -97,7 +97,7 @@ export class Rest {
           return { status: 200, body: { ticket: access.ticket(principal) } }
         },
       },
-      { method: 'GET', path: '/config', summary: 'Parameters in force, secrets masked.', run: ({ principal }) => ({ status: 200, body: principal?.mayAct === true ? (config() as object) : { actions: this.#options.actions } }) },
+      { method: 'GET', path: '/config', summary: 'Parameters in force, secrets masked.', run: ({ principal }) => ({ status: 200, body: principal?.mayAct === true ? config() : { actions: this.#options.actions } }) },
       { method: 'GET', path: '/openapi.json', summary: 'This document.', isOpen: true, run: () => ({ status: 200, body: openApiOf(this.routes, base, version) as object }) },
       { method: 'GET', path: '/events.schema.json', summary: 'The JSON Schema of events.', isOpen: true, run: () => ({ status: 200, body: eventSchema() as object }) },
     ]

@@ -6,6 +6,7 @@ import type { Layer } from '../core/layer.ts'
 import { KINDS, type Clock, type InsightEvent, type Json, type Kind } from '../core/model.ts'
 import type { ActionName, VectorQuery } from '../source/source.ts'
 import type { GaugeSample } from '../core/gauges.ts'
+import { textOf } from '../core/ring.ts'
 import { Interest } from '../hub/topics.ts'
 import { clusterParameter, integer, text } from './parameters.ts'
 import { eventId, RestError, type Reply, type RestRequest, type Route } from './route.ts'
@@ -145,7 +146,7 @@ function events({ layer }: { readonly layer: Layer }, request: RestRequest, cloc
 /** What was missed, or `reset` where that is lost; then each event as it comes. */
 function stream(layer: Layer, interest: Interest, epoch: string, since: number, clock: Clock, write: (event: { id: string; event?: string; data: string }) => void): () => void {
   const tell = (event: InsightEvent): void => {
-    if (interest.wants(event)) write({ id: eventId(layer.epoch, event), event: event.type, data: JSON.stringify(event) })
+    if (interest.wants(event)) write({ id: eventId(layer.epoch, event), event: event.type, data: textOf(event) })
   }
   const missed = layer.since(epoch, since)
   if (typeof missed === 'string') write({ id: `${layer.epoch}-${layer.seq}`, event: 'reset', data: JSON.stringify({ epoch: layer.epoch, seq: layer.seq, reason: missed }) })

@@ -1,0 +1,44 @@
+/** A thousand clients that are told of twenty changes a second, by the node that is measured. */
+import { fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { check } from '../node/collection.mjs'
+
+const CLIENTS = 1000
+/** One rename is two events: the name, and when it changed. */
+const RENAMES_PER_SECOND = 10
+
+/** For the node of this bench: all its clients come from here. */
+export const manyClients = { MINI_MILVUS_INSIGHT_MAXCLIENTS: '2000', MINI_MILVUS_INSIGHT_MAXCLIENTSPERPEER: '2000' }
+
+async function joinCrowd(address) {
+  const crowd = fork(fileURLToPath(new URL('./crowd.mjs', import.meta.url)), [address, String(CLIENTS), 'local'])
+  await new Promise((resolve, reject) => {
+    crowd.once('message', resolve)
+    crowd.once('exit', (code) => reject(new Error(`the crowd ended with ${code}`)))
+  })
+  return crowd
+}
+
+/** Runs the work while they look. */
+export async function withCrowd({ program, client, createCollection }, work) {
+  const crowd = await joinCrowd(program.metricsAddress)
+  await createCollection(client, 'renamed_0')
+  let renamed = 0
+  let isDone = false
+  const renaming = (async () => {
+    while (!isDone) {
+      check(await client.renameCollection({ collection_name: `renamed_${renamed}`, new_collection_name: `renamed_${renamed + 1}` }))
+      renamed += 1
+      await new Promise((resolve) => setTimeout(resolve, 1000 / RENAMES_PER_SECOND))
+    }
+  })()
+  try {
+    return await work()
+  } finally {
+    isDone = true
+    await renaming
+    await client.dropCollection({ collection_name: `renamed_${renamed}` })
+    crowd.disconnect()
+    await new Promise((resolve) => crowd.once('exit', resolve))
+  }
+}
