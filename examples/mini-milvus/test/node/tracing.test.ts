@@ -17,7 +17,7 @@ beforeAll(async () => {
   api.propagation.setGlobalPropagator(new W3CTraceContextPropagator())
   api.trace.setGlobalTracerProvider(new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] }))
   node = await startMiniMilvus({ inMemory: true, port: 0 })
-  client = new MilvusClient({ address: node.address })
+  client = new MilvusClient({ address: node.address, logLevel: 'error' })
   stop = traceWithOtel(api)
 })
 
