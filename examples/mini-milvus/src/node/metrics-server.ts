@@ -36,6 +36,11 @@ export async function openMetricsServer(options: MetricsServerOptions): Promise<
   return { address: `${server.host}:${server.port}`, close: () => server.close() }
 }
 
+/** Whether work may come: no role is down, and no flush waits for space. */
+export function isReady({ dataNode, queryNode }: Pick<NodeCore['roles'], 'dataNode' | 'queryNode'>): boolean {
+  return dataNode.status() === 'healthy' && queryNode.status() === 'healthy' && !dataNode.current.isStalled
+}
+
 /** 503 where work should go elsewhere: a role is down, or flushes wait for space. */
 function ready(options: Pick<NodeCore, 'roles'>, accept: string): { status: number; type: string; body: string } {
   const { dataNode } = options.roles

@@ -22,7 +22,7 @@ import { registerClientGauges } from './metrics/client-gauges.ts'
 import { registerGauges } from './metrics/gauges.ts'
 import { Meter } from './metrics/meter.ts'
 import { meteredStores } from './metrics/metered-stores.ts'
-import { openMetricsServer, type MetricsServer } from './metrics-server.ts'
+import { isReady, openMetricsServer, type MetricsServer } from './metrics-server.ts'
 import { createParameters } from './parameters.ts'
 import { limitsOf, tlsOf } from './security-parameters.ts'
 import { openSecurity, type Security } from './security.ts'
@@ -108,7 +108,7 @@ export async function startNode(parameters: GlobalParamsTable, logger: NodeLogge
     const watched = view?.handlers(served) ?? served
     const handlers = isMetered ? meter.handlers(watched) : watched
     const host = parameters.getString('proxy.host')
-    const server = await keep(openServer({ port: parameters.getInt('proxy.port'), host, handlers, authorize: gate, http: createRestHandler({ handlers, authorize: gate, sessions: clients.sessions, clients, logger, limits: limitsOf(parameters), clock }), clients, clock, logger, limits: limitsOf(parameters), tls: tlsOf(parameters) }))
+    const server = await keep(openServer({ port: parameters.getInt('proxy.port'), host, handlers, authorize: gate, http: createRestHandler({ handlers, authorize: gate, sessions: clients.sessions, clients, logger, limits: limitsOf(parameters), clock }), clients, clock, logger, limits: limitsOf(parameters), tls: tlsOf(parameters), isServing: () => isReady(core.roles) }))
     const metrics = isMetered ? await keep(openMetrics({ core, security, handlers, parameters, logger, clock, registry, meter, clients, view, dataDir, address: `${server.host}:${server.port}` }, host)) : undefined
     return running({ server, metrics, dataDir, parameters, watchdog: core.watchdog, catalog: core.catalog, closeParts })
   } catch (error) {

@@ -16,12 +16,15 @@ import {
   StatuslessError,
 } from './dispatch.ts'
 import { type Arrivals, createArrivals, identifierOf } from './grpc-arrivals.ts'
+import { addHealth } from './health.ts'
 import type { ServerLimits } from './limits.ts'
 import { Code, errorStatus, MilvusError } from './status.ts'
 
 export interface GrpcOptions extends DispatchOptions {
   readonly limits: ServerLimits
   readonly clock: NodeClock
+  /** What health checks are told. @default true */
+  readonly isServing?: (() => boolean) | undefined
 }
 
 interface EntryOptions extends GrpcOptions {
@@ -60,11 +63,18 @@ export function createGrpcEntry(options: GrpcOptions): GrpcEntry {
       Object.fromEntries(own.map((method) => implementation({ ...options, arrivals }, gate, method))),
     )
   }
+  const health = addHealth(server, { isServing: options.isServing ?? (() => true), clock: options.clock })
   const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure())
   return {
     inject: (socket) => injector.injectConnection(socket),
-    drain: () => new Promise((resolve) => server.tryShutdown(() => resolve())),
-    destroy: () => server.forceShutdown(),
+    drain: () => {
+      health.stop()
+      return new Promise((resolve) => server.tryShutdown(() => resolve()))
+    },
+    destroy: () => {
+      health.stop()
+      server.forceShutdown()
+    },
   }
 }
 

@@ -21,6 +21,8 @@ export interface ServerOptions {
   readonly clients?: ClientCalls | undefined
   readonly limits?: Partial<ServerLimits> | undefined
   readonly clock: NodeClock
+  /** What gRPC's health checks are told. @default true */
+  readonly isServing?: (() => boolean) | undefined
   readonly tls?: TlsSettings | undefined
 }
 
@@ -31,7 +33,7 @@ export const DEFAULT_HOST = '127.0.0.1'
 export async function openServer(options: ServerOptions): Promise<Listener> {
   const limits = { ...defaultLimits, ...options.limits }
   const { handlers, authorize = allowAll, logger, clock, http, clients } = options
-  const grpc = createGrpcEntry({ handlers, authorize, logger, limits, clock, clients })
+  const grpc = createGrpcEntry({ handlers, authorize, logger, limits, clock, clients, isServing: options.isServing })
   const { port = DEFAULT_PORT, host = DEFAULT_HOST } = options
   const onTlsError = (error: unknown): void =>
     logger?.error({ error: error instanceof Error ? error.message : 'unreadable' }, 'changed certificates could not be read: the old ones stay in use')
