@@ -66,8 +66,12 @@ async function* batches(file: BulkFile, metadata: FileMetaData, columns: readonl
   for (const group of metadata.row_groups) {
     const rows = Number(group.num_rows)
     if (groupStart + rows > firstRow) {
-      for await (const { fields, first, count } of slices(file, group, columns, Math.max(0, firstRow - groupStart), step, groupStart)) {
-        yield { batch: toBatch(file, fields, groupStart + first, count, options), firstRow: groupStart + first, read: (groupStart + first + count) / total }
+      try {
+        for await (const { fields, first, count } of slices(file, group, columns, Math.max(0, firstRow - groupStart), step, groupStart)) {
+          yield { batch: toBatch(file, fields, groupStart + first, count, options), firstRow: groupStart + first, read: (groupStart + first + count) / total }
+        }
+      } catch (error) {
+        throw readable(error, file, groupStart)
       }
     }
     groupStart += rows
@@ -124,6 +128,7 @@ function toBatch(file: BulkFile, fields: readonly RawField[], firstRow: number, 
 /** What the decoder throws for damage has no class of its own. */
 function readable(error: unknown, file: BulkFile, row: number, field?: FieldSchema): unknown {
   if (isImportError(error) || (error instanceof Error && error.name === 'CodecError')) return ofFile(error, file.path, row)
-  if (!(error instanceof Error) || 'code' in error) return error
+  const isOfStore = error instanceof Error && 'code' in error && !(error instanceof TypeError || error instanceof RangeError)
+  if (!(error instanceof Error) || isOfStore) return error
   return new ImportError(`${file.path}: ${field === undefined ? '' : `field ${field.name}, from row ${row} on: `}cannot be read as Parquet: ${error.message}`, { cause: error })
 }

@@ -39,10 +39,10 @@ function scalarColumn(field: FieldSchema, payload: RawPayload): Column {
       if (payload.member === 'bool') return { ...base, kind: 'bool', length: payload.length, values: payload.values }
       break
     case DataType.Int8:
-      if (payload.member === 'int') return { ...base, kind: 'number', length: payload.length, values: Int8Array.from(inRange(payload.values, -128, 127)) }
+      if (payload.member === 'int') return { ...base, kind: 'number', length: payload.length, values: Int8Array.from(inRange(field, payload.values, -128, 127)) }
       break
     case DataType.Int16:
-      if (payload.member === 'int') return { ...base, kind: 'number', length: payload.length, values: Int16Array.from(inRange(payload.values, -32_768, 32_767)) }
+      if (payload.member === 'int') return { ...base, kind: 'number', length: payload.length, values: Int16Array.from(inRange(field, payload.values, -32_768, 32_767)) }
       break
     case DataType.Int32:
       if (payload.member === 'int') return { ...base, kind: 'number', length: payload.length, values: payload.values }
@@ -74,9 +74,9 @@ function scalarColumn(field: FieldSchema, payload: RawPayload): Column {
   throw mismatch(field, payload)
 }
 
-function inRange(values: Int32Array, low: number, high: number): Int32Array {
+function inRange(field: FieldSchema, values: Int32Array, low: number, high: number): Int32Array {
   const wrong = values.findIndex((value) => value < low || value > high)
-  if (wrong >= 0) throw new CodecError(`the ${wrong}th element (${values[wrong]}) out of range: [${low}, ${high}]`)
+  if (wrong >= 0) throw new CodecError(`the ${wrong}th element (${values[wrong]}) out of range: [${low}, ${high}] of field ${field.name}`)
   return values
 }
 
