@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { bruteForce, latentQueries, recallAt } from '../data.mjs'
 import { inFlight, load, loadName, median, percentile, timeOf } from '../measure.mjs'
 import { check, connect, createCollection, DIM, index, indexAndLoad, insertAll, rowsOf, SDK_BATCH, vectors100k } from '../node/collection.mjs'
+import { closeImport, importRate, openImport } from '../node/import-run.mjs'
 import { startHollow, startRecorder } from '../node/hollow.mjs'
 import { newFolder, removeFolder, startProgram } from '../node/program.mjs'
 import { manyClients, withCrowd } from '../insight/tax.mjs'
@@ -19,6 +20,7 @@ const SEARCHES = 1500
 const INSERTED = 10_000
 const RAW_ROWS = 50_000
 const BUILD_ROWS = 25_000
+const IMPORT_ROWS = Number(process.env.BENCH_IMPORT_ROWS ?? 1_000_000)
 const repository = fileURLToPath(new URL('../../..', import.meta.url))
 
 export async function prepare() {
@@ -189,6 +191,11 @@ export const rows = [
   {
     id: 'node.insert.raw', work: `${RAW_ROWS.toLocaleString('en')} x 128 in encoded requests of 5,000 rows, durable`, unit: 'rows/s', goal: { op: '>=', value: 60_000, moonshot: 150_000 },
     measure: (_context, shared) => withCollection(shared, (name) => sendInserts(shared.program.address, encodeInserts(name, shared.vectors.subarray(0, RAW_ROWS * DIM), 5000), 5000)),
+  },
+  {
+    id: 'node.import', work: `${IMPORT_ROWS.toLocaleString('en')} x 128 from a Parquet file, until a search sees them all`, unit: 'rows/s', goal: { op: '>=', value: 60_000 },
+    open: () => openImport(IMPORT_ROWS, vectors100k()), measure: (context) => importRate(context), close: (context) => closeImport(context),
+    warmups: 0,
   },
   {
     id: 'node.build', work: `${BUILD_ROWS.toLocaleString('en')} x 128, sealed to indexed and loaded`, unit: 's', goal: { op: '<=', value: 1.3, moonshot: 1.05 }, reference: 'usearch alone, two threads, bf16',
