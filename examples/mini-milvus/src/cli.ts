@@ -6,17 +6,19 @@ import { checkFolder, checkText } from './cli/check.ts'
 import { completionScript, type Shell } from './cli/completion.ts'
 import { doctorText, examine } from './cli/doctor.edge.ts'
 import { exportRows } from './cli/export.ts'
-import { openOutput, postJson } from './cli/output.edge.ts'
+import { importFiles } from './cli/import.ts'
+import { connectRpc } from './cli/rpc.edge.ts'
+import { openOutput, pauseFor, postJson } from './cli/output.edge.ts'
 import { ExitCode, failureOf } from './cli/exit.ts'
 import { createLogger } from './cli/logging.ts'
-import { createProgram, type ExportFlags, type JsonFlag, type StartFlags } from './cli/program.ts'
+import { createProgram, type ExportFlags, type ImportFlags, type JsonFlag, type StartFlags } from './cli/program.ts'
 import { readyFacts, readyText } from './cli/ready.ts'
 import { explainText, listText, readSettings, SettingsError } from './cli/settings.ts'
 import { isLoopback } from './node/open-address.ts'
 import { startNode } from './node/start.ts'
 import { version } from './version.ts'
 
-const program = createProgram(`mini-milvus ${version}, Node ${process.version}, ${process.platform} ${process.arch}`, { start, config, doctor, check, export: exportCollection, completion })
+const program = createProgram(`mini-milvus ${version}, Node ${process.version}, ${process.platform} ${process.arch}`, { start, config, doctor, check, export: exportCollection, import: importCollection, completion })
 
 program.parseAsync().catch((error: unknown) => {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? ExitCode.ok : ExitCode.usage
@@ -58,13 +60,22 @@ async function check(folder: string, flags: StartFlags & JsonFlag): Promise<void
 async function exportCollection(collection: string, flags: StartFlags & ExportFlags): Promise<void> {
   const parameters = await readSettings(flags, process.env)
   const address = flags.address ?? `${parameters.getString('proxy.host')}:${parameters.getInt('proxy.port')}`
+  const rpc = connectRpc(address, flags.database ?? 'default')
   const output = await openOutput(flags.output)
   const onProgress = progress('rows', flags)
   try {
-    await exportRows({ address, dbName: flags.database ?? 'default', collection, pageRows: 1000, post: postJson, write: (lines) => output.write(lines), onProgress: (rows) => onProgress(rows) })
+    await exportRows({ collection, format: flags.format ?? 'ndjson', pageRows: 2048, call: (name, request) => rpc.call(name, request), write: (bytes) => output.write(bytes), onProgress })
   } finally {
+    rpc.close()
     await output.close()
   }
+}
+
+async function importCollection(collection: string, files: readonly string[], flags: StartFlags & ImportFlags): Promise<void> {
+  const parameters = await readSettings(flags, process.env)
+  const address = flags.address ?? `${parameters.getString('proxy.host')}:${parameters.getInt('proxy.port')}`
+  const { rows } = await importFiles({ address, dbName: flags.database ?? 'default', collection, partition: flags.partition, files, options: flags, post: postJson, pause: () => pauseFor(200), onProgress: progress('% of the import', flags) })
+  if (flags.quiet !== true) process.stdout.write(`${rows} rows\n`)
 }
 
 function completion(shell: Shell, described: Command): void {

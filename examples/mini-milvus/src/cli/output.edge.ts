@@ -3,19 +3,19 @@ import { open } from 'node:fs/promises'
 import { request } from 'node:http'
 
 export interface Output {
-  write(text: string): Promise<void>
+  write(bytes: Uint8Array): Promise<void>
   close(): Promise<void>
 }
 
 /** A file that must be new, or standard output. */
 export async function openOutput(path: string | undefined): Promise<Output> {
   if (path === undefined) {
-    return { write: (text) => new Promise((done, fail) => void process.stdout.write(text, (error) => (error ? fail(error) : done()))), close: async () => undefined }
+    return { write: (bytes) => new Promise((done, fail) => void process.stdout.write(bytes, (error) => (error ? fail(error) : done()))), close: async () => undefined }
   }
   const file = await open(path, 'wx')
   return {
-    write: async (text) => {
-      await file.appendFile(text)
+    write: async (bytes) => {
+      await file.appendFile(bytes)
     },
     async close() {
       await file.datasync()
@@ -35,4 +35,9 @@ export function postJson(url: string, body: string): Promise<Uint8Array> {
     asked.once('error', reject)
     asked.end(body)
   })
+}
+
+/** Keeps the process alive meanwhile. */
+export function pauseFor(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
 }

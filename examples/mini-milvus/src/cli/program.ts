@@ -22,6 +22,7 @@ export interface Actions {
   readonly doctor: (flags: StartFlags & JsonFlag) => Promise<void>
   readonly check: (folder: string, flags: StartFlags & JsonFlag) => Promise<void>
   readonly export: (collection: string, flags: StartFlags & ExportFlags) => Promise<void>
+  readonly import: (collection: string, files: readonly string[], flags: StartFlags & ImportFlags) => Promise<void>
   readonly completion: (shell: Shell, program: Command) => void
 }
 
@@ -29,7 +30,17 @@ export interface JsonFlag {
   readonly json?: boolean | undefined
 }
 
+export interface ImportFlags {
+  readonly database?: string | undefined
+  readonly address?: string | undefined
+  readonly partition?: string | undefined
+  readonly sep?: string | undefined
+  readonly nullkey?: string | undefined
+  readonly timeout?: string | undefined
+}
+
 export interface ExportFlags {
+  readonly format?: 'ndjson' | 'parquet' | undefined
   readonly output?: string | undefined
   readonly database?: string | undefined
   readonly address?: string | undefined
@@ -79,12 +90,25 @@ export function createProgram(version: string, actions: Actions): Command {
     .action((folder: string, own: JsonFlag) => actions.check(folder, { ...program.opts<StartFlags>(), ...own }))
   program
     .command('export')
-    .description('write all rows of a loaded collection of a running node as JSON lines')
+    .description('write all rows of a collection of a running node, as of one moment')
     .argument('<collection>', 'its name')
+    .addOption(new Option('--format <format>', 'of the file').choices(['ndjson', 'parquet']).default('ndjson'))
     .option('-o, --output <file>', 'a new file; standard output unless given')
     .option('--database <name>', 'of the collection', 'default')
     .option('--address <host:port>', 'of the node; as --host and --port say unless given')
     .action((collection: string, own: ExportFlags) => actions.export(collection, { ...program.opts<StartFlags>(), ...own }))
+  program
+    .command('import')
+    .description('import files below the import folder of a running node, and wait until they are there')
+    .argument('<collection>', 'its name')
+    .argument('<files...>', 'JSON, CSV, NumPy or Parquet, relative to the import folder')
+    .option('--database <name>', 'of the collection', 'default')
+    .option('--partition <name>', 'of the rows; the default one unless given')
+    .option('--sep <text>', 'between fields of CSV')
+    .option('--nullkey <text>', 'what stands for null in CSV')
+    .option('--timeout <duration>', 'after which nothing is imported, such as 300s')
+    .option('--address <host:port>', 'of the node; as --host and --port say unless given')
+    .action((collection: string, files: readonly string[], own: ImportFlags) => actions.import(collection, files, { ...program.opts<StartFlags>(), ...own }))
   program
     .command('completion')
     .description('print a script that completes this command line')

@@ -15,6 +15,10 @@ export class GarbageCollector {
   readonly #options: GarbageCollectorOptions
   readonly #unsubscribe: () => void
   readonly #work = new Set<Promise<void>>()
+  /** Folders that somebody reads, by how many. */
+  readonly #held = new Map<string, number>()
+  /** Of those, what is to go when they are free. */
+  readonly #late = new Map<string, (folder: string) => Promise<void>>()
 
   constructor(options: GarbageCollectorOptions) {
     this.#options = options
@@ -38,12 +42,26 @@ export class GarbageCollector {
     }
   }
 
+  /** Files below the folder stay until the result is called. */
+  hold(folder: string): () => void {
+    this.#held.set(folder, (this.#held.get(folder) ?? 0) + 1)
+    return () => {
+      const others = (this.#held.get(folder) ?? 1) - 1
+      if (others > 0) return void this.#held.set(folder, others)
+      this.#held.delete(folder)
+      const remove = this.#late.get(folder)
+      this.#late.delete(folder)
+      if (remove !== undefined) this.#remove(folder, remove)
+    }
+  }
+
   async close(): Promise<void> {
     this.#unsubscribe()
     await Promise.all(this.#work)
   }
 
   #remove(what: string, remove: (what: string) => Promise<void>): void {
+    if (this.#held.has(what)) return void this.#late.set(what, remove)
     const work = remove(what).catch((error: unknown) => {
       this.#options.onWarning(`removing ${what} failed; the next start tries again`, error)
     })

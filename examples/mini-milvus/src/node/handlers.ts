@@ -9,6 +9,7 @@ import { createCompactionHandlers } from '../proxy/compaction.ts'
 import { createDdlHandlers, type DdlProgress, type IndexProgress } from '../proxy/ddl.ts'
 import { createDmlHandlers } from '../proxy/dml.ts'
 import { createDqlHandlers } from '../proxy/dql.ts'
+import { withExports } from '../proxy/export.ts'
 import { createImportHandlers } from '../proxy/import.ts'
 import { createFlushHandlers } from '../proxy/flush.ts'
 import { createNodeInfoHandlers } from '../proxy/node-info.ts'
@@ -54,7 +55,7 @@ export function createHandlers(options: HandlersOptions): HandlerTable {
       onHeartbeat: (identifier, call) => options.clients?.heartbeat(identifier, call),
     })),
     ...createDmlHandlers({ meta: catalog, writer, queryNode, staging: options.staging, visibility, ids: time.ids, now, pause: () => clock.yieldToLoop() }),
-    ...createDqlHandlers({ meta: catalog, queryNode, now, gracefulTimeMs: parameters.getDurationMs('common.gracefulTime'), lastWrite: (id) => writer.lastWrite(id), lastCommit: (id) => options.staging.lastCommit(id) }),
+    ...withExports(createDqlHandlers({ meta: catalog, queryNode, now, gracefulTimeMs: parameters.getDurationMs('common.gracefulTime'), lastWrite: (id) => writer.lastWrite(id), lastCommit: (id) => options.staging.lastCommit(id) }), { meta: catalog, exporter: () => roles.exporter.current }),
     ...createFlushHandlers({ meta: catalog, now, flushShard: (key, ts) => roles.flushShard(key, ts), wallClock: () => clock.now(), staging: options.staging }),
     ...createSegmentHandlers({ meta: catalog, queryNode }),
     ...createCompactionHandlers({ meta: catalog, compactor: () => roles.compactor.current, allocateId: () => time.ids.allocOne(), segmentBytes: () => parameters.getBytes('dataNode.sealBytes') }),

@@ -7,6 +7,7 @@ import type { Catalog } from '../coordinator/catalog.ts'
 import { Compactor } from '../coordinator/compactor.ts'
 import { createFolderSource, createStorageSource } from '../bulk/import-source.edge.ts'
 import { runInThread } from '../bulk/run-in-thread.edge.ts'
+import { Exporter } from '../coordinator/exporter.ts'
 import { GarbageCollector } from '../coordinator/garbage.ts'
 import { Importer } from '../coordinator/importer.ts'
 import { IndexBuilder } from '../coordinator/index-builder.ts'
@@ -45,6 +46,7 @@ export interface Roles {
   readonly queryNode: QueryRole
   readonly compactor: Role<Compactor>
   readonly importer: Role<Importer>
+  readonly exporter: Role<Exporter>
   flushShard(key: ShardKey, ts: bigint): Promise<void>
   close(): Promise<void>
 }
@@ -68,13 +70,14 @@ export async function startRoles(options: RolesOptions): Promise<Roles> {
   const indexNode = role('index-node', async () => openIndexNode(options))
   const compactor: Role<Compactor> = role('compactor', async () => openCompactor(options))
   const importer: Role<Importer> = role('importer', async () => openImporter(options, () => queryNode))
+  const exporter: Role<Exporter> = role('exporter', async () => openExporter(options, garbage, (key, ts) => dataNode.current.flushShard(key, ts)))
   const started: Pick<QueryRole, 'start' | 'close'>[] = []
   const close = async (): Promise<void> => {
     for (const item of started.reverse()) await item.close()
     await garbage.close()
   }
   try {
-    for (const item of [dataNode, queryNode, indexNode, compactor, importer]) {
+    for (const item of [dataNode, queryNode, indexNode, compactor, importer, exporter]) {
       await item.start()
       started.push(item)
     }
@@ -82,7 +85,7 @@ export async function startRoles(options: RolesOptions): Promise<Roles> {
     await close()
     throw error
   }
-  return { dataNode, queryNode, compactor, importer, flushShard: (key, ts) => dataNode.current.flushShard(key, ts), close }
+  return { dataNode, queryNode, compactor, importer, exporter, flushShard: (key, ts) => dataNode.current.flushShard(key, ts), close }
 }
 
 function openDataNode({ catalog, mq, storage, ticks, time, pchannels, parameters, clock, transactions, onWarning }: RolesOptions, queryNode: () => QueryRole, onFailure: (error: Error) => void): Promise<DataNode> {
@@ -193,6 +196,20 @@ function openImporter({ catalog, storage, time, parameters, clock, onWarning }: 
     retentionMs: parameters.getDurationMs('import.retention'),
     served: (collectionId) => (queryNode().status() === 'healthy' ? new Set(queryNode().current.segments(collectionId).map(({ segmentId }) => segmentId)) : undefined),
     onWarning,
+  })
+}
+
+function openExporter({ catalog, storage, time, clock }: RolesOptions, garbage: GarbageCollector, flushShard: Roles['flushShard']): Exporter {
+  return new Exporter({
+    meta: catalog,
+    loader: createSegmentLoader(storage),
+    clock,
+    allocateId: () => time.ids.allocOne(),
+    allocateTs: () => time.timestamps.allocOne(),
+    async flush({ id, shards }, ts) {
+      await Promise.all(shards.map(({ vchannel }) => flushShard({ collectionId: id, vchannel }, ts)))
+    },
+    hold: (folder) => garbage.hold(folder),
   })
 }
 
