@@ -1,19 +1,21 @@
 import { expect, test } from 'vitest'
 import { compileFilter, FilterError, parseFilter } from '../../src/filter/index.ts'
 import { holds, text } from './naive.ts'
-import { Dice, randomNode, randomRow } from './random.ts'
+import { Dice, randomNode } from './random.ts'
+import { randomTable } from './random-schema.ts'
 import { schema, sourceOf } from './table.ts'
 
-const seeds = (count: number) => {
-  const { FILTER_SEED: fixed, FILTER_ROUNDS: rounds } = process.env
-  return fixed === undefined ? Array.from({ length: count * Number(rounds ?? 1) }, (_, i) => i + 1) : [Number(fixed)]
+const { FILTER_SEED: fixed, TIMETICK_RING: ring } = process.env
+/** In the ci ring 20,000 filters, and as many texts. */
+const seeds = (usual: number, ci: number): number[] => {
+  const count = ring === 'soak' ? ci * 10 : ring === 'ci' ? ci : usual
+  return fixed === undefined ? Array.from({ length: count }, (_, i) => i + 1) : [Number(fixed)]
 }
 
-test('agrees with a plain row-by-row evaluation', () => {
-  for (const seed of seeds(150)) {
+test('agrees with a plain row-by-row evaluation', { timeout: 600_000 }, () => {
+  for (const seed of seeds(150, 800)) {
     const d = new Dice(seed)
-    const rows = Array.from({ length: 30 }, (_, id) => randomRow(d, id))
-    const source = sourceOf(rows)
+    const { schema: of, rows, source } = randomTable(d, 30)
     for (let round = 0; round < 25; round++) {
       const node = randomNode(d, 0)
       const filter = text(node)
@@ -21,7 +23,7 @@ test('agrees with a plain row-by-row evaluation', () => {
       const begin = d.below(5)
       const mask = new Uint8Array(rows.length - begin)
       try {
-        compileFilter(filter, schema).evaluate(source, begin, rows.length, mask)
+        compileFilter(filter, of).evaluate(source, begin, rows.length, mask)
       } catch (error) {
         throw new Error(`FILTER_SEED=${seed}: ${filter}`, { cause: error })
       }
@@ -40,11 +42,11 @@ const TOKENS = [
   'json_contains', 'array_length', 'text_match', 'random_sample', 'element_filter', '$', '$[', '.', ';', '\n', '\t', '\0', '😀', '\ud800', 'minimum_should_match=1',
 ]
 
-test('any text gives an answer or a FilterError, at once', () => {
-  for (const seed of seeds(300)) {
+test('any text gives an answer or a FilterError, at once', { timeout: 600_000 }, () => {
+  for (const seed of seeds(300, 1000)) {
     const d = new Dice(seed)
     for (let round = 0; round < 20; round++) {
-      const filter = d.pick([randomTokens, randomCharacters, brokenFilter])(d)
+      const filter = d.pick([randomTokens, randomCharacters, randomBytes, brokenFilter])(d)
       const started = process.cpuUsage()
       try {
         compileFilter(filter, schema, new Map([['t', 1n]])).evaluate(sourceOf([{ i32: 1 }, {}]), 0, 2, new Uint8Array(2))
@@ -65,6 +67,10 @@ function randomTokens(d: Dice): string {
 
 function randomCharacters(d: Dice): string {
   return String.fromCharCode(...Array.from({ length: d.below(60) }, () => (d.chance(0.9) ? 32 + d.below(95) : d.below(65536))))
+}
+
+function randomBytes(d: Dice): string {
+  return Buffer.from(Array.from({ length: d.below(80) }, () => d.below(256))).toString('utf8')
 }
 
 function brokenFilter(d: Dice): string {
