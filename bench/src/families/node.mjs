@@ -1,6 +1,6 @@
 /** The node through the official client, beside a hollow server that answers the same client at once. All rows share one node with 100,000 vectors. */
 import * as grpc from '@grpc/grpc-js'
-import { ConsistencyLevelEnum, HttpClient } from '@zilliz/milvus2-sdk-node'
+import { ConsistencyLevelEnum, DataType, HttpClient } from '@zilliz/milvus2-sdk-node'
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { bruteForce, latentQueries, recallAt } from '../data.mjs'
@@ -10,7 +10,8 @@ import { closeImport, importRate, openImport } from '../node/import-run.mjs'
 import { startHollow, startRecorder } from '../node/hollow.mjs'
 import { newFolder, removeFolder, startProgram } from '../node/program.mjs'
 import { manyClients, withCrowd } from '../insight/tax.mjs'
-import { encodeInserts, sendInserts } from '../node/raw-insert.mjs'
+import { checkInsert, encodeInsert, encodeInserts, sendInserts } from '../node/raw-insert.mjs'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 export const isolation = 'family'
 
@@ -21,6 +22,12 @@ const INSERTED = 10_000
 const RAW_ROWS = 50_000
 const BUILD_ROWS = 25_000
 const IMPORT_ROWS = Number(process.env.BENCH_IMPORT_ROWS ?? 1_000_000)
+const HYBRID = 'two_fields'
+const HYBRID_ROWS = 20_000
+const MIXED_RATE = 5000
+const MIXED_BATCH = 500
+/** Rows that node.mixed inserts have ids from here on. */
+const MIXED_FIRST_ID = 10_000_000
 const repository = fileURLToPath(new URL('../../..', import.meta.url))
 
 export async function prepare() {
@@ -157,6 +164,59 @@ async function usearchSeconds({ vectors }) {
   return (await timeOf(() => built.add(keys, vectors.subarray(0, BUILD_ROWS * DIM), 2))) / 1000
 }
 
+/** Two vector fields of the same values in another order, both indexed. */
+async function openHybrid(shared) {
+  const { client, vectors } = shared
+  const field = (name) => ({ name, data_type: DataType.FloatVector, dim: DIM })
+  check(await client.createCollection({ collection_name: HYBRID, fields: [{ name: 'id', data_type: DataType.Int64, is_primary_key: true }, field('a'), field('b')], consistency_level: 'Bounded' }))
+  const vectorOf = (row) => Array.from(vectors.subarray(row * DIM, (row + 1) * DIM))
+  for (let first = 0; first < HYBRID_ROWS; first += SDK_BATCH) {
+    check(await client.insert({ collection_name: HYBRID, data: Array.from({ length: SDK_BATCH }, (_, i) => ({ id: first + i, a: vectorOf(first + i), b: vectorOf(HYBRID_ROWS - 1 - first - i) })) }))
+  }
+  check(await client.flushSync({ collection_names: [HYBRID] }))
+  for (const field_name of ['a', 'b']) check(await client.createIndex({ collection_name: HYBRID, ...index, field_name }))
+  for (const field_name of ['a', 'b']) {
+    for (;;) {
+      const { index_descriptions: [description] = [] } = check(await client.describeIndex({ collection_name: HYBRID, field_name }))
+      if (description?.state === 'Finished' && Number(description.pending_index_rows) === 0) break
+      await sleep(50)
+    }
+  }
+  await client.loadCollectionSync({ collection_name: HYBRID })
+  return shared
+}
+
+async function hybridSearch({ client, queries }, i) {
+  const data = [{ anns_field: 'a', data: queryOf(queries, i), params: {} }, { anns_field: 'b', data: queryOf(queries, i + 1), params: {} }]
+  const { results } = check(await client.hybridSearch({ collection_name: HYBRID, data, limit: 10, rerank: { strategy: 'rrf', params: { k: 60 } }, output_fields: ['id'], consistency_level: ConsistencyLevelEnum.Eventually }))
+  if (results.length !== 10) throw new Error(`a hybrid search gave ${results.length} hits`)
+}
+
+/** Searches as they come while another client inserts at a steady rate. */
+async function mixedRate(shared) {
+  const done = new AbortController()
+  const inserting = insertSteadily(shared, done.signal)
+  const rate = await qps(8)(shared, shared.client)
+  done.abort()
+  await inserting
+  return rate
+}
+
+let mixedRows = 0
+async function insertSteadily({ program, vectors }, signal) {
+  const begin = performance.now()
+  for (let sent = 0; !signal.aborted; sent += MIXED_BATCH) {
+    const ids = Array.from({ length: MIXED_BATCH }, (_, i) => MIXED_FIRST_ID + mixedRows + i)
+    mixedRows += MIXED_BATCH
+    const longs = (field_name, data) => ({ type: DataType.Int64, field_name, scalars: { long_data: { data } } })
+    const data = vectors.subarray((mixedRows % 50_000) * DIM, ((mixedRows % 50_000) + MIXED_BATCH) * DIM)
+    const request = encodeInsert(MAIN, MIXED_BATCH, [longs('id', ids), longs('bucket', ids.map((id) => id % 100)), { type: DataType.FloatVector, field_name: 'vec', vectors: { dim: DIM, float_vector: { data } } }])
+    await sendInserts(program.address, { requests: [request], checkAnswer: checkInsert }, MIXED_BATCH)
+    const wait = ((sent + MIXED_BATCH) * 1000) / MIXED_RATE - (performance.now() - begin)
+    if (wait > 0) await sleep(wait)
+  }
+}
+
 export const rows = [
   { id: 'node.memory', work: 'RSS after 100,000 x 128 are loaded', unit: 'MB', goal: { op: '<=', value: 400, moonshot: 250 }, measure: (_context, { loadedRssMb }) => loadedRssMb, warmups: 0 },
   { id: 'node.search.sdk8', work: 'searches k=10, 8 in flight', unit: '/s', goal: { op: '>=', value: 0.5, moonshot: 0.8 }, ...searchRate(8) },
@@ -202,6 +262,18 @@ export const rows = [
     measure: (_context, shared) => buildSeconds(shared),
     measureReference: (_context, shared) => usearchSeconds(shared),
     warmups: 0,
+  },
+  {
+    id: 'node.search.hybrid', work: `search of two fields of ${HYBRID_ROWS.toLocaleString('en')} x 128, RRF, 1 in flight, p50`, unit: 'ms', goal: { op: '<=', value: 2.2, moonshot: 1.6 }, reference: 'one field',
+    open: (shared) => openHybrid(shared), close: async (shared) => void (await shared?.client.dropCollection({ collection_name: HYBRID })),
+    measure: (_context, shared) => p50(300, (i) => hybridSearch(shared, i)),
+    measureReference: (_context, { client, queries }) => p50(300, (i) => search(client, queries, i, { collection_name: HYBRID, anns_field: 'a' })),
+  },
+  {
+    id: 'node.mixed', work: `searches k=10, 8 in flight, while ${MIXED_RATE.toLocaleString('en')} rows/s are inserted`, unit: '/s', goal: { op: '>=', value: 0.5, moonshot: 0.8 }, reference: 'without inserts',
+    open: (shared) => shared, close: async (shared) => void (await shared?.client.delete({ collection_name: MAIN, filter: `id >= ${MIXED_FIRST_ID}` })),
+    measure: (_context, shared) => mixedRate(shared),
+    measureReference: (_context, shared) => qps(8)(shared, shared.client),
   },
   {
     id: 'node.start', work: 'warm npm start to serving', unit: 's', goal: { op: '<=', value: 3, moonshot: 1 },

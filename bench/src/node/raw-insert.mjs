@@ -7,9 +7,23 @@ import { DIM } from './collection.mjs'
 const require = createRequire(import.meta.url)
 const passThrough = (bytes) => bytes
 
+let root
+/** Types of the wire, from the client's own descriptor. */
+export function wireType(name) {
+  root ??= protobuf.Root.fromJSON(require('@zilliz/milvus2-sdk-node/dist/milvus/proto-json/milvus.js').default)
+  return root.lookupType(`milvus.proto.milvus.${name}`)
+}
+
+/** One request of columns as the wire has them. */
+export const encodeInsert = (collection_name, num_rows, fields_data) => Buffer.from(wireType('InsertRequest').encode({ collection_name, num_rows, fields_data }).finish())
+
+export function checkInsert(bytes) {
+  const { status } = wireType('MutationResult').decode(bytes)
+  if (status.code !== 0) throw new Error(status.reason)
+}
+
 export function encodeInserts(collection_name, vectors, batch) {
-  const root = protobuf.Root.fromJSON(require('@zilliz/milvus2-sdk-node/dist/milvus/proto-json/milvus.js').default)
-  const type = root.lookupType('milvus.proto.milvus.InsertRequest')
+  const type = wireType('InsertRequest')
   const requests = []
   for (let first = 0; first < vectors.length / DIM; first += batch) {
     const ids = Array.from({ length: batch }, (_, i) => first + i)
@@ -24,11 +38,7 @@ export function encodeInserts(collection_name, vectors, batch) {
     }
     requests.push(Buffer.from(type.encode(type.fromObject(message)).finish()))
   }
-  const response = root.lookupType('milvus.proto.milvus.MutationResult')
-  return { requests, checkAnswer: (bytes) => {
-    const { status } = response.decode(bytes)
-    if (status.code !== 0) throw new Error(status.reason)
-  } }
+  return { requests, checkAnswer: checkInsert }
 }
 
 /** Sends all requests, `width` in flight. @returns rows per second */
