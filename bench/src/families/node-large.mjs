@@ -25,8 +25,13 @@ export async function prepare() {
   const folder = newFolder()
   const shared = { folder, program: await startProgram(folder), queries: latentQueries(300), parts: 0 }
   shared.client = await connect(shared.program.address)
-  await fillWide(shared)
-  shared.loadedRssMb = shared.program.rssMb()
+  return shared
+}
+
+/** The million comes with the first row that needs it. */
+async function wide(shared) {
+  shared.filling ??= fillWide(shared)
+  await shared.filling
   return shared
 }
 
@@ -71,6 +76,7 @@ async function fillWide(shared) {
   for (const field of ['bucket', 'vec']) await untilBuilt(client, field)
   await client.loadCollectionSync({ collection_name: WIDE })
   await search(shared, 0)
+  shared.loadedRssMb = shared.program.rssMb()
 }
 
 async function untilBuilt(client, field_name) {
@@ -138,25 +144,26 @@ async function deleteHold(shared) {
   const ms = await timeOf(async () => check(await shared.client.delete({ collection_name: NARROW, filter })))
   const left = await count(shared, NARROW, filter)
   if (left !== 0) throw new Error(`${left} rows of ${filter} are left`)
-  console.log(`node.delete.hold: ${NARROW_ROWS / PARTS} of ${NARROW_ROWS} rows in ${Math.round(ms)} ms`)
-  return shared.program.longestHoldMs()
+  const hold = await shared.program.longestHoldMs()
+  console.log(`node.delete.hold: ${NARROW_ROWS / PARTS} of ${NARROW_ROWS} rows in ${Math.round(ms)} ms, longest hold ${Math.round(hold)} ms`)
+  return hold
 }
 
 const many = ROWS.toLocaleString('en')
 
 export const rows = [
-  { id: 'node.memory1m', work: `RSS after ${many} x 128 are loaded`, unit: 'MB', goal: { op: '<=', value: 3072, moonshot: 1200 }, measure: (_context, { loadedRssMb }) => loadedRssMb, warmups: 0 },
+  { id: 'node.memory1m', work: `RSS after ${many} x 128 are loaded`, unit: 'MB', goal: { op: '<=', value: 3072, moonshot: 1200 }, open: wide, measure: (_context, { loadedRssMb }) => loadedRssMb, warmups: 0 },
   {
-    id: 'node.filter.indexed', work: `search with an indexed filter that keeps 1 % of ${many}, p50`, unit: 'ms', goal: { op: '<=', value: 10, of: 'value' }, reference: 'without the index',
+    id: 'node.filter.indexed', work: `search with an indexed filter that keeps 1 % of ${many}, p50`, unit: 'ms', goal: { op: '<=', value: 10, of: 'value' }, reference: 'without the index', open: wide,
     measure: (_context, shared) => p50((i) => search(shared, i, { filter: `bucket == ${i % 100}` })),
     measureReference: (_context, shared) => p50((i) => search(shared, i, { filter: `plain == ${i % 100}` })),
   },
   {
-    id: 'node.filter.indexed.count', work: `count(*) of 1 % of ${many} by an indexed filter, p50`, unit: 'ms', goal: { op: '<=', value: 10, of: 'value' }, reference: 'without the index',
+    id: 'node.filter.indexed.count', work: `count(*) of 1 % of ${many} by an indexed filter, p50`, unit: 'ms', goal: { op: '<=', value: 10, of: 'value' }, reference: 'without the index', open: wide,
     measure: (_context, shared) => p50((i) => counted(shared, `bucket == ${i % 100}`)),
     measureReference: (_context, shared) => p50((i) => counted(shared, `plain == ${i % 100}`)),
   },
-  { id: 'node.restart1m', work: `restart with ${many} x 128 to serving`, unit: 's', goal: { op: '<=', value: 10, moonshot: 2 }, measure: (_context, shared) => restart(shared), warmups: 0 },
+  { id: 'node.restart1m', work: `restart with ${many} x 128 to serving`, unit: 's', goal: { op: '<=', value: 10, moonshot: 2 }, open: wide, measure: (_context, shared) => restart(shared), warmups: 0 },
   {
     id: 'node.delete.hold', work: `longest hold of the event loop while a filter deletes a fifth of ${NARROW_ROWS.toLocaleString('en')} rows`, unit: 'ms', goal: { op: '<=', value: 50 },
     open: (shared) => fillNarrow(shared), measure: (shared) => deleteHold(shared), warmups: 0, runs: PARTS,

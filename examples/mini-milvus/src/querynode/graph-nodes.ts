@@ -1,10 +1,10 @@
 /** The query node's operators: input -> filter -> apply -> service time. */
 import { BaseNode, type Msg } from '@timetick/flowgraph'
-import { withItems, type DmlItem, type DmlPack } from '../channel/dml-pack.ts'
+import type { DmlItem, DmlPack } from '../channel/dml-pack.ts'
 import type { MetaReader } from '../coordinator/api.ts'
 import { applied, isApplyTraced } from '../tracing.ts'
 import { keysOf, rowsOf } from '../writer/log-messages.ts'
-import type { Pause } from '../segment/steps.ts'
+import { type Pause, StepMeter } from '../segment/steps.ts'
 import type { CommitGate } from './commit-gate.ts'
 import { prepareParts } from './commit-parts.ts'
 import type { LoadedShard } from './loaded-shard.ts'
@@ -19,7 +19,7 @@ export interface QueryChannel {
   readonly find: FindShard
 }
 
-/** Drops what belongs to collections that are not loaded, without decoding it. What a commit may hold up is looked at behind it: they may be loaded by then. */
+/** Announces commits. What belongs to collections that are not loaded is left out only where it is applied: they may be loaded by then. */
 export class FilterNode extends BaseNode {
   readonly #channel: QueryChannel
 
@@ -31,15 +31,8 @@ export class FilterNode extends BaseNode {
   operate(inputs: readonly Msg[]): Msg {
     const pack = inputs[0] as DmlPack
     this.#channel.serviceTime.enter(pack.timeTick)
-    if (pack.items.length === 0) return pack
-    const { name, gate, find } = this.#channel
-    const hasParts = pack.items.some(({ transaction }) => transaction !== undefined)
-    if (hasParts) gate.expect(name)
-    if (hasParts || gate.isExpecting(name)) return pack
-    return withItems(
-      pack,
-      pack.items.filter(({ header }) => find(header.collectionId, header.vchannel) !== undefined),
-    )
+    if (pack.items.some(({ transaction }) => transaction !== undefined)) this.#channel.gate.expect(this.#channel.name)
+    return pack
   }
 }
 
@@ -49,6 +42,7 @@ export class ApplyNode extends BaseNode {
   readonly #meta: MetaReader
   readonly #pause: Pause
 
+  /** @param pause lets others have a turn in the middle of a large pack */
   constructor(name: string, channel: QueryChannel, meta: MetaReader, pause: Pause) {
     super(name)
     this.#channel = channel
@@ -59,8 +53,34 @@ export class ApplyNode extends BaseNode {
   operate(inputs: readonly Msg[]): Msg | Promise<Msg> {
     const pack = inputs[0] as DmlPack
     if (pack.items.some(({ transaction }) => transaction !== undefined)) return this.#applyCommits(pack)
-    for (const item of pack.items) this.#apply(item)
+    const next = this.#applyFrom(pack, 0)
+    return next === pack.items.length ? pack : this.#applyRest(pack, next)
+  }
+
+  async #applyRest(pack: DmlPack, first: number): Promise<Msg> {
+    for (let next = first; next < pack.items.length; ) {
+      // Who loads a collection meanwhile takes what is at or below the service time from segments, and the rest from here.
+      this.#channel.serviceTime.advance((pack.items[next - 1] as DmlItem).header.ts)
+      await this.#pause()
+      next = this.#applyFrom(pack, next)
+    }
     return pack
+  }
+
+  /** As much as a turn takes, never a part of what was written at one timestamp. @returns where to go on */
+  #applyFrom({ items }: DmlPack, first: number): number {
+    const meter = new StepMeter()
+    for (let at = first; at < items.length; at++) {
+      const item = items[at] as DmlItem
+      if (meter.spend(this.#apply(item)) && at + 1 < items.length) return this.#applySame(items, at + 1, item.header.ts)
+    }
+    return items.length
+  }
+
+  #applySame(items: readonly DmlItem[], first: number, ts: bigint): number {
+    let at = first
+    for (; items[at]?.header.ts === ts; at++) this.#apply(items[at] as DmlItem)
+    return at
   }
 
   async #applyCommits(pack: DmlPack): Promise<Msg> {
@@ -80,7 +100,7 @@ export class ApplyNode extends BaseNode {
       serviceTime.advance(header.ts - 1n)
       const prepared = await prepareParts(parts, this.#channel.find, this.#meta, this.#pause)
       const applied = await gate.arrive(name, transaction, () => {
-        prepared.apply((item) => this.#apply(item))
+        prepared.apply((item) => void this.#apply(item))
         serviceTime.advance(header.ts)
       })
       if (applied === false) return pack
@@ -89,16 +109,20 @@ export class ApplyNode extends BaseNode {
     return pack
   }
 
-  #apply({ header, message }: DmlItem): void {
+  /** @returns what it cost, in rows */
+  #apply({ header, message }: DmlItem): number {
     const shard = this.#channel.find(header.collectionId, header.vchannel)
     const collection = this.#meta.collectionById(header.collectionId)
-    if (shard === undefined || collection === undefined) return
-    if (header.kind === 'insert') {
-      if (shard.takesInsert(header.ts)) shard.applyInsert(collection, header.partitionId, rowsOf(message), header.ts)
-    } else {
-      shard.applyDelete({ partitionId: header.partitionId, keys: keysOf(message), ts: header.ts })
+    if (shard === undefined || collection === undefined) return 0
+    let cost = 0
+    if (header.kind === 'delete') cost = shard.applyDelete({ partitionId: header.partitionId, keys: keysOf(message), ts: header.ts })
+    else if (shard.takesInsert(header.ts)) {
+      const rows = rowsOf(message)
+      shard.applyInsert(collection, header.partitionId, rows, header.ts)
+      cost = rows.length
     }
     if (isApplyTraced()) applied({ role: 'query-node', ...header })
+    return cost
   }
 }
 

@@ -1,12 +1,11 @@
 /** A row mask by the indexes of a segment: rows that they name are marked, and tested where the indexes do not tell all. */
 import { gatherColumn } from '../codec/gather.ts'
-import type { NodeClock } from '../edge/system.ts'
 import type { CompiledFilter } from '../filter/index.ts'
 import type { Column, ColumnSource } from '../model/column.ts'
 import type { Candidates } from './candidates.ts'
 import type { SegmentView } from './segment-view.ts'
+import type { Turns } from './turns.ts'
 
-const SLICE_MS = 5
 /** Rows that are marked within a millisecond or so. */
 const MARK_ROWS = 65_536
 
@@ -21,15 +20,16 @@ export async function markCandidates(
   candidates: Candidates,
   alive: Uint8Array | undefined,
   bytes: Uint8Array,
-  clock: NodeClock,
+  turns: Pick<Turns, 'next'>,
 ): Promise<number> {
   const rows = candidates.exact ? undefined : new Uint32Array(Math.min(candidates.count, bytes.length))
-  const turns = new Turns(clock)
   let count = 0
   for (const { index, ranges } of candidates.parts) {
     for (let i = 0; i < ranges.length; i += 2) {
       const stop = ranges[i + 1] as number
       for (let from = ranges[i] as number; from < stop; from += MARK_ROWS) {
+        const turn = turns.next()
+        if (turn !== undefined) await turn
         const to = Math.min(stop, from + MARK_ROWS)
         for (let position = from; position < to; position++) {
           const row = index.rowAt(position)
@@ -38,7 +38,6 @@ export async function markCandidates(
           if (rows !== undefined) rows[count] = row
           count++
         }
-        await turns.next()
       }
     }
   }
@@ -46,17 +45,18 @@ export async function markCandidates(
 }
 
 /** Copies the values of the rows side by side, so that they are tested as a whole. */
-async function testRows(view: SegmentView, filter: CompiledFilter, rows: Uint32Array, bytes: Uint8Array, turns: Turns): Promise<number> {
+async function testRows(view: SegmentView, filter: CompiledFilter, rows: Uint32Array, bytes: Uint8Array, turns: Pick<Turns, 'next'>): Promise<number> {
   const mask = new Uint8Array(Math.min(filter.sliceRows, rows.length))
   let count = 0
   for (let begin = 0; begin < rows.length; begin += mask.length) {
+    const turn = turns.next()
+    if (turn !== undefined) await turn
     const slice = rows.subarray(begin, begin + mask.length)
     filter.evaluate(new ChosenRows(view, slice), 0, slice.length, mask)
     for (let i = 0; i < slice.length; i++) {
       if (mask[i] === 1) count++
       else bytes[slice[i] as number] = 0
     }
-    await turns.next()
   }
   return count
 }
@@ -81,22 +81,5 @@ class ChosenRows implements ColumnSource {
     const chosen = whole === undefined ? undefined : gatherColumn(whole, this.#rows)
     this.#columns.set(fieldId, chosen)
     return chosen
-  }
-}
-
-/** Others have a turn when some milliseconds are over. */
-class Turns {
-  readonly #clock: NodeClock
-  #start: number
-
-  constructor(clock: NodeClock) {
-    this.#clock = clock
-    this.#start = clock.monotonic()
-  }
-
-  async next(): Promise<void> {
-    if (this.#clock.monotonic() - this.#start < SLICE_MS) return
-    await this.#clock.yieldToLoop()
-    this.#start = this.#clock.monotonic()
   }
 }

@@ -8,7 +8,7 @@ import type { ShardDuty } from './shard-duty.ts'
 import { NotServable, type ReadScope } from './scope.ts'
 import { vectorFieldsOf, type VectorField } from './vector-field.ts'
 
-export interface LoadedCollectionOptions extends Pick<LoadedShardOptions, 'meta' | 'loader' | 'engine' | 'onBadIndex'> {
+export interface LoadedCollectionOptions extends Pick<LoadedShardOptions, 'meta' | 'loader' | 'engine' | 'onBadIndex' | 'pause'> {
   readonly collection: CollectionMeta
   /** What this node shall hold of a shard; without it: everything. */
   readonly duty?: ((vchannel: string) => ShardDuty) | undefined
@@ -28,7 +28,7 @@ export class LoadedCollection {
   /** Why loading failed, until it is asked for again. */
   failure: Error | undefined
 
-  constructor({ collection, meta, loader, engine, serviceTime, onBadIndex, duty, flush }: LoadedCollectionOptions) {
+  constructor({ collection, meta, loader, engine, serviceTime, onBadIndex, pause, duty, flush }: LoadedCollectionOptions) {
     this.id = collection.id
     this.#meta = meta
     this.vectorFields = vectorFieldsOf(collection.schema, meta.indexes(collection.id))
@@ -47,6 +47,7 @@ export class LoadedCollection {
           vectorFields: this.vectorFields,
           isLoadedPartition,
           onBadIndex,
+          pause,
           signal,
           ...(duty === undefined ? {} : { duty: () => duty(shard.vchannel), flush: (atLeast) => flush?.(shard.vchannel, atLeast) ?? Promise.resolve() }),
         }),

@@ -15,7 +15,8 @@ import type { CollectionMeta, SegmentIndexMeta, SegmentMeta, ShardMeta } from '.
 import { isPrimaryKeyColumn, type PrimaryKeys } from '../model/primary-keys.ts'
 import { primaryField } from '../model/schema.ts'
 import { builtScalarIndexes } from './scalar-indexes.ts'
-import { applyDelete, applyTruncation } from './apply-deletes.ts'
+import { type Pause, StepMeter } from '../segment/steps.ts'
+import { applyDelete } from './apply-deletes.ts'
 import { GrowingRows } from './growing-rows.ts'
 import { NotServable, type ReadScope } from './scope.ts'
 import type { SegmentLoader } from './segment-loader.ts'
@@ -42,6 +43,8 @@ export interface LoadedShardOptions {
   readonly duty?: (() => ShardDuty) | undefined
   /** Resolves when everything of the shard at or below `atLeast` is in segments. Asked for where there are duties. */
   readonly flush?: ((atLeast: bigint) => Promise<void>) | undefined
+  /** Lets others have a turn. */
+  readonly pause: Pause
 }
 
 /** How long a moment that passed can be looked at. */
@@ -152,10 +155,13 @@ export class LoadedShard {
     this.#growing.append(partitionId, collection.schema, rows, ts)
   }
 
-  applyDelete(record: DeleteRecord): void {
+  /** @returns keys that were looked for, over all segments */
+  applyDelete(record: DeleteRecord): number {
     this.#recentDeletes.push(record)
-    for (const view of this.views(undefined, false)) applyDelete(view, record, this.#isDated)
+    const views = this.views(undefined, false)
+    for (const view of views) applyDelete(view, record, this.#isDated)
     if (this.#isDated && ++this.#deletesSinceForgetting >= DELETES_PER_FORGETTING) this.#forgetBefore(addDuration(record.ts, -HISTORY_MS))
+    return views.length * record.keys.length
   }
 
   /** Others may be behind: a read looks at a moment that all have reached. */
@@ -176,7 +182,7 @@ export class LoadedShard {
 
   /** What was written at or below `ts` is gone; a flush that ran meanwhile may have put some of it beside newer rows. */
   truncate(ts: bigint): void {
-    for (const segment of this.#sealed.values()) applyTruncation(segment, ts)
+    for (const segment of this.#sealed.values()) segment.truncate(ts)
     this.#growing.dropThrough(ts)
   }
 
@@ -218,22 +224,26 @@ export class LoadedShard {
     const wanted = mine.filter((segment) => segment.level === 'L1' && ids?.has(segment.id) !== false)
     const deltas = mine.filter((segment) => segment.level === 'L0')
     const fresh: SealedSegment[] = []
+    let appliedDeletes = 0
     try {
       const missed = await this.#missedDeletes(deltas, collection)
       for (const segment of wanted) {
         if (!this.#sealed.has(segment.id)) fresh.push(await this.#open(segment, collection, deltas))
         signal.throwIfAborted()
       }
-      for (const segment of this.#sealed.values()) for (const record of missed) applyDelete(segment, record, this.#isDated)
+      for (const segment of this.#sealed.values()) await this.#applyAll(segment, missed)
       for (const { id } of deltas) this.#appliedDeltas.add(id)
       // Rows of a flush may be ahead of the log as it was applied here: wait, or they would show without the deletes beside them.
       await serviceTime.wait(flushedTs, signal)
+      // Most of it here, in turns; what comes meanwhile is applied when the segments appear.
+      appliedDeletes = this.#recentDeletes.length
+      for (const segment of fresh) await this.#applyAll(segment, this.#recentDeletes.slice(0, appliedDeletes))
     } catch (error) {
       for (const segment of fresh) segment.release()
       throw error
     }
     // With a duty, what was compacted meanwhile is kept for as long as a target names it.
-    this.#commit(fresh, ids === undefined ? new Set(wanted.map((segment) => segment.id)) : this.#stillNamed(), flushedTs, meta.collectionById(collectionId)?.truncatedTs ?? 0n)
+    this.#commit(fresh, appliedDeletes, ids === undefined ? new Set(wanted.map((segment) => segment.id)) : this.#stillNamed(), flushedTs, meta.collectionById(collectionId)?.truncatedTs ?? 0n)
     await this.#attachIndexes(wanted)
   }
 
@@ -263,15 +273,24 @@ export class LoadedShard {
     const sealed = new SealedSegment(segment, rows, keys satisfies PrimaryKeys, vectorFields.values(), engine)
     for (const delta of deltas) {
       if (delta.endTs <= segment.deletesTs) continue
-      for (const record of await loader.deletes(delta, collection.schema)) applyDelete(sealed, record, this.#isDated)
+      await this.#applyAll(sealed, await loader.deletes(delta, collection.schema))
     }
     return sealed
   }
 
-  #commit(fresh: readonly SealedSegment[], wanted: ReadonlySet<bigint>, flushedTs: bigint, truncatedTs: bigint): void {
+  async #applyAll(segment: SealedSegment, records: readonly DeleteRecord[]): Promise<void> {
+    const meter = new StepMeter()
+    for (const record of records) {
+      applyDelete(segment, record, this.#isDated)
+      if (meter.spend(record.keys.length)) await this.#options.pause()
+    }
+  }
+
+  /** @param appliedDeletes so many of the recent ones were applied to the fresh segments before */
+  #commit(fresh: readonly SealedSegment[], appliedDeletes: number, wanted: ReadonlySet<bigint>, flushedTs: bigint, truncatedTs: bigint): void {
     for (const segment of fresh) {
-      for (const record of this.#recentDeletes) applyDelete(segment, record, this.#isDated)
-      applyTruncation(segment, truncatedTs)
+      for (const record of this.#recentDeletes.slice(appliedDeletes)) applyDelete(segment, record, this.#isDated)
+      segment.truncate(truncatedTs)
       this.#sealed.set(segment.id, segment)
     }
     for (const id of this.#sealed.keys()) if (!wanted.has(id)) this.#drop(id)

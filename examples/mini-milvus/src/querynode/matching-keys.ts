@@ -6,8 +6,8 @@ import type { PrimaryKeys } from '../model/primary-keys.ts'
 import { rowMask, type RowMask } from './row-mask.ts'
 import type { SegmentView } from './segment-view.ts'
 
-/** A delete of so many keys is applied within some milliseconds. */
-const PIECE_KEYS = 16_384
+/** A delete of so many keys is applied within some milliseconds, also where a hundred chunks of growing rows may have them. */
+const PIECE_KEYS = 4096
 
 export async function matchingKeys(clock: NodeClock, views: readonly SegmentView[], filter: CompiledFilter | undefined, signal: AbortSignal): Promise<PrimaryKeys[]> {
   // In one step: a row that moves between segments is seen once.

@@ -299,10 +299,11 @@ export class QueryNode implements QueryNodeApi {
   }
 
   #load(collection: CollectionMeta): void {
-    const { meta, loader, engine, onBadIndex, targets, flushShard } = this.#options
+    const { meta, loader, engine, onBadIndex, targets, flushShard, clock } = this.#options
     if (targets !== undefined) this.#duties.set(collection.id, shardDuties(targets.replicas(collection.id), this.nodeId))
     const duties = { duty: (vchannel: string) => this.#duties.get(collection.id)?.get(vchannel) ?? NO_DUTY, flush: (vchannel: string, atLeast: bigint) => flushShard(collection.id, vchannel, atLeast) }
-    const loaded = new LoadedCollection({ collection, meta, loader, engine, onBadIndex, serviceTime: (channel) => this.#serviceTimes.of(channel), ...(targets === undefined ? {} : duties) })
+    const pause = (): Promise<void> => clock.yieldToLoop()
+    const loaded = new LoadedCollection({ collection, meta, loader, engine, onBadIndex, pause, serviceTime: (channel) => this.#serviceTimes.of(channel), ...(targets === undefined ? {} : duties) })
     this.#collections.set(collection.id, loaded)
     for (const [vchannel, shard] of loaded.shards) this.#shards.set(shardKey(collection.id, vchannel), shard)
     this.#background(loaded, this.#fill(loaded, this.#running))

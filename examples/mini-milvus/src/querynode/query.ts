@@ -30,14 +30,11 @@ export async function queryViews(context: QueryContext, request: QueryRequest): 
   let count = 0
   const matches: Match[] = []
   // In one step: a row that moves between segments is seen once.
-  const found = keys === undefined ? await Promise.all(views.map((view) => scan(context, view, request))) : views.map((view) => rowsOfKeys(view, keys, residual))
+  const found = keys === undefined ? await Promise.all(views.map((view) => scan(context, view, request, wanted))) : views.map((view) => foundByKeys(view, keys, residual))
   for (const [index, view] of views.entries()) {
-    const rows = found[index] ?? []
-    count += rows.length
-    if (request.count) continue
-    // Rows of a sorted segment ascend by key already: what is behind the limit cannot come into the result.
-    const end = view.sortedByKey && keys === undefined ? Math.min(rows.length, wanted) : rows.length
-    for (let at = 0; at < end; at++) matches.push({ view: index, row: rows[at] as number, key: primaryKeyAt(view.keys, rows[at] as number) })
+    const { rows, total } = found[index] as Found
+    count += total
+    for (const row of rows) matches.push({ view: index, row, key: primaryKeyAt(view.keys, row) })
   }
   matches.sort((a, b) => compareKeys(a.key, b.key))
   const page = matches.slice(request.offset, wanted)
@@ -49,15 +46,27 @@ export async function queryViews(context: QueryContext, request: QueryRequest): 
   return { count, keys: pickedKeys(picked, schema), columns: pickedColumns(picked, schema, request.outputFields) }
 }
 
-async function scan({ clock, filter }: QueryContext, view: SegmentView, request: QueryRequest): Promise<Uint32Array> {
-  const mask = await rowMask(view, filter, clock)
+interface Found {
+  /** Those that can come into the result. */
+  readonly rows: ArrayLike<number> & Iterable<number>
+  readonly total: number
+}
+
+async function scan({ clock, filter }: QueryContext, view: SegmentView, request: QueryRequest, wanted: number): Promise<Found> {
+  const { bytes, count } = await rowMask(view, filter, clock)
   request.signal.throwIfAborted()
-  const rows = new Uint32Array(mask.count)
+  // Rows of a sorted segment ascend by key already: what is behind the limit cannot come into the result.
+  const rows = new Uint32Array(request.count ? 0 : view.sortedByKey ? Math.min(count, wanted) : count)
   let next = 0
-  for (let row = 0; next < mask.count; row++) {
-    if (mask.bytes === undefined || mask.bytes[row] === 1) rows[next++] = row
+  for (let row = 0; next < rows.length; row++) {
+    if (bytes === undefined || bytes[row] === 1) rows[next++] = row
   }
-  return rows
+  return { rows, total: count }
+}
+
+function foundByKeys(view: SegmentView, keys: readonly PrimaryKey[], residual: CompiledFilter | undefined): Found {
+  const rows = rowsOfKeys(view, keys, residual)
+  return { rows, total: rows.length }
 }
 
 function rowsOfKeys(view: SegmentView, keys: readonly PrimaryKey[], residual: CompiledFilter | undefined): number[] {

@@ -5,6 +5,7 @@ import type { PrimaryKey } from '../model/primary-keys.ts'
 import { findCandidates, openIndexes } from './candidates.ts'
 import { markCandidates } from './indexed-mask.ts'
 import type { SegmentView } from './segment-view.ts'
+import { turnsOf } from './turns.ts'
 
 export interface RowMask {
   /** One byte a row, 1: may be returned. On shared memory, so that workers read it where it lies. Undefined: every row. */
@@ -16,7 +17,6 @@ export interface RowMask {
   readonly examined: number
 }
 
-const SLICE_MS = 5
 /** Recent filters of a segment whose masks are kept: a byte per row each. */
 const MAX_KEPT = 4
 
@@ -85,18 +85,16 @@ async function filterMask(view: SegmentView, filter: CompiledFilter, clock: Node
   const opening = openIndexes(view, filter)
   if (opening !== undefined) await opening
   const candidates = findCandidates(view, filter)
-  if (candidates !== undefined) return { bytes, count: await markCandidates(view, filter, candidates, alive, bytes, clock), length, examined: candidates.count }
+  const turns = turnsOf(clock)
+  if (candidates !== undefined) return { bytes, count: await markCandidates(view, filter, candidates, alive, bytes, turns), length, examined: candidates.count }
   let count = 0
-  let sliceStart = clock.monotonic()
   for (let begin = 0; begin < length; begin += filter.sliceRows) {
+    const turn = turns.next()
+    if (turn !== undefined) await turn
     const end = Math.min(begin + filter.sliceRows, length)
     const slice = bytes.subarray(begin, end)
     filter.evaluate(view, begin, end, slice)
     count += withoutDead(slice, begin, alive)
-    if (end < length && clock.monotonic() - sliceStart > SLICE_MS) {
-      await clock.yieldToLoop()
-      sliceStart = clock.monotonic()
-    }
   }
   return { bytes, count, length, examined: length }
 }

@@ -4,6 +4,7 @@ import type { Column } from '../model/column.ts'
 import type { SegmentMeta } from '../model/meta.ts'
 import type { PrimaryKeys } from '../model/primary-keys.ts'
 import type { LocalFile } from '../storage/index.ts'
+import { applyTruncation } from './apply-deletes.ts'
 import { sortedKeyIndex, type KeyIndex } from './key-index.ts'
 import { ScalarIndexes } from './scalar-indexes.ts'
 import type { SegmentView } from './segment-view.ts'
@@ -80,6 +81,10 @@ export class SealedSegment implements SegmentView {
     this.#files.push(file)
     // It was let go meanwhile.
     if (this.#sets.size === 0) this.#releaseFiles()
+  }
+
+  truncate(ts: bigint): void {
+    applyTruncation(this, this.#meta, ts)
   }
 
   release(): void {

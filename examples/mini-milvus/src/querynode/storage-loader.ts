@@ -2,7 +2,8 @@
 import type { SegmentMeta } from '../model/meta.ts'
 import { isPrimaryKeyColumn, type PrimaryKeys } from '../model/primary-keys.ts'
 import { gatherColumn } from '../codec/gather.ts'
-import { readCheckedFile, readDeltaFile, readSegmentFile } from '../segment/index.ts'
+import { inTurns, readCheckedFile, readDeltaFile, readSegmentFile, StepMeter, type Steps } from '../segment/index.ts'
+import { yieldToLoop } from '../segment/edge.ts'
 import type { ObjectStorage } from '../storage/index.ts'
 import type { SealedRows } from './sealed-segment.ts'
 import type { SegmentLoader } from './segment-loader.ts'
@@ -17,7 +18,7 @@ export function createSegmentLoader(storage: ObjectStorage): SegmentLoader {
     async deletes(segment, schema) {
       const { primaryKeys, timestamps } = await readDeltaFile({ bytes: await readShared(storage, segment), schema, crc32: segment.crc32, key: segment.path })
       if (!isPrimaryKeyColumn(primaryKeys)) throw new Error(`${segment.path} holds no primary keys`)
-      return recordsOf(segment, primaryKeys, timestamps)
+      return inTurns(recordSteps(segment, primaryKeys, timestamps), yieldToLoop)
     },
     openIndex: (index) => storage.openFile(index.path, index),
     async index({ path, bytes, crc32 }) {
@@ -35,13 +36,20 @@ async function readShared(storage: ObjectStorage, segment: SegmentMeta): Promise
 }
 
 /** One record per timestamp: what was one delete. */
-function recordsOf(segment: SegmentMeta, keys: PrimaryKeys, timestamps: BigUint64Array): DeleteRecord[] {
+function* recordSteps(segment: SegmentMeta, keys: PrimaryKeys, timestamps: BigUint64Array): Steps<DeleteRecord[]> {
+  const meter = new StepMeter()
   const rowsByTs = new Map<bigint, number[]>()
   for (let row = 0; row < keys.length; row++) {
     const ts = timestamps[row] as bigint
     const rows = rowsByTs.get(ts)
     if (rows === undefined) rowsByTs.set(ts, [row])
     else rows.push(row)
+    if (meter.spend(1)) yield
   }
-  return [...rowsByTs].map(([ts, rows]) => ({ partitionId: segment.partitionId, keys: gatherColumn(keys, rows), ts }))
+  const records: DeleteRecord[] = []
+  for (const [ts, rows] of rowsByTs) {
+    records.push({ partitionId: segment.partitionId, keys: gatherColumn(keys, rows), ts })
+    if (meter.spend(rows.length)) yield
+  }
+  return records
 }

@@ -38,6 +38,13 @@ export class Tombstones {
     this.#length = length
   }
 
+  /** Truncated: none of the rows ever lived, whoever looks. */
+  killAll(): void {
+    this.#alive.fill(0, 0, this.#length)
+    this.#dead = this.#length
+    this.#recent = []
+  }
+
   /**
    * @param ts when it died, for those who look at an earlier moment; without it the row never lived
    * @returns whether the row was alive.

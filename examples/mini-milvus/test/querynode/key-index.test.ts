@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { primaryKeyColumn } from '../../src/model/primary-keys.ts'
 import { DataType } from '../../src/model/schema.ts'
+import { Dice } from '../filter/random.ts'
 import { GrowingKeyIndex, sortedKeyIndex } from '../../src/querynode/key-index.ts'
 
 describe('the index of keys', () => {
@@ -16,6 +17,32 @@ describe('the index of keys', () => {
     const keys = ['z', 'é', '～', '😀']
     const index = sortedKeyIndex(primaryKeyColumn(DataType.VarChar, keys))
     keys.forEach((key, row) => expect(index.rows(key)).toEqual([row]))
+  })
+
+  it('finds the rows of many keys as of each', () => {
+    for (let seed = 1; seed <= 200; seed++) {
+      const d = new Dice(seed)
+      const spread = d.pick([3n, 100n, 1n << 33n])
+      const random = (): bigint => (BigInt(d.below(200)) - 100n) * spread
+      const rows = Array.from({ length: d.below(80) }, random).sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))
+      const wanted = Array.from({ length: d.below(60) }, () => (d.chance(0.5) && rows.length > 0 ? d.pick(rows) : random()))
+      if (d.chance(0.6)) wanted.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))
+      const sorted = sortedKeyIndex(primaryKeyColumn(DataType.Int64, rows))
+      const growing = new GrowingKeyIndex()
+      growing.add(primaryKeyColumn(DataType.Int64, rows), 0)
+      for (const index of [sorted, growing]) {
+        const found: number[] = []
+        index.forEach(primaryKeyColumn(DataType.Int64, wanted), (row) => found.push(row))
+        expect({ seed, found }).toEqual({ seed, found: wanted.flatMap((key) => index.rows(key)) })
+      }
+    }
+  })
+
+  it('finds the rows of many texts', () => {
+    const index = sortedKeyIndex(primaryKeyColumn(DataType.VarChar, ['a', 'b', 'b', 'c']))
+    const found: number[] = []
+    index.forEach(primaryKeyColumn(DataType.VarChar, ['c', 'b', 'x']), (row) => found.push(row))
+    expect(found).toEqual([3, 1, 2])
   })
 
   it('finds growing rows in the order they came', () => {

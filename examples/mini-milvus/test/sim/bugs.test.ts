@@ -75,7 +75,7 @@ describe('a bug in the node is found', () => {
   })
 
   it('deletes from the log reach no segments that are loaded', { timeout: 300_000 }, async () => {
-    vi.spyOn(LoadedShard.prototype, 'applyDelete').mockReturnValue(undefined)
+    vi.spyOn(LoadedShard.prototype, 'applyDelete').mockReturnValue(0)
     expect(await find(2)).toMatch(/twice|expected|missed/)
   })
 
