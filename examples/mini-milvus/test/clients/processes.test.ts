@@ -154,6 +154,13 @@ describe('clients in processes of their own, and a server that dies', () => {
     await settle(owner)
   }
 
+  /** The client closes and another one of its process begins. */
+  async function reopen(owner: Owner): Promise<void> {
+    await owner.process.closeClient(owner.name)
+    await reconnect(owner)
+    await settle(owner)
+  }
+
   async function read(until: () => boolean): Promise<number> {
     let reads = 0
     while (!until()) {
@@ -187,8 +194,9 @@ describe('clients in processes of their own, and a server that dies', () => {
       }
       await Promise.all(works)
       reads += await reading
-      if (killServer) for (const owner of owners) await killClient(owner)
-      else await killClient(owners[pick(CLIENTS)] as Owner)
+      const killed = owners[pick(CLIENTS)] as Owner
+      await killClient(killed)
+      if (killServer) await Promise.all(owners.map((owner) => (owner === killed ? undefined : reopen(owner))))
     }
     for (const owner of owners) {
       expect(isDone(await owner.process.call(owner.name, 'flush', { collection_names: [collection_name] }))).toBe(true)
