@@ -196,7 +196,7 @@ describe('clients in processes of their own, and a server that dies', () => {
       reads += await reading
       const killed = owners[pick(CLIENTS)] as Owner
       await killClient(killed)
-      if (killServer) await Promise.all(owners.map((owner) => (owner === killed ? undefined : reopen(owner))))
+      if (killServer) await Promise.all(owners.filter((owner) => owner !== killed).map(reopen))
     }
     for (const owner of owners) {
       expect(isDone(await owner.process.call(owner.name, 'flush', { collection_names: [collection_name] }))).toBe(true)
