@@ -38,6 +38,15 @@ describe('the node as insight sees it', () => {
     expect(events.map(({ type }) => type)).toContain('client.connected')
   })
 
+  test('C3 staged work of a client: seen while it waits for its flush', async () => {
+    await client.createCollection({ collection_name: 'staged', fields, properties: { 'timetick.visibility': 'flush' } })
+    await client.insert({ collection_name: 'staged', data: data(0, 5) })
+    await expect.poll(async () => (await api(node, '/clients')).rows, { timeout: 10_000 }).toContainEqual(expect.objectContaining({ staged: expect.objectContaining({ rows: 5, deletes: 0 }) }))
+    await client.flushSync({ collection_names: ['staged'] })
+    await expect.poll(async () => (await api(node, '/clients')).rows.filter(({ staged }) => staged !== undefined), { timeout: 10_000 }).toEqual([])
+    expect((await api(node, '/events?last=5000')).events.map(({ type }) => type)).toContain('client.staged')
+  })
+
   test('C3 rows that are written and not flushed are counted as growing, then as sealed', async () => {
     await client.createCollection({ collection_name: 'grows', fields })
     await client.insert({ collection_name: 'grows', data: data(0, 30) })
