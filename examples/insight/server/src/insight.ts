@@ -55,7 +55,7 @@ export function createInsight(options: InsightOptions): Insight {
   )
   const access = new Access({ ...options.access, clock, secret: systemSecret })
   const base = `${basePath}/insight/v1`
-  const hub = new Hub({ clusters, clock, version, limits, identify: ({ token, ticket }) => (ticket === undefined ? access.token(token ?? '') : access.redeem(ticket)) })
+  const hub = new Hub({ clusters, clock, version, limits, isOpen: access.isOpen, identify: ({ token, ticket }) => (ticket === undefined ? access.token(token ?? '') : access.redeem(ticket)) })
   const rest = new Rest({ clusters, access, clock, base, version, actions, config: options.config ?? (() => ({ actions })) })
   const front = new HttpFront({ access, hub, rest, basePath, base, assets: options.assets, onWarning })
   return {

@@ -142,6 +142,23 @@ describe('a client', () => {
     server.hub.close()
   })
 
+  test('a token that expires while its client stays ends it, and so do too many that say nothing', async () => {
+    const { clock, server } = await setUp()
+    const valid = new Set(['a', 'b'])
+    const hub = new Hub({ clusters: server.clusters, clock, version: 'test', isOpen: false, limits: { maxUnknown: 2, maxClientsPerPeer: 100, helloMs: 60_000 }, identify: ({ token = '' }) => (valid.has(token) ? EVERYTHING : undefined) })
+    const hello = (token: string) => join(hub, new TestClient(), [JSON.stringify({ t: 'hello', token })])
+    const [a, b] = [await hello('a'), await hello('b')]
+    await clock.advance(16_000)
+    valid.delete('a')
+    await clock.advance(16_000)
+    expect([a, b].map(({ client }) => client.closedWith)).toEqual([CLOSE.auth, undefined])
+    const quiet = [await join(hub, new TestClient(), []), await join(hub, new TestClient(), []), await join(hub, new TestClient(), [])]
+    expect(quiet.map(({ client }) => client.closedWith)).toEqual([undefined, undefined, CLOSE.rate])
+    hub.close()
+    server.hub.close()
+    await server.clusters.close()
+  })
+
   test('there are limits on clients, subscriptions and views', async () => {
     const { server } = await setUp({ limits: { maxClients: 3, maxSubscriptions: 2, maxViews: 1, messageBurst: 1000 } })
     const { client, session } = await join(server.hub)

@@ -16,6 +16,8 @@ export interface HubOptions {
   readonly clock: Clock
   readonly identify: (hello: { readonly token?: string | undefined; readonly ticket?: string | undefined }) => Principal | undefined
   readonly version: string
+  /** False: clients must say who they are. @default true */
+  readonly isOpen?: boolean | undefined
   readonly limits?: Partial<HubLimits> | undefined
 }
 
@@ -42,10 +44,11 @@ export class Hub {
 
   /** Takes a client in, or refuses it. */
   accept(connection: Connection): Session | undefined {
-    const { maxClients, maxClientsPerPeer } = this.#limits
+    const { maxClients, maxClientsPerPeer, maxUnknown } = this.#limits
     if (this.#isClosed) return this.#refuse(connection, CLOSE.shuttingDown, 'the server stops')
     const ofPeer = [...this.#sessions].filter((session) => session.connection.peer === connection.peer).length
     if (this.#sessions.size >= maxClients || ofPeer >= maxClientsPerPeer) return this.#refuse(connection, CLOSE.rate, 'too many clients')
+    if (this.#options.isOpen === false && [...this.#sessions].filter(({ isKnown }) => !isKnown).length >= maxUnknown) return this.#refuse(connection, CLOSE.rate, 'too many clients that have not said who they are')
     const { clock, clusters, identify, version } = this.#options
     const session = new Session({
       id: `s${++this.#made}`,

@@ -2,6 +2,8 @@
 export interface HubLimits {
   readonly maxClients: number
   readonly maxClientsPerPeer: number
+  /** Clients at once that have not said who they are, where they must. */
+  readonly maxUnknown: number
   readonly maxSubscriptions: number
   readonly maxViews: number
   /** Messages a second that a client may send in the long run, and at once. */
@@ -21,6 +23,7 @@ export interface HubLimits {
 export const DEFAULT_LIMITS: HubLimits = {
   maxClients: 1000,
   maxClientsPerPeer: 20,
+  maxUnknown: 50,
   maxSubscriptions: 32,
   maxViews: 8,
   messagesPerSecond: 20,

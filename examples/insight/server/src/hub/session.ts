@@ -46,6 +46,8 @@ export class Session {
   readonly #options: SessionOptions
   readonly #followed = new Map<string, Followed>()
   #principal: Principal | undefined
+  /** What it said hello with: it may expire, or be taken back, while the client stays. */
+  #token: string | undefined
   #isClosed = false
   #tokens: number
   #tokensAt: number
@@ -59,6 +61,11 @@ export class Session {
     this.#tokens = options.limits.messageBurst
     this.#tokensAt = options.clock.now()
     this.#cancelHello = options.clock.setTimer(() => this.end(CLOSE.helloTimeout, 'no hello came'), options.limits.helloMs)
+  }
+
+  /** It has said who it is. */
+  get isKnown(): boolean {
+    return this.#principal !== undefined
   }
 
   get isClosed(): boolean {
@@ -113,7 +120,9 @@ export class Session {
 
   /** Moves the resume points over what the client did not want, and tells it that we are alive. */
   mark(): void {
-    if (this.#isClosed || this.#pausedAt !== undefined) return
+    if (this.#isClosed) return
+    if (this.#token !== undefined && this.#options.identify({ token: this.#token }) === undefined) return this.end(CLOSE.auth, 'the token is no longer valid')
+    if (this.#pausedAt !== undefined) return
     const ts = this.#options.clock.now()
     for (const [id, { item }] of this.#followed) if (item instanceof Subscription && !item.isBehind) this.#send(JSON.stringify({ t: 'mark', id, seq: item.cursor, ts }))
   }
@@ -149,6 +158,7 @@ export class Session {
     const principal = this.#options.identify(message)
     if (principal === undefined) return this.end(CLOSE.auth, 'the token is not valid')
     this.#principal = principal
+    this.#token = message.token
     this.#cancelHello?.()
     this.#send(JSON.stringify({ t: 'welcome', v: 1, session: this.id, ...this.#options.welcome() }))
   }
