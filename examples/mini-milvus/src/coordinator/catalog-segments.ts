@@ -1,5 +1,6 @@
 /** What data nodes and index builders report. */
 import type { SegmentIndexMeta, SegmentMeta } from '../model/meta.ts'
+import { Code, MilvusError } from '../server/status.ts'
 import type { SegmentWriter } from './api.ts'
 import type { CatalogContext } from './catalog-context.ts'
 import type { CatalogRecord } from './catalog-records.ts'
@@ -43,6 +44,9 @@ export async function saveSegmentIndex({ state, change }: CatalogContext, segmen
 export async function replaceSegments(context: CatalogContext, remove: readonly bigint[], add: readonly SegmentMeta[]): Promise<void> {
   const { state, change } = context
   await change(() => {
+    const isDone = add.every(({ id }) => state.segment(id) !== undefined) && remove.every((id) => state.segment(id) === undefined)
+    // What replaces a segment that went meanwhile, by other hands, would bring its rows back.
+    if (!isDone && add.length > 0 && remove.some((id) => state.segment(id) === undefined)) throw new MilvusError(Code.SegmentNotFound, 'segments to be replaced are gone')
     const gone = remove.flatMap((id) => {
       const segment = state.segment(id)
       return segment === undefined || add.some((added) => added.id === id) ? [] : [segmentRecord(segment.collectionId, id, undefined)]

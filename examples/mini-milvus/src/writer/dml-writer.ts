@@ -70,7 +70,7 @@ export interface DmlWriter {
 }
 
 /** @param pause lets other work run between the steps of a large write */
-export function createDmlWriter(ticks: TimeTickProducer, pause: Pause): DmlWriter {
+export function createDmlWriter(ticks: Pick<TimeTickProducer, 'write'>, pause: Pause): DmlWriter {
   const lastWrites = new Map<bigint, bigint>()
   const written = (collectionId: bigint, timestamp: bigint): void => {
     if (timestamp > (lastWrites.get(collectionId) ?? 0n)) lastWrites.set(collectionId, timestamp)

@@ -1,0 +1,91 @@
+/** What processes of a cluster ask of each other. Plain data both ways, over `src/internal`. */
+import type { CallOptions, ServiceDefinition } from '../internal/service.ts'
+
+/** The incarnation of a channel's ownership in whose name something is reported. */
+export interface ChannelTerm {
+  readonly pchannel: string
+  readonly epoch: number
+}
+
+/** A call of the catalog by name: its writers are many, and alike. */
+export interface CatalogCall {
+  readonly method: string
+  readonly args: readonly unknown[]
+  /** Reports about a channel's rows are taken from its present owner alone. */
+  readonly channel?: ChannelTerm | undefined
+}
+
+export interface CatalogReply {
+  readonly value?: unknown
+  /** Mirrors that have this revision show what was done. */
+  readonly revision: bigint
+}
+
+/** Of the coordinator that leads; others refuse with `RPC_NOT_LEADER`. */
+export interface CoordinatorApi {
+  /** `count` timestamps, greater than all that anybody got before. */
+  allocTimestamps(request: { readonly count: number }, options?: CallOptions): Promise<{ readonly first: bigint; readonly count: number }>
+  catalog(request: CatalogCall, options?: CallOptions): Promise<CatalogReply>
+  /** The owner writes nothing to the channel any more. Of another than the present owner: ignored. */
+  releaseChannel(request: ChannelTerm & { readonly owner: string }, options?: CallOptions): Promise<object>
+}
+
+export const COORDINATOR: ServiceDefinition<CoordinatorApi> = {
+  name: 'Coordinator',
+  methods: { allocTimestamps: { timeoutMs: 2_000 }, catalog: { timeoutMs: 10_000 }, releaseChannel: { timeoutMs: 5_000 } },
+}
+
+export interface LogRecord {
+  readonly type: number
+  readonly properties: Readonly<Record<string, string>>
+  readonly body: Uint8Array
+}
+
+export interface AppendRequest {
+  readonly pchannel: string
+  readonly records: readonly LogRecord[]
+  /** Whoever reads these records must know the metadata as of this revision. */
+  readonly metaRevision: bigint
+}
+
+export interface ChannelsRequest {
+  readonly pchannels: readonly string[]
+}
+
+export interface CompactionReport {
+  readonly state: 'executing' | 'completed' | 'failed'
+  readonly merges: readonly { readonly sources: readonly bigint[]; readonly target: bigint }[]
+}
+
+/** Of a data node, for the channels that it owns; for others it refuses with `RPC_NOT_OWNER`. */
+export interface ChannelApi {
+  /** Stamps the records with one timestamp and resolves when they are in the log and nobody can undo it. */
+  append(request: AppendRequest, options?: CallOptions): Promise<{ readonly timestamp: bigint }>
+  requestTick(request: ChannelsRequest & { readonly atLeast: bigint }, options?: CallOptions): Promise<object>
+  /** Resolves, when everything of the shard at or below `ts` is in segments, with a revision that mirrors must have to know them. */
+  flushShard(request: { readonly pchannel: string; readonly collectionId: bigint; readonly vchannel: string; readonly ts: bigint }, options?: CallOptions): Promise<{ readonly revision: bigint }>
+  /** Rows that no segment holds, of all writes at or below `ts`. */
+  unflushedRows(request: ChannelsRequest & { readonly collectionId: bigint; readonly partitionId?: bigint | undefined; readonly ts: bigint }, options?: CallOptions): Promise<{ readonly rows: number; readonly revision: bigint }>
+  compact(request: ChannelsRequest & { readonly id: bigint; readonly collectionId: bigint }, options?: CallOptions): Promise<{ readonly isNeeded: boolean }>
+  compaction(request: { readonly id: bigint }, options?: CallOptions): Promise<{ readonly report?: CompactionReport | undefined }>
+}
+
+export const CHANNELS: ServiceDefinition<ChannelApi> = {
+  name: 'Channels',
+  methods: {
+    append: { timeoutMs: 10_000 },
+    requestTick: { timeoutMs: 2_000 },
+    flushShard: { timeoutMs: 60_000 },
+    unflushedRows: { timeoutMs: 10_000 },
+    compact: { timeoutMs: 5_000 },
+    compaction: { timeoutMs: 5_000 },
+  },
+}
+
+/** Of every process. */
+export interface MemberApi {
+  /** Resolves when the process knows the metadata as of this revision. */
+  awaitMeta(request: { readonly revision: bigint }, options?: CallOptions): Promise<object>
+}
+
+export const MEMBER: ServiceDefinition<MemberApi> = { name: 'Member', methods: { awaitMeta: { timeoutMs: 3_000 } } }

@@ -1,0 +1,157 @@
+/** Asks the owner of a channel, whoever it is now. What surely was not done is asked again, of the next owner, until the deadline. */
+import type { KVBase } from '@timetick/kv'
+import type { CallOptions as MqCallOptions, ProducedIds, StampedAppend, TimeTickProducer, Timestamp } from '@timetick/msgstream'
+import type { NodeClock } from '../edge/system.ts'
+import { isPassing, isSafeToRepeat, RpcError } from '../internal/errors.ts'
+import { createClient } from '../internal/service.ts'
+import type { Transport } from '../internal/transport.ts'
+import { type ChannelApi, CHANNELS, type CompactionReport } from './apis.ts'
+import { CHANNEL_ROOT } from './channel-assigner.ts'
+import { type ChannelAssignment, decodeAssignment } from './channel-plan.ts'
+import type { CatalogMirror } from './catalog-mirror.ts'
+import type { Directory } from './directory.ts'
+import { FollowedPrefix } from './followed-prefix.ts'
+
+export interface ChannelClientOptions {
+  readonly kv: Pick<KVBase, 'loadEntry' | 'loadWithPrefix' | 'watchWithPrefix'>
+  readonly clock: NodeClock
+  readonly transport: Pick<Transport, 'call'>
+  readonly directory: Directory
+  readonly mirror: CatalogMirror
+  /** The data role of this process and its address, where it has one: called without a detour. */
+  readonly local?: { readonly address: string; readonly api: ChannelApi } | undefined
+  /** Of calls that are tried again. */
+  readonly timeoutMs: number
+  readonly onProblem: (message: string, error: unknown) => void
+}
+
+const RETRY_MS = 20
+
+export class ChannelClient implements Pick<TimeTickProducer, 'write' | 'requestTick'> {
+  readonly #options: ChannelClientOptions
+  readonly #assignments = new Map<string, ChannelAssignment>()
+  readonly #clients = new Map<string, ChannelApi>()
+  #followed: FollowedPrefix | undefined
+
+  private constructor(options: ChannelClientOptions) {
+    this.#options = options
+  }
+
+  static async open(options: ChannelClientOptions): Promise<ChannelClient> {
+    const client = new ChannelClient(options)
+    const { kv, clock, onProblem } = options
+    client.#followed = await FollowedPrefix.open({
+      kv, clock, prefix: CHANNEL_ROOT,
+      onEvents: (events) => {
+        for (const { key, value } of events) {
+          if (value === undefined) client.#assignments.delete(key)
+          else client.#assignments.set(key, decodeAssignment(value))
+        }
+      },
+      onProblem: (error) => onProblem('owners of channels could not be followed', error),
+    })
+    return client
+  }
+
+  /** As a producer's: but each channel's owner stamps its part, and the last timestamp is the call's. */
+  async write(build: (ts: Timestamp) => readonly StampedAppend[], _channels: readonly string[], { signal }: MqCallOptions = {}): Promise<{ readonly timestamp: Timestamp; readonly ids: ProducedIds }> {
+    const { mirror } = this.#options
+    const replies = await Promise.all(
+      build(0n).map(({ channel: pchannel, msgs }) => {
+        const records = msgs.map(({ type, properties, body }) => ({ type, properties, body }))
+        const metaRevision = records.reduce((most, { properties: { c } }) => {
+          const known = c === undefined ? 0n : mirror.collectionRevision(BigInt(c))
+          return known > most ? known : most
+        }, 0n)
+        return this.#ask(pchannel, (owner) => owner.append({ pchannel, records, metaRevision }, { signal }), false, signal)
+      }),
+    )
+    return { timestamp: replies.reduce((most, { timestamp }) => (timestamp > most ? timestamp : most), 0n), ids: new Map() }
+  }
+
+  /** A wish: the next tick comes anyway. */
+  requestTick(pchannels: readonly string[], atLeast: bigint): void {
+    for (const [owner, mine] of this.#byOwner(pchannels)) {
+      this.#apiOf(owner)?.requestTick({ pchannels: mine, atLeast }).catch(() => undefined)
+    }
+  }
+
+  /** Resolves when everything of the shard at or below `ts` is in segments that are known here. */
+  async flushShard({ pchannel, collectionId, vchannel }: { readonly pchannel: string; readonly collectionId: bigint; readonly vchannel: string }, ts: bigint): Promise<void> {
+    const { revision } = await this.#ask(pchannel, (owner) => owner.flushShard({ pchannel, collectionId, vchannel, ts }), true, undefined)
+    await this.#options.mirror.waitFor(revision)
+  }
+
+  /** All rows of a collection, in segments or not, of the writes at or below `ts`. */
+  async rows(pchannels: readonly string[], collectionId: bigint, partitionId: bigint | undefined, ts: bigint): Promise<number> {
+    const counts = await Promise.all(
+      pchannels.map((pchannel) => this.#ask(pchannel, (owner) => owner.unflushedRows({ pchannels: [pchannel], collectionId, partitionId, ts }), true, undefined)),
+    )
+    return counts.reduce((sum, { rows }) => sum + rows, 0)
+  }
+
+  async compact(pchannels: readonly string[], id: bigint, collectionId: bigint): Promise<boolean> {
+    const replies = await Promise.all(pchannels.map((pchannel) => this.#ask(pchannel, (owner) => owner.compact({ pchannels: [pchannel], id, collectionId }), true, undefined)))
+    return replies.some(({ isNeeded }) => isNeeded)
+  }
+
+  /** Of all owners together; undefined when none has heard of it. */
+  async compaction(id: bigint): Promise<CompactionReport | undefined> {
+    const owners = [...this.#byOwner([...this.#assignments.keys()]).keys()]
+    const replies = await Promise.all(owners.map(async (owner) => (await this.#apiOf(owner)?.compaction({ id }))?.report))
+    const reports = replies.filter((report) => report !== undefined)
+    if (reports.length === 0) return undefined
+    const state = reports.some((one) => one.state === 'failed') ? 'failed' : reports.some((one) => one.state === 'executing') ? 'executing' : 'completed'
+    return { state, merges: reports.flatMap(({ merges }) => merges) }
+  }
+
+  async close(): Promise<void> {
+    await this.#followed?.close()
+  }
+
+  #byOwner(pchannels: readonly string[]): Map<string, string[]> {
+    const groups = new Map<string, string[]>()
+    for (const pchannel of pchannels) {
+      const owner = this.#assignments.get(pchannel)?.owner ?? ''
+      if (owner !== '') groups.set(owner, [...(groups.get(owner) ?? []), pchannel])
+    }
+    return groups
+  }
+
+  #apiOf(owner: string): ChannelApi | undefined {
+    const { directory, local, transport } = this.#options
+    const address = directory.find(owner)?.address
+    if (address === undefined) return undefined
+    if (address === local?.address) return local.api
+    let api = this.#clients.get(address)
+    if (api === undefined) {
+      api = createClient(CHANNELS, transport, () => address)
+      if (this.#clients.size >= 1_000) this.#clients.clear()
+      this.#clients.set(address, api)
+    }
+    return api
+  }
+
+  async #ask<T>(pchannel: string, run: (owner: ChannelApi) => Promise<T>, mayRepeat: boolean, signal: AbortSignal | undefined): Promise<T> {
+    const { clock, timeoutMs } = this.#options
+    const end = clock.monotonic() + timeoutMs
+    for (;;) {
+      signal?.throwIfAborted()
+      const owner = this.#assignments.get(pchannel)?.owner ?? ''
+      const api = owner === '' ? undefined : this.#apiOf(owner)
+      let failure: unknown = new RpcError('RPC_NOT_OWNER', `channel ${pchannel} has no owner`, { outcome: 'not-applied' })
+      if (api !== undefined) {
+        try {
+          return await run(api)
+        } catch (error) {
+          failure = error
+        }
+      }
+      const again = isSafeToRepeat(failure) || (mayRepeat && isPassing(failure))
+      if (!again || clock.monotonic() + RETRY_MS >= end) throw failure
+      await new Promise<void>((resolve) => {
+        clock.setTimer(resolve, RETRY_MS)
+      })
+    }
+  }
+}

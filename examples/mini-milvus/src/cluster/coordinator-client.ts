@@ -1,0 +1,147 @@
+/**
+ * Asks the coordinator that leads, whoever it is now. What surely was not done, and what may be done twice, is asked again until the
+ * deadline; else the caller is told that nobody knows.
+ */
+import type { KVBase } from '@timetick/kv'
+import { createRange, startTimestampAllocator, type TimestampAllocator } from '@timetick/tso'
+import type { CatalogWriter, FunctionPlan, SegmentWriter } from '../coordinator/api.ts'
+import type { NodeClock } from '../edge/system.ts'
+import { isPassing, isSafeToRepeat, RpcError } from '../internal/errors.ts'
+import { createClient } from '../internal/service.ts'
+import type { Transport } from '../internal/transport.ts'
+import type { CollectionSchema } from '../model/schema.ts'
+import { COORDINATOR, type CatalogReply, type ChannelTerm, type CoordinatorApi } from './apis.ts'
+import { answerPlan, REPORTS, WRITES } from './catalog-calls.ts'
+import type { CatalogMirror } from './catalog-mirror.ts'
+import { LEADER_ROOT, LEADER_KEY } from './coordinator.ts'
+import { FollowedPrefix } from './followed-prefix.ts'
+
+export interface CoordinatorClientOptions {
+  readonly kv: Pick<KVBase, 'loadEntry' | 'loadWithPrefix' | 'watchWithPrefix'>
+  readonly clock: NodeClock
+  readonly transport: Pick<Transport, 'call'>
+  readonly mirror: CatalogMirror
+  /** The coordinator of this process and its address, where it has one: called without a detour. */
+  readonly local?: { readonly address: string; readonly api: CoordinatorApi } | undefined
+  /** Of calls that are tried again. */
+  readonly timeoutMs: number
+  /** A change was made that others may still have an older idea of. */
+  readonly onChanged: (revision: bigint) => Promise<void>
+  readonly onProblem: (message: string, error: unknown) => void
+}
+
+const RETRY_MS = 50
+const MAX_PLANS = 5
+/** Whoever stops does not wait long for a coordinator: its lease ends anyway. */
+const RELEASE_MS = 3_000
+
+export class CoordinatorClient {
+  readonly #options: CoordinatorClientOptions
+  readonly #remote: CoordinatorApi
+  #followed: FollowedPrefix | undefined
+  #leader: string | undefined
+  readonly timestamps: TimestampAllocator
+
+  private constructor(options: CoordinatorClientOptions) {
+    this.#options = options
+    this.#remote = createClient(COORDINATOR, options.transport, () => this.#leader ?? '')
+    this.timestamps = startTimestampAllocator({
+      source: {
+        getTimestamp: async (count, { signal } = {}) => {
+          const { first } = await this.#ask((api) => api.allocTimestamps({ count }, { signal }), true, signal)
+          return createRange(first, count)
+        },
+      },
+    })
+  }
+
+  static async open(options: CoordinatorClientOptions): Promise<CoordinatorClient> {
+    const client = new CoordinatorClient(options)
+    const { kv, clock, onProblem } = options
+    client.#followed = await FollowedPrefix.open({
+      kv, clock, prefix: LEADER_ROOT,
+      onEvents: (events) => {
+        for (const { key, value } of events) if (LEADER_ROOT + key === LEADER_KEY) client.#leader = value === undefined ? undefined : nameOf(value)
+      },
+      onProblem: (error) => onProblem('the leader could not be looked up', error),
+    })
+    return client
+  }
+
+  /** Address of the one that leads, as far as is known. */
+  get leader(): string | undefined {
+    return this.#leader
+  }
+
+  get catalog(): CatalogWriter {
+    const methods = Object.keys(WRITES) as (keyof CatalogWriter)[]
+    return Object.fromEntries(methods.map((method) => [method, (...args: readonly unknown[]) => this.#write(method, args)])) as unknown as CatalogWriter
+  }
+
+  /** @param channel what is reported is about its rows */
+  reports(channel: ChannelTerm, signal: AbortSignal): SegmentWriter {
+    const methods = REPORTS.map((method) => [method, async (...args: readonly unknown[]): Promise<void> => {
+      const { revision } = await this.#ask((api) => api.catalog({ method, args, channel }, { signal }), true, signal)
+      await this.#options.mirror.waitFor(revision, signal)
+    }])
+    return { ...(Object.fromEntries(methods) as Omit<SegmentWriter, 'checkpoint'>), checkpoint: (pchannel) => this.#options.mirror.checkpoint(pchannel) }
+  }
+
+  async release(channel: ChannelTerm & { readonly owner: string }): Promise<void> {
+    await this.#ask((api) => api.releaseChannel(channel), true, undefined, RELEASE_MS)
+  }
+
+  async close(): Promise<void> {
+    await this.timestamps.close()
+    await this.#followed?.close()
+  }
+
+  async #write(method: keyof CatalogWriter, args: readonly unknown[]): Promise<unknown> {
+    let schema: CollectionSchema | undefined
+    for (let attempt = 0; attempt < MAX_PLANS; attempt++) {
+      const known = schema
+      const given = args.map((arg) => (typeof arg === 'function' ? answerPlan(arg as FunctionPlan, known) : arg))
+      const reply: CatalogReply = await this.#ask((api) => api.catalog({ method, args: given }), false, undefined)
+      const { value } = reply
+      if (typeof value === 'object' && value !== null && 'schema' in value && args.some((arg) => typeof arg === 'function')) {
+        schema = value.schema as CollectionSchema
+        continue
+      }
+      await this.#options.mirror.waitFor(reply.revision)
+      if (WRITES[method] === 'changed') await this.#options.onChanged(reply.revision)
+      return value
+    }
+    throw new RpcError('RPC_OVERLOADED', `the collection changed ${MAX_PLANS} times meanwhile`, { outcome: 'not-applied' })
+  }
+
+  async #ask<T>(run: (api: CoordinatorApi) => Promise<T>, mayRepeat: boolean, signal: AbortSignal | undefined, timeoutMs = this.#options.timeoutMs): Promise<T> {
+    const { clock, local } = this.#options
+    const end = clock.monotonic() + timeoutMs
+    for (;;) {
+      signal?.throwIfAborted()
+      const leader = this.#leader
+      let failure: unknown = new RpcError('RPC_NOT_LEADER', 'no coordinator leads', { outcome: 'not-applied' })
+      if (leader !== undefined) {
+        try {
+          return await run(leader === local?.address ? local.api : this.#remote)
+        } catch (error) {
+          failure = error
+        }
+      }
+      const again = isSafeToRepeat(failure) || (mayRepeat && isPassing(failure))
+      if (!again || clock.monotonic() + RETRY_MS >= end) throw failure
+      await new Promise<void>((resolve) => {
+        clock.setTimer(resolve, RETRY_MS)
+      })
+    }
+  }
+}
+
+function nameOf(record: string): string | undefined {
+  try {
+    const { name } = JSON.parse(record) as { readonly name?: unknown }
+    return typeof name === 'string' ? name : undefined
+  } catch {
+    return undefined
+  }
+}

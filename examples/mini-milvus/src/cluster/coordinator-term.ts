@@ -1,0 +1,83 @@
+/** What a coordinator has while it leads: time, the catalog that it alone writes, and who owns which channel. */
+import type { KVBase } from '@timetick/kv'
+import { openTimestampOracle, startTimestampAllocator, type IdAllocator, type TimestampAllocator, type TimestampOracle, type TimestampRange } from '@timetick/tso'
+import type { LeaderTerm } from '@timetick/watchdog/session'
+import { openCatalog, type Catalog } from '../coordinator/catalog.ts'
+import type { NodeClock } from '../edge/system.ts'
+import { RpcError } from '../internal/errors.ts'
+import { ChannelAssigner } from './channel-assigner.ts'
+import { openGuardedStore, type GuardedStore } from './guarded-store.ts'
+
+export interface CoordinatorTermOptions {
+  readonly kv: KVBase
+  readonly clock: NodeClock
+  readonly ids: IdAllocator
+  readonly pchannels: readonly string[]
+  /** Names this term's oracle; unique. */
+  readonly owner: string | undefined
+  readonly leaderKey: string
+  readonly term: LeaderTerm
+  readonly onProblem: (message: string, error: unknown) => void
+}
+
+export class CoordinatorTerm {
+  readonly catalog: Catalog
+  readonly assigner: ChannelAssigner
+  readonly #term: LeaderTerm
+  readonly #oracle: TimestampOracle
+  readonly #allocator: TimestampAllocator
+  readonly #store: GuardedStore
+
+  private constructor(parts: { readonly term: LeaderTerm; readonly oracle: TimestampOracle; readonly allocator: TimestampAllocator; readonly store: GuardedStore; readonly catalog: Catalog; readonly assigner: ChannelAssigner }) {
+    this.#term = parts.term
+    this.#oracle = parts.oracle
+    this.#allocator = parts.allocator
+    this.#store = parts.store
+    this.catalog = parts.catalog
+    this.assigner = parts.assigner
+  }
+
+  static async open({ kv, clock, ids, pchannels, owner, leaderKey, term, onProblem }: CoordinatorTermOptions): Promise<CoordinatorTerm> {
+    const oracle = await openTimestampOracle({ kv, rootPath: 'tso', clock, owner, signal: term.over, onEvent: (event) => onProblem(`timestamp oracle: ${event.type}`, event) })
+    const allocator = startTimestampAllocator({ source: oracle })
+    try {
+      const onFenced = (): void => term.resign()
+      const store = await openGuardedStore(kv, { key: leaderKey, token: term.token, onFenced })
+      const catalog = await openCatalog({ kv: store, ids, timestamps: allocator, pchannels })
+      const assigner = await ChannelAssigner.start({ kv, clock, pchannels, store, isLive: () => term.isLive, onProblem })
+      return new CoordinatorTerm({ term, oracle, allocator, store, catalog, assigner })
+    } catch (error) {
+      await allocator.close()
+      await oracle.close()
+      throw error
+    }
+  }
+
+  get isLive(): boolean {
+    return this.#term.isLive
+  }
+
+  /** Mirrors that have this revision show all that this term has changed. */
+  get revision(): bigint {
+    return this.#store.lastRevision
+  }
+
+  /** What was taken after the lease ended is given to nobody: another may have served greater ones meanwhile. */
+  async timestamps(count: number, signal: AbortSignal | undefined): Promise<TimestampRange> {
+    this.assertLive()
+    const range = this.#oracle.tryGetTimestamp(count) ?? (await this.#oracle.getTimestamp(count, { signal }))
+    this.assertLive()
+    return range
+  }
+
+  assertLive(): void {
+    if (!this.#term.isLive) throw new RpcError('RPC_NOT_LEADER', 'this coordinator does not lead any more', { outcome: 'not-applied' })
+  }
+
+  async close(): Promise<void> {
+    await this.assigner.close()
+    await this.catalog.settled()
+    await this.#allocator.close()
+    await this.#oracle.close()
+  }
+}

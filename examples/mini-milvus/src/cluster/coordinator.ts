@@ -1,0 +1,95 @@
+/** A coordinator of several: stands for election, leads when it is elected, and refuses else. */
+import type { KVBase } from '@timetick/kv'
+import type { IdAllocator } from '@timetick/tso'
+import { startElection, type Election, type LeaderTerm } from '@timetick/watchdog/session'
+import type { NodeClock } from '../edge/system.ts'
+import { RpcError } from '../internal/errors.ts'
+import type { CallOptions } from '../internal/service.ts'
+import type { CatalogCall, CatalogReply, ChannelTerm, CoordinatorApi } from './apis.ts'
+import { type CallOutcome, REPORTS, runCatalogCall } from './catalog-calls.ts'
+import { CoordinatorTerm } from './coordinator-term.ts'
+
+export const LEADER_ROOT = 'coordinator/'
+export const LEADER_KEY = `${LEADER_ROOT}leader`
+
+export interface CoordinatorOptions {
+  readonly kv: KVBase
+  readonly clock: NodeClock
+  readonly ids: IdAllocator
+  readonly pchannels: readonly string[]
+  readonly ttlMs: number
+  /** Of this process, for those who look for the leader. */
+  readonly address: string
+  /** Names terms and candidates; unique. Random unless given. */
+  readonly createOwner?: (() => string) | undefined
+  /** Work that belongs to the leader: begun with each term, closed with it. */
+  readonly duties?: ((term: CoordinatorTerm) => { close(): Promise<void> }) | undefined
+  readonly onProblem: (message: string, error: unknown) => void
+}
+
+export class Coordinator implements CoordinatorApi {
+  readonly #options: CoordinatorOptions
+  readonly #election: Election
+  #term: CoordinatorTerm | undefined
+
+  constructor(options: CoordinatorOptions) {
+    this.#options = options
+    const { kv, clock, ttlMs, address, createOwner, onProblem } = options
+    this.#election = startElection({
+      kv, clock, ttlMs, key: LEADER_KEY, name: address, owner: createOwner?.(),
+      lead: (term) => this.#lead(term),
+      onEvent: (event) => {
+        if (event.type !== 'elected') onProblem(`election: ${event.type}`, event.error)
+      },
+    })
+  }
+
+  get isLeading(): boolean {
+    return this.#term?.isLive === true
+  }
+
+  /** The present term's; throws `RPC_NOT_LEADER`. */
+  get term(): CoordinatorTerm {
+    const term = this.#term
+    if (term === undefined) throw new RpcError('RPC_NOT_LEADER', 'this coordinator does not lead', { outcome: 'not-applied' })
+    term.assertLive()
+    return term
+  }
+
+  async allocTimestamps({ count }: { readonly count: number }, { signal }: CallOptions = {}): Promise<{ first: bigint; count: number }> {
+    const { first } = await this.term.timestamps(count, signal)
+    return { first, count }
+  }
+
+  async catalog({ method, args, channel }: CatalogCall): Promise<CatalogReply> {
+    const { term } = this
+    const run = (): Promise<CallOutcome> => runCatalogCall(term.catalog, method, args)
+    const isReport = (REPORTS as readonly string[]).includes(method)
+    const outcome = isReport ? await term.assigner.held(channel ?? { pchannel: '', epoch: 0 }, run) : await run()
+    return { value: outcome.schema === undefined ? outcome.value : { schema: outcome.schema }, revision: term.revision }
+  }
+
+  async releaseChannel({ pchannel, epoch, owner }: ChannelTerm & { readonly owner: string }): Promise<object> {
+    await this.term.assigner.release(pchannel, owner, epoch)
+    return {}
+  }
+
+  /** Gives the lead to another. Idempotent. */
+  close(): Promise<void> {
+    return this.#election.close()
+  }
+
+  async #lead(election: LeaderTerm): Promise<void> {
+    const { kv, clock, ids, pchannels, createOwner, duties, onProblem } = this.#options
+    const term = await CoordinatorTerm.open({ kv, clock, ids, pchannels, owner: createOwner?.(), leaderKey: LEADER_KEY, term: election, onProblem })
+    const work = duties?.(term)
+    try {
+      this.#term = term
+      if (!election.over.aborted) await new Promise<void>((resolve) => election.over.addEventListener('abort', () => resolve(), { once: true }))
+    } finally {
+      this.#term = undefined
+      await work?.close()
+      await term.close()
+    }
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * The leader's broom: files of segments that the catalog no longer names. Others may still be reading one that was replaced, or be
+ * about to report one that nobody knows yet, so that a file goes only when it was nobody's for a while.
+ */
+import type { MetaReader } from '../coordinator/api.ts'
+import type { NodeClock } from '../edge/system.ts'
+import type { ObjectStorage } from '../storage/index.ts'
+
+export interface GarbageOptions {
+  readonly meta: MetaReader
+  readonly storage: ObjectStorage
+  readonly clock: NodeClock
+  /** How long a file must have been nobody's. */
+  readonly graceMs: number
+  readonly onProblem: (message: string, error: unknown) => void
+}
+
+export class ClusterGarbage {
+  readonly #options: GarbageOptions
+  /** Files that were found to be nobody's, and when first. */
+  #suspects = new Map<string, number>()
+  #cancelTimer: (() => void) | undefined
+  #running: Promise<void> = Promise.resolve()
+  #closed = false
+
+  constructor(options: GarbageOptions) {
+    this.#options = options
+    this.#schedule()
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#cancelTimer?.()
+    await this.#running
+  }
+
+  #schedule(): void {
+    const { clock, graceMs, onProblem } = this.#options
+    if (this.#closed) return
+    this.#cancelTimer = clock.setTimer(() => {
+      this.#running = this.#sweep()
+        .catch((error: unknown) => onProblem('files of nobody could not be removed', error))
+        .finally(() => this.#schedule())
+    }, Math.max(1, Math.ceil(graceMs / 2)))
+  }
+
+  async #sweep(): Promise<void> {
+    const { meta, storage, clock, graceMs } = this.#options
+    const now = clock.monotonic()
+    const found = new Map<string, number>()
+    for (const { key } of await storage.list('segments/')) {
+      const [, , segment] = key.split('/')
+      if (segment === undefined || !/^\d+$/.test(segment) || meta.segment(BigInt(segment)) !== undefined) continue
+      found.set(key, this.#suspects.get(key) ?? now)
+    }
+    this.#suspects = found
+    for (const [key, since] of found) {
+      if (this.#closed) return
+      if (now - since < graceMs) continue
+      await storage.delete(key)
+      found.delete(key)
+    }
+  }
+}

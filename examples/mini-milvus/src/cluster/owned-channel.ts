@@ -1,0 +1,220 @@
+/**
+ * A log channel in the hands of its owner: the only one that writes to it, gives it time, and puts its rows into segments. What it says is
+ * done is done: it answers only while its lease holds, so nobody else can have had the channel before the answer's write.
+ */
+import { createTsMsg, positionFromJson, startTimeTickProducer, type MsgPosition, type MsgPositionJson, type TimeTickProducer, type TsMsg } from '@timetick/msgstream'
+import type { GlobalParamsTable } from '@timetick/paramtable'
+import type { IdAllocator } from '@timetick/tso'
+import { metaRecord, writeFence, type FencedLog } from '../channel/fenced-mq.ts'
+import { Compactor } from '../coordinator/compactor.ts'
+import { IndexBuilder } from '../coordinator/index-builder.ts'
+import { startDataNode, type DataNode } from '../datanode/data-node.ts'
+import type { NodeClock } from '../edge/system.ts'
+import type { Engine } from '../engine/index.ts'
+import { RpcError } from '../internal/errors.ts'
+import type { Stores } from '../node/stores.ts'
+import { createSegmentLoader } from '../querynode/storage-loader.ts'
+import { MilvusError } from '../server/status.ts'
+import type { AppendRequest, ChannelTerm } from './apis.ts'
+import type { CatalogMirror } from './catalog-mirror.ts'
+import { CHANNEL_ROOT } from './channel-assigner.ts'
+import type { CoordinatorClient } from './coordinator-client.ts'
+import { loadFences, saveFence } from './fence-records.ts'
+import { metaOfChannel } from './owned-meta.ts'
+
+export interface OwnedChannelOptions {
+  readonly stores: Stores
+  readonly log: FencedLog
+  readonly engine: Engine
+  readonly mirror: CatalogMirror
+  readonly coordinator: CoordinatorClient
+  readonly ids: IdAllocator
+  readonly parameters: GlobalParamsTable
+  readonly clock: NodeClock
+  readonly onWarning: (message: string, error: unknown) => void
+}
+
+export interface ChannelDuty extends ChannelTerm {
+  /** Of the assignment's record. */
+  readonly revision: bigint
+  /** The lease under which the channel was given still holds. */
+  readonly isHeld: () => boolean
+  /** It can not go on: the channel must be given to somebody anew. */
+  readonly onFailure: (error: Error) => void
+}
+
+interface Parts {
+  readonly ticks: TimeTickProducer
+  readonly dataNode: DataNode
+  readonly indexBuilder: IndexBuilder
+  readonly compactor: Compactor
+}
+
+export class OwnedChannel {
+  readonly duty: ChannelDuty
+  readonly #options: OwnedChannelOptions
+  readonly #closing = new AbortController()
+  #parts: Parts | undefined
+  /** Readers were told to know the metadata as of here. */
+  #metaRevision = 0n
+
+  private constructor(options: OwnedChannelOptions, duty: ChannelDuty) {
+    this.#options = options
+    this.duty = duty
+  }
+
+  /** Takes the channel over. Rejects, with nothing left open, when that fails or it is somebody else's by now. */
+  static async open(options: OwnedChannelOptions, duty: ChannelDuty): Promise<OwnedChannel> {
+    const channel = new OwnedChannel(options, duty)
+    try {
+      await channel.#open()
+      return channel
+    } catch (error) {
+      await channel.close()
+      throw error
+    }
+  }
+
+  get dataNode(): DataNode {
+    return this.#running().dataNode
+  }
+
+  get compactor(): Compactor {
+    return this.#running().compactor
+  }
+
+  get isStalled(): boolean {
+    return this.#parts?.dataNode.isStalled === true
+  }
+
+  async append({ records, metaRevision }: AppendRequest, signal: AbortSignal | undefined): Promise<{ timestamp: bigint }> {
+    const { ticks } = this.#running()
+    await this.#checkCollections(records, metaRevision, signal)
+    this.assertHeld()
+    const { pchannel } = this.duty
+    const build = (): TsMsg[] => {
+      const msgs = records.map(({ type, properties, body }) => createTsMsg({ type, properties, body }))
+      if (metaRevision <= this.#metaRevision) return msgs
+      this.#metaRevision = metaRevision
+      return [metaRecord(metaRevision), ...msgs]
+    }
+    const { timestamp } = await this.#written(ticks.write(() => [{ channel: pchannel, msgs: build() }], [pchannel], { signal }))
+    if (!this.duty.isHeld()) throw new RpcError('RPC_FENCED', `the lease ended before the write to ${pchannel} could be confirmed`, { outcome: 'unknown', retryable: true })
+    return { timestamp }
+  }
+
+  requestTick(atLeast: bigint): void {
+    const { ticks } = this.#running()
+    ticks.requestTick([this.duty.pchannel], atLeast)
+  }
+
+  assertHeld(): void {
+    if (!this.duty.isHeld() || this.#closing.signal.aborted) throw notOwner(this.duty.pchannel)
+  }
+
+  /** Lets writes under way end, stops reading; what is buffered stays in the log. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#closing.signal.aborted) return
+    this.#closing.abort(new Error('the channel is given up'))
+    const { ticks, dataNode, indexBuilder, compactor } = this.#parts ?? {}
+    await ticks?.close()
+    await compactor?.close()
+    await indexBuilder?.close()
+    await dataNode?.close()
+  }
+
+  async #open(): Promise<void> {
+    const { stores, log, engine, mirror, coordinator, ids, parameters, clock, onWarning } = this.#options
+    const { pchannel, epoch, isHeld, onFailure } = this.duty
+    await stores.mq.createChannel(pchannel)
+    await this.#fence()
+    // Everything that the former owner reported is older than the assignment: it is known here before the log is read.
+    await mirror.catchUp()
+    this.assertHeld()
+    const ticks = await startTimeTickProducer({
+      mq: log.writers(BigInt(epoch), isHeld), channels: [pchannel], clock,
+      allocate: () => coordinator.timestamps.allocOne(),
+      intervalMs: parameters.getDurationMs('proxy.timeTickInterval'),
+      onError: (error) => {
+        if (isHeld()) onWarning(`a time tick of ${pchannel} failed`, error)
+      },
+    })
+    const requestTick = (channels: readonly string[], atLeast: bigint): void => ticks.requestTick(channels, atLeast)
+    try {
+      const segments = coordinator.reports({ pchannel, epoch }, this.#closing.signal)
+      const dataNode = await startDataNode({
+        meta: mirror, segments, mq: log.readers, storage: stores.storage, pchannels: [pchannel], clock, requestTick,
+        allocateId: () => ids.allocOne(),
+        checkpoint: () => positionOf(mirror.checkpoint(pchannel)),
+        // Cuts are put off for readers that lag: see FencedLog.
+        oldestReader: () => undefined,
+        sealBytes: parameters.getBytes('dataNode.sealBytes'),
+        sealIdleMs: parameters.getDurationMs('dataNode.sealIdle'),
+        maxBufferedBytes: parameters.getBytes('dataNode.maxBufferedBytes'),
+        onFailure, onWarning,
+      })
+      const shared = { meta: metaOfChannel(mirror, pchannel), segments, storage: stores.storage, loader: createSegmentLoader(stores.storage), clock, onWarning }
+      const indexBuilder = new IndexBuilder({ ...shared, engine, minRows: parameters.getInt('indexNode.minRows') })
+      const compactor = new Compactor({
+        ...shared,
+        allocateId: () => ids.allocOne(),
+        minSegments: parameters.getInt('compaction.minSegments'),
+        maxBytes: parameters.getBytes('dataNode.sealBytes'),
+        deleteShare: parameters.getFloat('compaction.deleteShare'),
+      })
+      this.#parts = { ticks, dataNode, indexBuilder, compactor }
+    } catch (error) {
+      await ticks.close()
+      throw error
+    }
+  }
+
+  /** In the log first, then noted, so that a note without its fence cannot be. */
+  async #fence(): Promise<void> {
+    const { stores } = this.#options
+    const { pchannel, epoch, revision } = this.duty
+    this.assertHeld()
+    const mark = await writeFence(stores.mq, pchannel, BigInt(epoch))
+    const older = await loadFences(stores.kv, pchannel)
+    const spent = older.map(({ epoch: old }) => old).sort((a, b) => (a < b ? -1 : 1)).slice(0, -KEPT_FENCES)
+    if (!(await saveFence(stores.kv, pchannel, mark, spent, { key: CHANNEL_ROOT + pchannel, modRevision: revision }))) throw notOwner(pchannel)
+  }
+
+  /** A write of unknown outcome ends the producer for good: a new epoch makes sure that it does not appear later. */
+  async #written<T>(write: Promise<T>): Promise<T> {
+    try {
+      return await write
+    } catch (error) {
+      const { code, outcome } = error as { readonly code?: unknown; readonly outcome?: unknown }
+      if (outcome === 'unknown' || code === 'MSG_PRODUCER_FAILED') this.duty.onFailure(error instanceof Error ? error : new Error(String(error)))
+      throw error
+    }
+  }
+
+  /** Rows of a collection that is gone would be acknowledged and never seen. */
+  async #checkCollections(records: AppendRequest['records'], metaRevision: bigint, signal: AbortSignal | undefined): Promise<void> {
+    const { mirror } = this.#options
+    const missing = (): string | undefined => records.map(({ properties }) => properties['c']).find((id) => id !== undefined && mirror.collectionById(BigInt(id)) === undefined)
+    if (missing() === undefined) return
+    await mirror.waitFor(metaRevision, signal)
+    await mirror.catchUp(signal)
+    const id = missing()
+    if (id !== undefined) throw new MilvusError(100, `collection not found[collection=${id}]`)
+  }
+
+  #running(): Parts {
+    if (this.#parts === undefined) throw notOwner(this.duty.pchannel)
+    return this.#parts
+  }
+}
+
+/** Checkpoints are younger than the beginning of so many epochs. */
+const KEPT_FENCES = 1_000
+
+export function notOwner(pchannel: string): RpcError {
+  return new RpcError('RPC_NOT_OWNER', `${pchannel.slice(0, 200)} is not owned here`, { outcome: 'not-applied' })
+}
+
+function positionOf(json: string | undefined): MsgPosition | undefined {
+  return json === undefined ? undefined : positionFromJson(JSON.parse(json) as MsgPositionJson)
+}
