@@ -1,6 +1,7 @@
 /** The command line: flags, what they set, and the commands. */
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 import { SHELLS, type Shell } from './completion.ts'
+import { ROLES } from '../cluster/membership.ts'
 import { declarations, ENV_PREFIX } from '../node/parameters.ts'
 
 export interface StartFlags {
@@ -10,6 +11,7 @@ export interface StartFlags {
   readonly inMemory?: boolean | undefined
   readonly metricsPort?: string | undefined
   readonly config?: string | undefined
+  readonly role?: readonly string[] | undefined
   readonly set?: readonly (readonly [string, string])[] | undefined
   readonly logFormat?: string | undefined
   readonly logLevel?: string | undefined
@@ -50,6 +52,7 @@ const EXAMPLES = `
 Examples:
   $ mini-milvus                          serve on 127.0.0.1:19530, data in ./mini-milvus-data
   $ mini-milvus --in-memory --port 0     keep nothing, take any free port
+  $ mini-milvus --config cluster.yaml --role proxy --role query
   $ mini-milvus --config mini-milvus.yaml --set common.gracefulTime=2s
 
 Every parameter can be set by a flag here, by ${ENV_PREFIX}PROXY_PORT and the like in the environment, or in a YAML file;
@@ -125,6 +128,7 @@ function withFlags(command: Command): Command {
     .option('-m, --in-memory', 'keep everything in memory')
     .option('--metrics-port <port>', `health and metrics (${help('metrics.port')})`)
     .option('-c, --config <file>', 'a YAML file with parameters')
+    .addOption(new Option('-r, --role <role>', 'what this process does in a cluster; may be repeated (default: everything, alone)').choices([...ROLES, 'all']).argParser(collectRole).default([], ''))
     .option('-s, --set <key=value>', 'set any parameter; may be repeated', collectSetting, [])
     .addOption(new Option('--log-format <format>', 'how to log').choices(['auto', 'text', 'json']))
     .addOption(new Option('--log-level <level>', 'what to log').choices(['trace', 'debug', 'info', 'warn', 'error', 'silent']))
@@ -134,6 +138,13 @@ function withFlags(command: Command): Command {
 function help(key: string): string {
   const declared = declarations.find((declaration) => declaration.key === key)
   return `default ${String(declared?.default)}`
+}
+
+function collectRole(role: string, roles: readonly string[]): readonly string[] {
+  const named = role.split(',')
+  const unknown = named.find((name) => name !== 'all' && !(ROLES as readonly string[]).includes(name))
+  if (unknown !== undefined) throw new InvalidArgumentError(`expected ${ROLES.join(', ')} or all.`)
+  return [...roles, ...named]
 }
 
 function collectSetting(text: string, settings: readonly (readonly [string, string])[]): (readonly [string, string])[] {

@@ -16,6 +16,8 @@ export interface ReadyFacts {
   readonly dataDir: string | undefined
   /** Where metadata, log and objects lie, such as `etcd, kafka, shared as by-dev`; undefined when all of it is in the folder or in memory. */
   readonly stores: string | undefined
+  /** Of a process that is one of several; `address` is then a proxy's, else where other processes reach it. */
+  readonly cluster?: { readonly roles: readonly string[]; readonly nodeId: string; readonly internalAddress: string } | undefined
   readonly collections: number
   readonly settings: readonly { readonly key: string; readonly value: string; readonly source: string }[]
 }
@@ -26,9 +28,10 @@ export function readyFacts(node: MiniMilvus, version: string, elapsedMs: number)
     elapsedMs: Math.round(elapsedMs),
     address: node.address,
     metricsAddress: node.metricsAddress,
-    page: node.metricsAddress !== undefined && node.parameters.getBool('insight.enabled') ? `http://${node.metricsAddress}/webui/` : undefined,
+    page: node.metricsAddress !== undefined && node.cluster === undefined && node.parameters.getBool('insight.enabled') ? `http://${node.metricsAddress}/webui/` : undefined,
     dataDir: node.dataDir,
     stores: storesText(node),
+    ...(node.cluster === undefined ? {} : { cluster: { ...node.cluster, nodeId: String(node.cluster.nodeId) } }),
     collections: node.catalog.collections().length,
     settings: changedSettings(node),
   }
@@ -38,15 +41,17 @@ export function readyText(facts: ReadyFacts, color: boolean): string {
   const bold = (text: string): string => (color ? `\u001b[1m${text}\u001b[22m` : text)
   const count = `${facts.collections} ${facts.collections === 1 ? 'collection' : 'collections'}`
   const changed = facts.settings.map(({ key, value, source }) => `${key}=${value} (${source})`).join(', ')
+  const isProxy = facts.cluster === undefined || facts.cluster.roles.includes('proxy')
   return [
     `${bold('mini-milvus')} ${facts.version} ready in ${facts.elapsedMs} ms`,
-    `  gRPC, REST  ${bold(`http://${facts.address}`)}`,
+    isProxy ? `  gRPC, REST  ${bold(`http://${facts.address}`)}` : undefined,
+    facts.cluster === undefined ? undefined : `  roles       ${facts.cluster.roles.join(', ')}; node ${facts.cluster.nodeId} at ${facts.cluster.internalAddress}`,
     facts.metricsAddress === undefined ? undefined : `  health      http://${facts.metricsAddress}/healthz`,
     facts.page === undefined ? undefined : `  page        ${facts.page}`,
     facts.stores === undefined ? undefined : `  stores      ${facts.stores} (${count})`,
     facts.stores !== undefined && facts.dataDir === undefined ? undefined : `  data        ${facts.dataDir ?? 'in memory, gone when the process ends'}${facts.dataDir === undefined ? '' : ` (${count})`}`,
     changed === '' ? undefined : `  settings    ${changed}`,
-    `  try         curl -X POST http://${facts.address}/v2/vectordb/collections/list -d '{}'`,
+    isProxy ? `  try         curl -X POST http://${facts.address}/v2/vectordb/collections/list -d '{}'` : undefined,
     `  stop        Ctrl-C`,
   ]
     .filter((line) => line !== undefined)

@@ -16,6 +16,7 @@ export async function readSettings(flags: StartFlags, environment: Readonly<Reco
     ['localStorage.path', flags.dataDir, '--data-dir'],
     ['common.inMemory', flags.inMemory === true ? 'true' : undefined, '--in-memory'],
     ['metrics.port', flags.metricsPort, '--metrics-port'],
+    ['cluster.roles', flags.role === undefined || flags.role.length === 0 ? undefined : flags.role.join(','), '--role'],
     ['log.format', flags.logFormat, '--log-format'],
     ['log.level', flags.logLevel ?? (flags.quiet === true ? 'error' : undefined), '--log-level'],
   ]

@@ -1,5 +1,6 @@
 /** What processes of a cluster ask of each other. Plain data both ways, over `src/internal`. */
 import type { CallOptions, ServiceDefinition } from '../internal/service.ts'
+import type { SegmentIndexMeta } from '../model/meta.ts'
 
 /** The incarnation of a channel's ownership in whose name something is reported. */
 export interface ChannelTerm {
@@ -66,6 +67,8 @@ export interface ChannelApi {
   flushShard(request: { readonly pchannel: string; readonly collectionId: bigint; readonly vchannel: string; readonly ts: bigint }, options?: CallOptions): Promise<{ readonly revision: bigint }>
   /** Rows that no segment holds, of all writes at or below `ts`. */
   unflushedRows(request: ChannelsRequest & { readonly collectionId: bigint; readonly partitionId?: bigint | undefined; readonly ts: bigint }, options?: CallOptions): Promise<{ readonly rows: number; readonly revision: bigint }>
+  /** A finished index of a segment of the channel cannot be opened: it is to be built again. */
+  badIndex(request: { readonly pchannel: string; readonly segmentId: bigint; readonly index: SegmentIndexMeta }, options?: CallOptions): Promise<object>
   compact(request: ChannelsRequest & { readonly id: bigint; readonly collectionId: bigint }, options?: CallOptions): Promise<{ readonly isNeeded: boolean }>
   compaction(request: { readonly id: bigint }, options?: CallOptions): Promise<{ readonly report?: CompactionReport | undefined }>
 }
@@ -77,6 +80,7 @@ export const CHANNELS: ServiceDefinition<ChannelApi> = {
     requestTick: { timeoutMs: 2_000 },
     flushShard: { timeoutMs: 60_000 },
     unflushedRows: { timeoutMs: 10_000 },
+    badIndex: { timeoutMs: 5_000 },
     compact: { timeoutMs: 5_000 },
     compaction: { timeoutMs: 5_000 },
   },

@@ -68,7 +68,8 @@ export class CatalogMirror extends CatalogState implements MetaReader {
       const change = record === undefined ? undefined : this.apply(record)
       if (change !== undefined) changes.push(change)
     }
-    for (const change of changes) for (const listener of [...this.#listeners]) this.#announce(listener, change)
+    const listeners = Array.from(this.#listeners)
+    for (const change of changes) for (const listener of listeners) this.#announce(listener, change)
   }
 
   #announce(listener: (change: MetaChange) => void, change: MetaChange): void {

@@ -62,6 +62,11 @@ export class ChannelAssigner {
     })
   }
 
+  /** Runs while no report is taken and no channel changes hands. */
+  alone(run: () => Promise<void>): Promise<void> {
+    return this.#alone(run)
+  }
+
   /** The owner gave it back. */
   async release(pchannel: string, owner: string, epoch: number): Promise<void> {
     const present = this.#assignments.get(pchannel)

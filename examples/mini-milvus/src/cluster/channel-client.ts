@@ -5,6 +5,7 @@ import type { NodeClock } from '../edge/system.ts'
 import { isPassing, isSafeToRepeat, RpcError } from '../internal/errors.ts'
 import { createClient } from '../internal/service.ts'
 import type { Transport } from '../internal/transport.ts'
+import type { SegmentIndexMeta } from '../model/meta.ts'
 import { type ChannelApi, CHANNELS, type CompactionReport } from './apis.ts'
 import { CHANNEL_ROOT } from './channel-assigner.ts'
 import { type ChannelAssignment, decodeAssignment } from './channel-plan.ts'
@@ -88,6 +89,10 @@ export class ChannelClient implements Pick<TimeTickProducer, 'write' | 'requestT
       pchannels.map((pchannel) => this.#ask(pchannel, (owner) => owner.unflushedRows({ pchannels: [pchannel], collectionId, partitionId, ts }), true, undefined)),
     )
     return counts.reduce((sum, { rows }) => sum + rows, 0)
+  }
+
+  async reportBadIndex(pchannel: string, segmentId: bigint, index: SegmentIndexMeta): Promise<void> {
+    await this.#ask(pchannel, (owner) => owner.badIndex({ pchannel, segmentId, index }), true, undefined)
   }
 
   async compact(pchannels: readonly string[], id: bigint, collectionId: bigint): Promise<boolean> {

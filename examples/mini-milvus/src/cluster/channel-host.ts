@@ -100,6 +100,11 @@ export class ChannelHost implements ChannelApi {
     return { rows: rows + flushed, revision: this.#options.mirror.revision }
   }
 
+  async badIndex({ pchannel, segmentId, index }: Parameters<ChannelApi['badIndex']>[0]): Promise<object> {
+    await this.#find(pchannel).reportBadIndex(segmentId, index)
+    return {}
+  }
+
   async compact({ pchannels, id, collectionId }: ChannelsRequest & { readonly id: bigint; readonly collectionId: bigint }): Promise<{ isNeeded: boolean }> {
     return { isNeeded: pchannels.map((pchannel) => this.#find(pchannel).compactor.request(id, collectionId)).includes(true) }
   }

@@ -5,7 +5,12 @@ import type { LeaderTerm } from '@timetick/watchdog/session'
 import { openCatalog, type Catalog } from '../coordinator/catalog.ts'
 import type { NodeClock } from '../edge/system.ts'
 import { RpcError } from '../internal/errors.ts'
+import type { SegmentMeta } from '../model/meta.ts'
+import type { ObjectStorage } from '../storage/index.ts'
+import type { ChannelTerm } from './apis.ts'
+import type { CallOutcome } from './catalog-calls.ts'
 import { ChannelAssigner } from './channel-assigner.ts'
+import { ClusterGarbage } from './garbage.ts'
 import { openGuardedStore, type GuardedStore } from './guarded-store.ts'
 
 export interface CoordinatorTermOptions {
@@ -17,6 +22,9 @@ export interface CoordinatorTermOptions {
   readonly owner: string | undefined
   readonly leaderKey: string
   readonly term: LeaderTerm
+  readonly storage: ObjectStorage
+  /** How long a file must be nobody's before it is removed. */
+  readonly garbageGraceMs: number
   readonly onProblem: (message: string, error: unknown) => void
 }
 
@@ -27,17 +35,19 @@ export class CoordinatorTerm {
   readonly #oracle: TimestampOracle
   readonly #allocator: TimestampAllocator
   readonly #store: GuardedStore
+  readonly #garbage: ClusterGarbage
 
-  private constructor(parts: { readonly term: LeaderTerm; readonly oracle: TimestampOracle; readonly allocator: TimestampAllocator; readonly store: GuardedStore; readonly catalog: Catalog; readonly assigner: ChannelAssigner }) {
+  private constructor(parts: { readonly term: LeaderTerm; readonly oracle: TimestampOracle; readonly allocator: TimestampAllocator; readonly store: GuardedStore; readonly catalog: Catalog; readonly assigner: ChannelAssigner; readonly garbage: ClusterGarbage }) {
     this.#term = parts.term
     this.#oracle = parts.oracle
     this.#allocator = parts.allocator
     this.#store = parts.store
     this.catalog = parts.catalog
     this.assigner = parts.assigner
+    this.#garbage = parts.garbage
   }
 
-  static async open({ kv, clock, ids, pchannels, owner, leaderKey, term, onProblem }: CoordinatorTermOptions): Promise<CoordinatorTerm> {
+  static async open({ kv, clock, ids, pchannels, owner, leaderKey, term, storage, garbageGraceMs, onProblem }: CoordinatorTermOptions): Promise<CoordinatorTerm> {
     const oracle = await openTimestampOracle({ kv, rootPath: 'tso', clock, owner, signal: term.over, onEvent: (event) => onProblem(`timestamp oracle: ${event.type}`, event) })
     const allocator = startTimestampAllocator({ source: oracle })
     try {
@@ -45,7 +55,8 @@ export class CoordinatorTerm {
       const store = await openGuardedStore(kv, { key: leaderKey, token: term.token, onFenced })
       const catalog = await openCatalog({ kv: store, ids, timestamps: allocator, pchannels })
       const assigner = await ChannelAssigner.start({ kv, clock, pchannels, store, isLive: () => term.isLive, onProblem })
-      return new CoordinatorTerm({ term, oracle, allocator, store, catalog, assigner })
+      const garbage = new ClusterGarbage({ meta: catalog, storage, clock, graceMs: garbageGraceMs, alone: (run) => assigner.alone(run), onProblem })
+      return new CoordinatorTerm({ term, oracle, allocator, store, catalog, assigner, garbage })
     } catch (error) {
       await allocator.close()
       await oracle.close()
@@ -70,11 +81,21 @@ export class CoordinatorTerm {
     return range
   }
 
+  /** Takes an owner's report, or refuses: of a channel that is another's by now, or of files that were nobody's for too long. */
+  report(channel: ChannelTerm, segments: readonly SegmentMeta[], run: () => Promise<CallOutcome>): Promise<CallOutcome> {
+    return this.assigner.held(channel, () => {
+      const late = segments.find(({ id }) => this.#garbage.isSwept(id))
+      if (late !== undefined) throw new RpcError('RPC_TIMEOUT', `segment ${late.id} is reported too late: its files are gone`, { outcome: 'not-applied' })
+      return run()
+    })
+  }
+
   assertLive(): void {
     if (!this.#term.isLive) throw new RpcError('RPC_NOT_LEADER', 'this coordinator does not lead any more', { outcome: 'not-applied' })
   }
 
   async close(): Promise<void> {
+    await this.#garbage.close()
     await this.assigner.close()
     await this.catalog.settled()
     await this.#allocator.close()

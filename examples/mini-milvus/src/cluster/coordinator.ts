@@ -7,6 +7,8 @@ import { RpcError } from '../internal/errors.ts'
 import type { CallOptions } from '../internal/service.ts'
 import type { CatalogCall, CatalogReply, ChannelTerm, CoordinatorApi } from './apis.ts'
 import { type CallOutcome, REPORTS, runCatalogCall } from './catalog-calls.ts'
+import type { SegmentMeta } from '../model/meta.ts'
+import type { ObjectStorage } from '../storage/index.ts'
 import { CoordinatorTerm } from './coordinator-term.ts'
 
 export const LEADER_ROOT = 'coordinator/'
@@ -22,8 +24,9 @@ export interface CoordinatorOptions {
   readonly address: string
   /** Names terms and candidates; unique. Random unless given. */
   readonly createOwner?: (() => string) | undefined
-  /** Work that belongs to the leader: begun with each term, closed with it. */
-  readonly duties?: ((term: CoordinatorTerm) => { close(): Promise<void> }) | undefined
+  readonly storage: ObjectStorage
+  /** How long a file must be nobody's before it is removed. */
+  readonly garbageGraceMs: number
   readonly onProblem: (message: string, error: unknown) => void
 }
 
@@ -65,7 +68,7 @@ export class Coordinator implements CoordinatorApi {
     const { term } = this
     const run = (): Promise<CallOutcome> => runCatalogCall(term.catalog, method, args)
     const isReport = (REPORTS as readonly string[]).includes(method)
-    const outcome = isReport ? await term.assigner.held(channel ?? { pchannel: '', epoch: 0 }, run) : await run()
+    const outcome = isReport ? await term.report(channel ?? { pchannel: '', epoch: 0 }, reportedSegments(args), run) : await run()
     return { value: outcome.schema === undefined ? outcome.value : { schema: outcome.schema }, revision: term.revision }
   }
 
@@ -80,16 +83,20 @@ export class Coordinator implements CoordinatorApi {
   }
 
   async #lead(election: LeaderTerm): Promise<void> {
-    const { kv, clock, ids, pchannels, createOwner, duties, onProblem } = this.#options
-    const term = await CoordinatorTerm.open({ kv, clock, ids, pchannels, owner: createOwner?.(), leaderKey: LEADER_KEY, term: election, onProblem })
-    const work = duties?.(term)
+    const { kv, clock, ids, pchannels, createOwner, storage, garbageGraceMs, onProblem } = this.#options
+    const term = await CoordinatorTerm.open({ kv, clock, ids, pchannels, owner: createOwner?.(), leaderKey: LEADER_KEY, term: election, storage, garbageGraceMs, onProblem })
     try {
       this.#term = term
       if (!election.over.aborted) await new Promise<void>((resolve) => election.over.addEventListener('abort', () => resolve(), { once: true }))
     } finally {
       this.#term = undefined
-      await work?.close()
       await term.close()
     }
   }
+}
+
+/** What a flush or a compaction adds. */
+function reportedSegments(args: readonly unknown[]): readonly SegmentMeta[] {
+  const [flush, added] = args as readonly [{ readonly segments?: readonly SegmentMeta[] | undefined } | undefined, readonly SegmentMeta[] | undefined]
+  return flush?.segments ?? (Array.isArray(added) ? added : [])
 }

@@ -71,7 +71,7 @@ export class Directory {
           }
           this.#isReady()
           this.#options.onChange?.()
-          for (const listener of [...this.#listeners]) listener()
+          for (const listener of Array.from(this.#listeners)) listener()
         }
       } catch (error) {
         if (signal.aborted) return

@@ -12,13 +12,19 @@ export interface GarbageOptions {
   readonly clock: NodeClock
   /** How long a file must have been nobody's. */
   readonly graceMs: number
+  /** Runs alone: no report is taken meanwhile. */
+  readonly alone: (run: () => Promise<void>) => Promise<void>
   readonly onProblem: (message: string, error: unknown) => void
 }
+
+const MAX_SWEPT = 100_000
 
 export class ClusterGarbage {
   readonly #options: GarbageOptions
   /** Files that were found to be nobody's, and when first. */
   #suspects = new Map<string, number>()
+  /** Segments whose files are gone, or going: a report that comes now comes too late. */
+  readonly #swept = new Set<bigint>()
   #cancelTimer: (() => void) | undefined
   #running: Promise<void> = Promise.resolve()
   #closed = false
@@ -26,6 +32,10 @@ export class ClusterGarbage {
   constructor(options: GarbageOptions) {
     this.#options = options
     this.#schedule()
+  }
+
+  isSwept(segmentId: bigint): boolean {
+    return this.#swept.has(segmentId)
   }
 
   async close(): Promise<void> {
@@ -57,8 +67,19 @@ export class ClusterGarbage {
     for (const [key, since] of found) {
       if (this.#closed) return
       if (now - since < graceMs) continue
-      await storage.delete(key)
+      if (await this.#claim(BigInt(key.split('/')[2] ?? 0))) await storage.delete(key)
       found.delete(key)
     }
+  }
+
+  /** False when it was reported a moment ago. */
+  async #claim(segmentId: bigint): Promise<boolean> {
+    const { meta, alone } = this.#options
+    await alone(async () => {
+      if (meta.segment(segmentId) === undefined) this.#swept.add(segmentId)
+    })
+    const [oldest] = this.#swept
+    if (this.#swept.size > MAX_SWEPT && oldest !== undefined) this.#swept.delete(oldest)
+    return this.#swept.has(segmentId)
   }
 }

@@ -6,12 +6,14 @@ import { createTsMsg, positionFromJson, startTimeTickProducer, type MsgPosition,
 import type { GlobalParamsTable } from '@timetick/paramtable'
 import type { IdAllocator } from '@timetick/tso'
 import { metaRecord, writeFence, type FencedLog } from '../channel/fenced-mq.ts'
+import type { SegmentWriter } from '../coordinator/api.ts'
 import { Compactor } from '../coordinator/compactor.ts'
 import { IndexBuilder } from '../coordinator/index-builder.ts'
 import { startDataNode, type DataNode } from '../datanode/data-node.ts'
 import type { NodeClock } from '../edge/system.ts'
 import type { Engine } from '../engine/index.ts'
 import { RpcError } from '../internal/errors.ts'
+import type { SegmentIndexMeta } from '../model/meta.ts'
 import type { Stores } from '../node/stores.ts'
 import { createSegmentLoader } from '../querynode/storage-loader.ts'
 import { MilvusError } from '../server/status.ts'
@@ -48,6 +50,7 @@ interface Parts {
   readonly dataNode: DataNode
   readonly indexBuilder: IndexBuilder
   readonly compactor: Compactor
+  readonly segments: SegmentWriter
 }
 
 export class OwnedChannel {
@@ -108,6 +111,11 @@ export class OwnedChannel {
     ticks.requestTick([this.duty.pchannel], atLeast)
   }
 
+  async reportBadIndex(segmentId: bigint, index: SegmentIndexMeta): Promise<void> {
+    const { segments } = this.#running()
+    await segments.saveSegmentIndex(segmentId, { ...index, state: 'building', reason: 'the file was damaged' })
+  }
+
   assertHeld(): void {
     if (!this.duty.isHeld() || this.#closing.signal.aborted) throw notOwner(this.duty.pchannel)
   }
@@ -115,7 +123,7 @@ export class OwnedChannel {
   /** Lets writes under way end, stops reading; what is buffered stays in the log. Idempotent. */
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return
-    this.#closing.abort(new Error('the channel is given up'))
+    this.#closing.abort(new RpcError('RPC_CLOSED', `${this.duty.pchannel} is given up`, { outcome: 'unknown' }))
     const { ticks, dataNode, indexBuilder, compactor } = this.#parts ?? {}
     await ticks?.close()
     await compactor?.close()
@@ -137,6 +145,8 @@ export class OwnedChannel {
       intervalMs: parameters.getDurationMs('proxy.timeTickInterval'),
       onError: (error) => {
         if (isHeld()) onWarning(`a time tick of ${pchannel} failed`, error)
+        // No tick comes any more: who waits for one would wait for ever.
+        if (endsProducer(error)) onFailure(error instanceof Error ? error : new Error(String(error)))
       },
     })
     const requestTick = (channels: readonly string[], atLeast: bigint): void => ticks.requestTick(channels, atLeast)
@@ -162,7 +172,7 @@ export class OwnedChannel {
         maxBytes: parameters.getBytes('dataNode.sealBytes'),
         deleteShare: parameters.getFloat('compaction.deleteShare'),
       })
-      this.#parts = { ticks, dataNode, indexBuilder, compactor }
+      this.#parts = { ticks, dataNode, indexBuilder, compactor, segments }
     } catch (error) {
       await ticks.close()
       throw error
@@ -185,8 +195,10 @@ export class OwnedChannel {
     try {
       return await write
     } catch (error) {
-      const { code, outcome } = error as { readonly code?: unknown; readonly outcome?: unknown }
-      if (outcome === 'unknown' || code === 'MSG_PRODUCER_FAILED') this.duty.onFailure(error instanceof Error ? error : new Error(String(error)))
+      const { outcome } = error as { readonly outcome?: unknown }
+      // The next owner may take it.
+      if (outcome === 'not-applied' && this.#closing.signal.aborted) throw notOwner(this.duty.pchannel)
+      if (endsProducer(error)) this.duty.onFailure(error instanceof Error ? error : new Error(String(error)))
       throw error
     }
   }
@@ -206,6 +218,12 @@ export class OwnedChannel {
     if (this.#parts === undefined) throw notOwner(this.duty.pchannel)
     return this.#parts
   }
+}
+
+/** A write's outcome is unknown: nothing is written any more, as it might come later. */
+function endsProducer(error: unknown): boolean {
+  const { code, outcome } = error as { readonly code?: unknown; readonly outcome?: unknown }
+  return outcome === 'unknown' || code === 'MSG_PRODUCER_FAILED' || code === 'MSG_CLOSED'
 }
 
 /** Checkpoints are younger than the beginning of so many epochs. */

@@ -4,7 +4,7 @@ import { RpcError } from '../internal/errors.ts'
 import { createClient, type CallOptions, type ServiceDefinition } from '../internal/service.ts'
 import type { Transport } from '../internal/transport.ts'
 import type { PrimaryKeys } from '../model/primary-keys.ts'
-import type { LoadedSegmentInfo, LoadProgress, QueryNodeApi, QueryRequest, QueryResult, ReadRequest, SearchRequest, SearchResult } from '../querynode/api.ts'
+import type { LoadedSegmentInfo, LoadProgress, QueryNodeApi, QueryRequest, QueryResult, ReadRequest, SearchRequest, SearchResult, TermsRequest, TermStats } from '../querynode/api.ts'
 import type { Directory } from './directory.ts'
 
 type Sent<Request> = Omit<Request, 'signal'>
@@ -19,6 +19,7 @@ export interface QueryServiceApi {
   search(request: Sent<SearchRequest>, options?: CallOptions): Promise<SearchResult>
   query(request: Sent<QueryRequest>, options?: CallOptions): Promise<QueryResult>
   matchingKeys(request: Sent<Omit<ReadRequest, 'outputFields'>>, options?: CallOptions): Promise<readonly PrimaryKeys[]>
+  termStats(request: Sent<TermsRequest>, options?: CallOptions): Promise<TermStats>
   state(request: { readonly collectionIds: readonly bigint[]; readonly metaRevision: bigint }, options?: CallOptions): Promise<QueryNodeState>
 }
 
@@ -27,7 +28,7 @@ const READ_MS = 60_000
 
 export const QUERY: ServiceDefinition<QueryServiceApi> = {
   name: 'Query',
-  methods: { search: { timeoutMs: READ_MS }, query: { timeoutMs: READ_MS }, matchingKeys: { timeoutMs: READ_MS }, state: { timeoutMs: 5_000 } },
+  methods: { search: { timeoutMs: READ_MS }, query: { timeoutMs: READ_MS }, matchingKeys: { timeoutMs: READ_MS }, termStats: { timeoutMs: READ_MS }, state: { timeoutMs: 5_000 } },
 }
 
 /** @param node the instance that runs now; throws while there is none */
@@ -37,6 +38,7 @@ export function createQueryService(node: () => QueryNodeApi, awaitMeta: (revisio
     search: async (request, options) => node().search({ ...request, signal: signalOf(options) }),
     query: async (request, options) => node().query({ ...request, signal: signalOf(options) }),
     matchingKeys: async (request, options) => node().matchingKeys({ ...request, signal: signalOf(options) }),
+    termStats: async (request, options) => node().termStats({ ...request, signal: signalOf(options) }),
     async state({ collectionIds, metaRevision }) {
       await awaitMeta(metaRevision)
       const progress = new Map<bigint, LoadProgress>()
@@ -92,6 +94,10 @@ export class RemoteQueryNodes implements QueryNodeApi {
 
   matchingKeys(request: Omit<ReadRequest, 'outputFields'>): Promise<readonly PrimaryKeys[]> {
     return this.#read(request, (api, sent, options) => api.matchingKeys(sent, options))
+  }
+
+  termStats(request: TermsRequest): Promise<TermStats> {
+    return this.#read(request, (api, sent, options) => api.termStats(sent, options))
   }
 
   /** Of the slowest, as of the last {@link refresh}. */

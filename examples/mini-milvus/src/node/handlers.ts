@@ -125,7 +125,7 @@ async function readUpToNow({ dataNode }: Roles, collection: CollectionMeta, ts: 
   await dataNode.current.waitForTicks(channels, ts)
 }
 
-function indexProgress(catalog: Catalog, collection: CollectionMeta, index: IndexMeta): IndexProgress {
+export function indexProgress(catalog: Pick<Catalog, 'segments'>, collection: CollectionMeta, index: IndexMeta): IndexProgress {
   const segments = catalog.segments(collection.id).filter((segment) => segment.level === 'L1')
   const totalRows = segments.reduce((sum, segment) => sum + segment.rows, 0)
   const field = collection.schema.fields.find(({ id }) => id === index.fieldId)

@@ -1,6 +1,7 @@
 /** Every parameter of the node, once: flags, environment, file, `--help` and the reference are made from this list. */
 import { createGlobalParamsTable, type GlobalParamsTable, type ParamDeclaration } from '@timetick/paramtable'
 import { clientDeclarations } from './client-parameters.ts'
+import { clusterDeclarations } from '../cluster/parameters.ts'
 import { securityDeclarations } from './security-parameters.ts'
 import { storeDeclarations } from './store-parameters.ts'
 
@@ -57,6 +58,7 @@ export const declarations: readonly ParamDeclaration[] = [
   ...storeDeclarations,
   ...clientDeclarations,
   ...securityDeclarations,
+  ...clusterDeclarations,
 ]
 
 export function createParameters(environment: Readonly<Record<string, string | undefined>>, onListenerError?: (error: unknown) => void): GlobalParamsTable {

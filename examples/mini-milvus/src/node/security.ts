@@ -1,5 +1,6 @@
 /** Who may do what on this node: users and rights as stored, the gate in front of every call, the queues behind it. */
 import type { GlobalParamsTable } from '@timetick/paramtable'
+import type { MetaReader } from '../coordinator/api.ts'
 import { Permissions } from '../coordinator/permissions.ts'
 import { openRbac, type Rbac } from '../coordinator/rbac.ts'
 import { ResourceGroups } from '../coordinator/resource-groups.ts'
@@ -14,11 +15,12 @@ import { allowAll, type Gate, type HandlerTable } from '../server/handlers.ts'
 import { Passwords } from '../server/passwords.ts'
 import { createTaskQueues, type TaskQueues, withQueues } from '../server/task-queue.ts'
 import type { NodeCore } from './core.ts'
+import type { QueryNodes } from './query-role.ts'
 import type { NodeLogger } from './logger.ts'
 import { OpenAddressError, isLoopback } from './open-address.ts'
 
 export interface SecurityOptions {
-  readonly core: Pick<NodeCore, 'stores' | 'catalog' | 'roles'>
+  readonly core: Pick<NodeCore, 'stores'> & { readonly catalog: MetaReader; readonly roles: { readonly queryNode: QueryNodes } }
   readonly parameters: GlobalParamsTable
   readonly clock: NodeClock
   readonly logger: NodeLogger

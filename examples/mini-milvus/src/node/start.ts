@@ -3,6 +3,9 @@
 import type { GlobalParamsTable } from '@timetick/paramtable'
 import type { Watchdog } from '@timetick/watchdog'
 import { collectDefaultMetrics, Registry } from 'prom-client'
+import type { ClusterRole } from '../cluster/membership.ts'
+import { clusterRoles } from '../cluster/parameters.ts'
+import { startClusterNode } from '../cluster/start.ts'
 import type { Catalog } from '../coordinator/catalog.ts'
 import { systemClock, type NodeClock } from '../edge/system.ts'
 import { openEngine } from '../engine/index.ts'
@@ -60,6 +63,8 @@ export interface MiniMilvus extends AsyncDisposable {
   readonly parameters: GlobalParamsTable
   readonly watchdog: Watchdog
   readonly catalog: Pick<Catalog, 'collections' | 'databases' | 'segments'>
+  /** Of a process that is one of several. */
+  readonly cluster?: { readonly roles: readonly ClusterRole[]; readonly nodeId: bigint; readonly internalAddress: string } | undefined
   /** Refuses new calls, lets running ones finish, stops all roles, frees everything. Idempotent. */
   close(): Promise<void>
 }
@@ -78,6 +83,8 @@ export async function startMiniMilvus(options: MiniMilvusOptions = {}): Promise<
 }
 
 export async function startNode(parameters: GlobalParamsTable, logger: NodeLogger, clock: NodeClock): Promise<MiniMilvus> {
+  const roles = clusterRoles(parameters)
+  if (roles !== undefined) return startClusterNode(parameters, roles, logger, clock)
   const parts: Part[] = []
   const closeParts = async (): Promise<void> => {
     for (const part of parts.splice(0).reverse()) await part.close()

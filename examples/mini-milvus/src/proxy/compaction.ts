@@ -1,15 +1,17 @@
 /** Manual compaction as RPC handlers. Flushed segments alone are rewritten; what waits in memory is not its business. */
-import type { CompactionRequest } from '../coordinator/compaction-requests.ts'
+import type { CompactionMerge, CompactionRequest } from '../coordinator/compaction-requests.ts'
 import type { MetaReader } from '../coordinator/api.ts'
 import type { WireHandlers } from '../server/handlers.ts'
 import { MilvusError } from '../server/status.ts'
 import { CompactionState } from '../wire/index.ts'
 
+export type CompactionProgress = Pick<Readonly<CompactionRequest>, 'state'> & { readonly merges: readonly CompactionMerge[] }
+
 export interface CompactionOptions {
   readonly meta: MetaReader
   readonly compactor: () => {
-    request(id: bigint, collectionId: bigint): boolean
-    requested(id: bigint): Readonly<CompactionRequest> | undefined
+    request(id: bigint, collectionId: bigint): boolean | Promise<boolean>
+    requested(id: bigint): CompactionProgress | undefined | Promise<CompactionProgress | undefined>
   }
   readonly allocateId: () => Promise<bigint>
   /** Bytes at which a segment is sealed. */
@@ -19,8 +21,8 @@ export interface CompactionOptions {
 const MIB = 1024 * 1024
 
 export function createCompactionHandlers({ meta, compactor, allocateId, segmentBytes }: CompactionOptions): WireHandlers {
-  const requested = (id: bigint): Readonly<CompactionRequest> => {
-    const found = compactor().requested(id)
+  const requested = async (id: bigint): Promise<CompactionProgress> => {
+    const found = await compactor().requested(id)
     if (found === undefined) throw new MilvusError(1100, `compaction ${id} is not known: it was asked for before the last start, or long ago, or never`)
     return found
   }
@@ -36,13 +38,13 @@ export function createCompactionHandlers({ meta, compactor, allocateId, segmentB
           throw new MilvusError(1100, `targetSize ${target} MB is less than the size of a segment, ${smallest} MB: invalid parameter`)
         }
         const compactionID = await allocateId()
-        return { compactionID, compactionPlanCount: compactor().request(compactionID, collection.id) ? 1 : 0 }
+        return { compactionID, compactionPlanCount: (await compactor().request(compactionID, collection.id)) ? 1 : 0 }
       },
     },
     GetCompactionState: {
       kind: 'ddl',
       async run({ compactionID }) {
-        const { state, merges } = requested(compactionID)
+        const { state, merges } = await requested(compactionID)
         return {
           state: stateOf(state),
           executingPlanNo: state === 'executing' ? 1n : 0n,
@@ -55,7 +57,7 @@ export function createCompactionHandlers({ meta, compactor, allocateId, segmentB
     GetCompactionStateWithPlans: {
       kind: 'ddl',
       async run({ compactionID }) {
-        const { state, merges } = requested(compactionID)
+        const { state, merges } = await requested(compactionID)
         return { state: stateOf(state), mergeInfos: merges.map(({ sources, target }) => ({ sources, target })) }
       },
     },

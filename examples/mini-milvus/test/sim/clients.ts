@@ -1,6 +1,6 @@
 /** Clients that write and read at random and hold every answer against the model. */
 import { MilvusError } from '../../src/server/status.ts'
-import type { Cluster } from './cluster.ts'
+import type { Nodes } from './cluster.ts'
 import { hitsOfSearch, queryRequest, rowsOfQuery, rowsRequest, searchRequest, STRONG, type Consistency } from './requests.ts'
 import { RowModel, type Value } from './row-model.ts'
 import { NoAnswer } from './sim-node.ts'
@@ -11,24 +11,25 @@ export const KEYS = 48
 /** A collection from its creation to its end. */
 export class Instance {
   readonly name: string
-  readonly model = new RowModel()
+  readonly model: RowModel
   /** Calls under way. Definitions that empty or drop it wait for none of them to be left. */
   calls = 0
   locked = false
   gone = false
   lastAck = 0n
 
-  constructor(name: string) {
+  constructor(name: string, ordersByTime = true) {
     this.name = name
+    this.model = new RowModel(ordersByTime)
   }
 }
 
 export class Clients {
   readonly #world: World
-  readonly #cluster: Cluster
+  readonly #cluster: Nodes
   #version = 0
 
-  constructor(world: World, cluster: Cluster) {
+  constructor(world: World, cluster: Nodes) {
     this.#world = world
     this.#cluster = cluster
   }

@@ -1,12 +1,25 @@
 /** The node that is up now, and who brings it up again. */
 import { MsgStreamError } from '@timetick/msgstream'
+import type { NodeCore } from '../../src/node/core.ts'
 import { createSurviving, NoAnswer, startSimulatedNode, type SimulatedNode, type Surviving } from './sim-node.ts'
 import type { World } from './world.ts'
 
 /** A node must be closed, and must be up again, within this much virtual time. */
 const PATIENCE_MS = 120_000
 
-export class Cluster {
+/** What the simulation's clients talk to, and its faults strike. */
+export interface Nodes {
+  /** One that serves; throws while there is none. */
+  readonly node: Pick<SimulatedNode<{ readonly catalog: Pick<NodeCore['catalog'], 'segment'> }>, 'call' | 'core'>
+  readonly disk: Surviving['disk']
+  objects(): string[]
+  start(): Promise<void>
+  crash(): void
+  close(): Promise<void>
+  heal(): Promise<void>
+}
+
+export class Cluster implements Nodes {
   readonly world: World
   readonly #surviving: Surviving
   readonly #settings: Readonly<Record<string, string>>

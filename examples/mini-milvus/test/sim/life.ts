@@ -16,6 +16,9 @@ export class Life implements NodeClock {
   readonly world: World
   readonly #onDeath = new Set<() => void>()
   #alive = true
+  #paused: { readonly until: Promise<void>; readonly resume: () => void } | undefined
+  /** The metadata store does not answer this process. */
+  isCutOff = false
 
   constructor(world: World) {
     this.world = world
@@ -34,9 +37,32 @@ export class Life implements NodeClock {
   }
 
   setTimer(callback: () => void, delayMs: number): () => void {
-    return this.world.clock.setTimer(() => {
+    const fire = (): void => {
       if (this.#alive) callback()
+    }
+    return this.world.clock.setTimer(() => {
+      if (this.#paused === undefined) fire()
+      else void this.#paused.until.then(fire)
     }, delayMs)
+  }
+
+  /** SIGSTOP: nothing goes on until {@link resume}, but time. */
+  pause(): void {
+    if (this.#paused !== undefined) return
+    let resume = (): void => undefined
+    const until = new Promise<void>((resolve) => (resume = resolve))
+    this.#paused = { until, resume }
+  }
+
+  resume(): void {
+    const { resume } = this.#paused ?? {}
+    this.#paused = undefined
+    resume?.()
+  }
+
+  /** Resolves at once, or when the process goes on. */
+  async running(): Promise<void> {
+    while (this.#paused !== undefined) await this.#paused.until
   }
 
   yieldToLoop(): Promise<void> {
@@ -62,6 +88,10 @@ export class Life implements NodeClock {
     const rates = world.ratesOf(kind.port)
     world.note(`${kind.port}.${kind.name}`)
     await this.#pass(rates)
+    if (kind.port === 'kv' && this.isCutOff) {
+      await new Promise<void>((resolve) => void this.setTimer(resolve, 300))
+      throw kind.failure('not-applied')
+    }
     if (world.random.chance(rates.refuse)) {
       world.sometimes(`${kind.port} refused`)
       throw kind.failure('not-applied')
@@ -82,6 +112,7 @@ export class Life implements NodeClock {
     const isLate = world.random.chance(late)
     const delayMs = isLate ? world.random.integer(1, lateMs) : world.random.integer(0, 1)
     if (delayMs > 0) await new Promise<void>((resolve) => void this.setTimer(resolve, delayMs))
+    if (this.#paused !== undefined) await this.running()
     if (!this.#alive) return never
   }
 }

@@ -19,7 +19,13 @@ export class RowModel {
   /** By key: the same, but never resolved by what a strong read saw: for reads that may lag. */
   readonly #history = new Map<number, Write[]>()
   readonly #resolvedAt = new Map<number, number>()
+  readonly #ordersByTime: boolean
   #order = 0
+
+  /** @param ordersByTime of two writes at once the one with the greater timestamp wins; else either may */
+  constructor(ordersByTime = true) {
+    this.#ordersByTime = ordersByTime
+  }
 
   /** Places the caller in the order of all that happened. */
   tick(): number {
@@ -69,13 +75,13 @@ export class RowModel {
   strong(key: number, start: number): Set<Value> {
     // Doubt that was resolved while the read was under way is still its doubt.
     const writes = ((this.#resolvedAt.get(key) ?? 0) > start ? this.#history : this.#strong).get(key) ?? []
-    return candidates(writes, latest(writes, (write) => write.ended < start))
+    return candidates(writes, latest(writes, (write) => write.ended < start), this.#ordersByTime)
   }
 
   /** What a read that must see everything at or below `guarantee` may show of a key. */
   weak(key: number, guarantee: bigint): Set<Value> {
     const writes = this.#history.get(key) ?? []
-    return candidates(writes, latest(writes, (write) => (write.ts as bigint) <= guarantee))
+    return candidates(writes, latest(writes, (write) => (write.ts as bigint) <= guarantee), this.#ordersByTime)
   }
 
   /** A strong read saw this: where no write was under way, all doubt about the key is over. */
@@ -110,10 +116,11 @@ function latest(writes: readonly Write[], counts: (write: Write) => boolean): Wr
 }
 
 /** The last that must be seen, and whatever may have come behind it. */
-function candidates(writes: readonly Write[], last: Write | undefined): Set<Value> {
+function candidates(writes: readonly Write[], last: Write | undefined, ordersByTime: boolean): Set<Value> {
   const found = new Set<Value>([last?.value])
   for (const write of writes) {
-    if (write.state === 'acked' ? (write.ts as bigint) > (last?.ts ?? 0n) : write.ended >= (last?.invoked ?? 0)) found.add(write.value)
+    const isLater = write.state === 'acked' && (write.ts as bigint) > (last?.ts ?? 0n)
+    if (write.state === 'acked' && ordersByTime ? isLater : isLater || write.ended >= (last?.invoked ?? 0)) found.add(write.value)
   }
   return found
 }

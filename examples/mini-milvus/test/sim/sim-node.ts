@@ -30,6 +30,8 @@ export interface Surviving {
   readonly storage: SimulatedStorage
 }
 
+export { openFiles }
+
 export function createSurviving(clock: Pick<NodeClock, 'now' | 'monotonic' | 'setTimer'>): Surviving {
   return { kv: createMemoryKV({ clock }), mq: createMemoryMq(), storage: new SimulatedStorage() }
 }
@@ -42,14 +44,14 @@ export class NoAnswer extends Error {
 const CLIENT_TIMEOUT_MS = 15_000
 const rpcs = new Map(methods.map((method) => [method.name, method]))
 
-export class SimulatedNode {
-  readonly core: NodeCore
+export class SimulatedNode<Core = NodeCore> {
+  readonly core: Core
   readonly parameters: GlobalParamsTable
   readonly #life: Life
   readonly #dispatch: DispatchOptions
   readonly #parts: Part[]
 
-  constructor(life: Life, core: NodeCore, parameters: GlobalParamsTable, dispatch: DispatchOptions, parts: Part[]) {
+  constructor(life: Life, core: Core, parameters: GlobalParamsTable, dispatch: DispatchOptions, parts: Part[]) {
     this.core = core
     this.parameters = parameters
     this.#life = life

@@ -4,7 +4,7 @@
  */
 import { MilvusError } from '../../src/server/status.ts'
 import { Clients, Instance } from './clients.ts'
-import { Cluster } from './cluster.ts'
+import { Cluster, type Nodes } from './cluster.ts'
 import { FaultyDisk } from './faulty-disk.ts'
 import { createRequest, indexRequest } from './requests.ts'
 import { disturbQueryNodes, severalNodes } from './query-nodes.ts'
@@ -19,6 +19,8 @@ export interface SimulationOptions {
   readonly disk?: boolean | undefined
   /** Query nodes at the start; from 2 on they also come, go and fail. */
   readonly queryNodes?: number | undefined
+  /** What clients talk to: one node unless given. */
+  readonly createNodes?: ((world: World, settings: Readonly<Record<string, string>>, plant: (surviving: Surviving, world: World) => Surviving) => Nodes) | undefined
   /** Of each client. */
   readonly steps?: number | undefined
   /** One broken promise is enough: the run ends there. */
@@ -35,10 +37,10 @@ export interface SimulationResult {
   readonly recent: string
 }
 
-export async function simulateNode({ seed, plant = (surviving) => surviving, steps = 24, stopAtFirst = false, disk, queryNodes = 1 }: SimulationOptions): Promise<SimulationResult> {
+export async function simulateNode({ seed, plant = (surviving) => surviving, steps = 24, stopAtFirst = false, disk, queryNodes = 1, createNodes }: SimulationOptions): Promise<SimulationResult> {
   const world = new World(seed)
   world.stopAtFirst = stopAtFirst
-  const simulation = new Simulation(world, plant, { disk, queryNodes })
+  const simulation = new Simulation(world, plant, { disk, queryNodes, createNodes })
   try {
     await world.until(simulation.run(steps))
   } catch (error) {
@@ -57,7 +59,7 @@ const NAMES = ['c0', 'c1']
 
 class Simulation {
   readonly #world: World
-  readonly #cluster: Cluster
+  readonly #cluster: Nodes
   readonly #clients: Clients
   readonly #instances = new Map<string, Instance>()
   readonly #loaded = new Set<string>()
@@ -65,13 +67,16 @@ class Simulation {
   readonly #queryNodes: number
   #running = 0
 
-  constructor(world: World, plant: NonNullable<SimulationOptions['plant']>, options: Pick<SimulationOptions, 'disk'> & { readonly queryNodes: number }) {
+  constructor(world: World, plant: NonNullable<SimulationOptions['plant']>, options: Pick<SimulationOptions, 'disk' | 'createNodes'> & { readonly queryNodes: number }) {
     const { random } = world
     this.#world = world
     const settings = settingsOf(world, options.queryNodes)
     this.#queryNodes = options.queryNodes
-    const disk = (options.disk ?? random.chance(0.4)) ? new FaultyDisk() : undefined
-    this.#cluster = new Cluster(world, settings, (surviving) => ({ ...plant(surviving, world), disk }))
+    const { createNodes } = options
+    if (createNodes !== undefined) world.ordersByTime = false
+    const disk = createNodes !== undefined ? undefined : (options.disk ?? random.chance(0.4)) ? new FaultyDisk() : undefined
+    const survives = (surviving: Surviving): Surviving => ({ ...plant(surviving, world), disk })
+    this.#cluster = createNodes === undefined ? new Cluster(world, settings, survives) : createNodes(world, settings, survives)
     this.#clients = new Clients(world, this.#cluster)
     this.#allowClockJumps = random.chance(0.5)
   }
@@ -129,7 +134,7 @@ class Simulation {
     while (this.#running > 0) {
       await this.#pause(this.#queryNodes > 1 ? 300 : 1_500)
       if (this.#running === 0) return
-      if (this.#queryNodes > 1 && random.chance(0.7)) {
+      if (this.#queryNodes > 1 && this.#cluster instanceof Cluster && random.chance(0.7)) {
         disturbQueryNodes(this.#world, this.#cluster)
         continue
       }
@@ -178,7 +183,7 @@ class Simulation {
     await this.#cluster.close()
     await this.#cluster.start()
     for (const instance of this.#instances.values()) await this.#settle(instance)
-    await this.#world.sleep(5_000)
+    await this.#world.sleep(this.#world.ordersByTime ? 5_000 : 25_000)
     this.#noGarbage()
     await this.#cluster.close()
   }
@@ -208,7 +213,7 @@ class Simulation {
       if (value !== true) await this.#cluster.node.call('CreateCollection', createRequest(name, 1 + (this.#world.seed % 2)))
       await this.#cluster.node.call('CreateIndex', indexRequest(name))
     })
-    this.#instances.set(name, new Instance(name))
+    this.#instances.set(name, new Instance(name, this.#world.ordersByTime))
     this.#world.note(`created ${name}`)
   }
 

@@ -31,6 +31,8 @@ export class World {
   #starts = 0
   faults = true
   diskIsFull = false
+  /** A write has one timestamp, by which it is ordered among all; else each of its channels has its own. */
+  ordersByTime = true
   /** The world ends with the first broken promise. */
   stopAtFirst = false
 

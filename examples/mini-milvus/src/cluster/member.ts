@@ -1,0 +1,239 @@
+/** A process of a cluster without its public ports: the roles that it has, and its way to those of others. */
+import { positionFromJson, type MsgPosition, type MsgPositionJson } from '@timetick/msgstream'
+import type { GlobalParamsTable } from '@timetick/paramtable'
+import { openIdSource, startIdAllocator, type IdAllocator, type TimestampAllocator } from '@timetick/tso'
+import { startWatchdog, type Watchdog } from '@timetick/watchdog'
+import { FencedLog } from '../channel/fenced-mq.ts'
+import type { NodeClock } from '../edge/system.ts'
+import type { Engine } from '../engine/index.ts'
+import { RpcError } from '../internal/errors.ts'
+import { createClient, ServiceTable } from '../internal/service.ts'
+import type { Transport } from '../internal/transport.ts'
+import { logChannels } from '../node/log-channels.ts'
+import type { NodeLogger } from '../node/logger.ts'
+import type { Keep } from '../node/core.ts'
+import { Role } from '../node/role.ts'
+import type { Stores } from '../node/stores.ts'
+import { startQueryNode, type QueryNode } from '../querynode/query-node.ts'
+import { createSegmentLoader } from '../querynode/storage-loader.ts'
+import { CHANNELS, COORDINATOR, MEMBER, type ChannelApi, type CoordinatorApi } from './apis.ts'
+import { CatalogMirror } from './catalog-mirror.ts'
+import { ChannelClient } from './channel-client.ts'
+import { ChannelHost } from './channel-host.ts'
+import { Coordinator } from './coordinator.ts'
+import { CoordinatorClient } from './coordinator-client.ts'
+import { Directory } from './directory.ts'
+import { loadFences } from './fence-records.ts'
+import { type ClusterRole, type Member, Membership } from './membership.ts'
+import { createQueryService, QUERY, RemoteQueryNodes, type QueryServiceApi } from './query-service.ts'
+
+export interface MemberOptions {
+  readonly stores: Stores
+  readonly engine: Engine
+  readonly parameters: GlobalParamsTable
+  readonly logger: NodeLogger
+  readonly clock: NodeClock
+  readonly transport: Transport
+  readonly roles: readonly ClusterRole[]
+  readonly version: string
+  /** In [0, 1), for jitter. @default Math.random */
+  readonly random?: (() => number) | undefined
+  /** Unique names of leases and terms. Random unless given. */
+  readonly createOwner?: (() => string) | undefined
+}
+
+export interface ClusterMember {
+  /** Where other processes reach it. */
+  readonly address: string
+  readonly stores: Stores
+  readonly roles: readonly ClusterRole[]
+  readonly membership: Membership
+  readonly directory: Directory
+  readonly mirror: CatalogMirror
+  readonly coordinator: CoordinatorClient
+  readonly channels: ChannelClient
+  readonly queryNodes: RemoteQueryNodes
+  readonly ids: IdAllocator
+  readonly timestamps: TimestampAllocator
+  readonly watchdog: Watchdog
+  readonly pchannels: readonly string[]
+  /** Of this process, where it has the role. */
+  readonly own: { readonly coordinator: Coordinator | undefined; readonly host: ChannelHost | undefined; readonly queryNode: Role<QueryNode> | undefined }
+  health(): { healthy: boolean; reasons: string[] }
+  /** Takes no new duties, gives back those that it has; what runs may end. */
+  drain(): Promise<void>
+}
+
+/** Where no coordinator is yet, ids begin as in a standalone node. */
+const FIRST_ID = 450_000_000_000_000_000n
+const PERSISTENT = { maxRestarts: 1_000, maxBackoffMs: 10_000 }
+const NEVER_MS = 2 ** 31 - 1
+
+export async function openMember(options: MemberOptions, keep: Keep): Promise<ClusterMember> {
+  const { stores, engine, parameters, logger, clock, transport, roles, random, createOwner } = options
+  const onWarning = (message: string, error: unknown): void => logger.warn({ err: error }, message)
+  const ttlMs = parameters.getDurationMs('cluster.leaseTtl')
+  const timeoutMs = parameters.getDurationMs('cluster.callTimeout')
+  const own: { coordinator: Coordinator | undefined; host: ChannelHost | undefined; queryNode: Role<QueryNode> | undefined } = { coordinator: undefined, host: undefined, queryNode: undefined }
+  const apis = localApis(own)
+  const mirror = await keep(CatalogMirror.open({ kv: stores.kv, clock, onProblem: (error) => onWarning('the catalog could not be followed', error) }))
+  const query = createQueryService(() => running(own.queryNode, 'query').current, (revision) => mirror.waitFor(revision))
+  const table = servicesOf(roles, apis, query, mirror)
+  await keep(transport)
+  const server = await keep(table.listen(transport))
+  const { address } = server
+  const ids = await keep(startIdAllocator({ source: await openIdSource({ kv: stores.kv, rootPath: 'ids', firstId: FIRST_ID, step: 10_000, clock }) }))
+  const pchannels = await logChannels(stores.kv, parameters.getInt('rootCoord.dmlChannelNum'))
+  for (const pchannel of pchannels) await stores.mq.createChannel(pchannel)
+  const directory = await keep(Directory.open({ kv: stores.kv, clock, onProblem: onWarning }))
+  const watchdog = await keep(startWatchdog({ clock, random, checkIntervalMs: parameters.getDurationMs('watchdog.interval'), restart: PERSISTENT }))
+
+  if (roles.includes('coordinator')) {
+    const graceMs = parameters.getDurationMs('cluster.garbageGrace')
+    own.coordinator = await keep(new Coordinator({
+      kv: stores.kv, clock, ids, pchannels, ttlMs, address, createOwner, storage: stores.storage, garbageGraceMs: graceMs, onProblem: onWarning,
+    }))
+  }
+  const onChanged = (revision: bigint): Promise<void> => tellProxies({ directory, transport, clock, ttlMs, address, revision })
+  const coordinator = await keep(CoordinatorClient.open({ kv: stores.kv, clock, transport, mirror, local: roles.includes('coordinator') ? { address, api: apis.coordinator } : undefined, timeoutMs, onChanged, onProblem: onWarning }))
+  const channels = await keep(ChannelClient.open({ kv: stores.kv, clock, transport, directory, mirror, local: roles.includes('data') ? { address, api: apis.channels } : undefined, timeoutMs, onProblem: onWarning }))
+  const log = new FencedLog({
+    mq: stores.mq, clock,
+    fences: (channel) => loadFences(stores.kv, channel),
+    // Rows wait for as long as it takes: without their collection they would be dropped.
+    awaitMeta: (revision, signal) => mirror.waitFor(revision, signal, NEVER_MS),
+    retentionMs: parameters.getDurationMs('cluster.logRetention'),
+  })
+  const membership = await keep(Membership.open({ kv: stores.kv, clock, ttlMs, address, roles, version: options.version, createOwner, onChange: () => own.host?.reconcile(), onProblem: onWarning }))
+  if (roles.includes('data')) {
+    own.host = await keep(ChannelHost.open({ kv: stores.kv, stores, log, engine, mirror, coordinator, ids, parameters, clock, membership, onWarning }))
+  }
+  if (roles.includes('query')) {
+    const role: Role<QueryNode> = new Role({
+      id: 'query-node', watchdog, clock, beatMs: parameters.getDurationMs('watchdog.interval'),
+      onFailure: (name, error) => onWarning(`${name} failed`, error),
+      open: async (onFailure) => {
+        await mirror.catchUp()
+        return startQueryNode({
+          nodeId: membership.nodeId, meta: mirror, mq: log.readers, engine, loader: createSegmentLoader(stores.storage), pchannels, clock,
+          maxWaitMs: parameters.getDurationMs('queryNode.maxWait'),
+          checkpoint: (pchannel) => positionOf(mirror.checkpoint(pchannel)),
+          requestTick: (wanted, atLeast) => channels.requestTick(wanted, atLeast),
+          onBadIndex(segmentId, index, error) {
+            onWarning(`index ${index.path} cannot be opened and is built again`, error)
+            const segment = mirror.segment(segmentId)
+            const shard = mirror.collectionById(segment?.collectionId ?? 0n)?.shards.find(({ vchannel }) => vchannel === segment?.vchannel)
+            if (shard !== undefined) channels.reportBadIndex(shard.pchannel, segmentId, index).catch((failure: unknown) => onWarning('marking an index as damaged failed', failure))
+          },
+          flushShard: async (collectionId, vchannel, atLeast) => {
+            const shard = mirror.collectionById(collectionId)?.shards.find((one) => one.vchannel === vchannel)
+            if (shard !== undefined) await channels.flushShard({ pchannel: shard.pchannel, collectionId, vchannel }, atLeast)
+          },
+          onFailure, onWarning,
+        })
+      },
+    })
+    own.queryNode = role
+    await keep(role)
+    await role.start()
+  }
+  const queryNodes = new RemoteQueryNodes({ directory, transport, clock, meta: mirror, local: roles.includes('query') ? { address, api: query } : undefined })
+  // Others wait for this proxy from its registration on: what they changed before must be known by now.
+  await mirror.catchUp()
+  return {
+    address, stores, roles, membership, directory, mirror, coordinator, channels, queryNodes, ids, timestamps: coordinator.timestamps, watchdog, pchannels, own,
+    health: () => healthOf(own, membership, coordinator, mirror),
+    async drain() {
+      await membership.stop()
+      await own.host?.close()
+      await own.coordinator?.close()
+      table.stop()
+    },
+  }
+}
+
+/** Services come before what serves them: their address is part of what it says of itself. */
+function localApis(own: { readonly coordinator: CoordinatorApi | undefined; readonly host: ChannelApi | undefined }): { readonly coordinator: CoordinatorApi; readonly channels: ChannelApi } {
+  const coordinator = (): CoordinatorApi => running(own.coordinator, 'coordinator')
+  const host = (): ChannelApi => running(own.host, 'data')
+  return {
+    coordinator: {
+      allocTimestamps: async (request, call) => coordinator().allocTimestamps(request, call),
+      catalog: async (request, call) => coordinator().catalog(request, call),
+      releaseChannel: async (request, call) => coordinator().releaseChannel(request, call),
+    },
+    channels: {
+      append: async (request, call) => host().append(request, call),
+      requestTick: async (request, call) => host().requestTick(request, call),
+      flushShard: async (request, call) => host().flushShard(request, call),
+      unflushedRows: async (request, call) => host().unflushedRows(request, call),
+      badIndex: async (request, call) => host().badIndex(request, call),
+      compact: async (request, call) => host().compact(request, call),
+      compaction: async (request, call) => host().compaction(request, call),
+    },
+  }
+}
+
+function servicesOf(roles: readonly ClusterRole[], apis: ReturnType<typeof localApis>, query: QueryServiceApi, mirror: CatalogMirror): ServiceTable {
+  const table = new ServiceTable()
+  table.add(MEMBER, {
+    async awaitMeta({ revision }: { readonly revision: bigint }, { signal } = {}) {
+      await mirror.waitFor(revision, signal)
+      return {}
+    },
+  })
+  if (roles.includes('coordinator')) table.add(COORDINATOR, apis.coordinator)
+  if (roles.includes('data')) table.add(CHANNELS, apis.channels)
+  if (roles.includes('query')) table.add(QUERY, query)
+  return table
+}
+
+function running<T>(part: T | undefined, role: ClusterRole): T {
+  if (part === undefined) throw new RpcError('RPC_UNAVAILABLE', `the role ${role} is not running here yet`, { outcome: 'not-applied' })
+  return part
+}
+
+interface Tidings {
+  readonly directory: Directory
+  readonly transport: Pick<Transport, 'call'>
+  readonly clock: NodeClock
+  readonly ttlMs: number
+  /** Of this process: it knows already. */
+  readonly address: string
+  readonly revision: bigint
+}
+
+/**
+ * Resolves when no proxy takes what was changed for what it was before: each says that it knows, or is gone. One that says nothing for the
+ * time of a lease has renewed it meanwhile, at the store that tells it of the change too, or serves no more.
+ */
+async function tellProxies({ directory, transport, clock, ttlMs, address, revision }: Tidings): Promise<void> {
+  const end = clock.monotonic() + ttlMs
+  const tell = async (proxy: Member): Promise<void> => {
+    const api = createClient(MEMBER, transport, () => proxy.address)
+    while (directory.find(proxy.id) !== undefined && clock.monotonic() < end) {
+      try {
+        await api.awaitMeta({ revision }, { timeoutMs: Math.max(1, Math.min(1_000, end - clock.monotonic())) })
+        return
+      } catch {
+        await new Promise<void>((resolve) => {
+          clock.setTimer(resolve, 50)
+        })
+      }
+    }
+  }
+  await Promise.all(directory.members('proxy').filter((proxy) => proxy.address !== address).map(tell))
+}
+
+function healthOf(own: ClusterMember['own'], membership: Membership, coordinator: CoordinatorClient, mirror: CatalogMirror): { healthy: boolean; reasons: string[] } {
+  const reasons: string[] = []
+  if (!membership.isLive) reasons.push('the session of this process has ended')
+  if (coordinator.leader === undefined) reasons.push('no coordinator leads')
+  if (mirror.databases().length === 0) reasons.push('no coordinator has begun')
+  if (own.queryNode !== undefined && own.queryNode.status() !== 'healthy') reasons.push('query-node is not healthy')
+  return { healthy: reasons.length === 0, reasons }
+}
+
+function positionOf(json: string | undefined): MsgPosition | undefined {
+  return json === undefined ? undefined : positionFromJson(JSON.parse(json) as MsgPositionJson)
+}

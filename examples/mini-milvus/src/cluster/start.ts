@@ -1,0 +1,163 @@
+/** A process of a cluster with its ports: gRPC and REST where it is a proxy, health and metrics everywhere. */
+import type { GlobalParamsTable } from '@timetick/paramtable'
+import { collectDefaultMetrics, Registry } from 'prom-client'
+import { createClients } from '../clients/clients.ts'
+import type { NodeClock } from '../edge/system.ts'
+import { startHttpServer, type HttpAnswer, type HttpServer } from '../edge/http.ts'
+import { openEngine } from '../engine/index.ts'
+import { createGrpcTransport } from '../internal/grpc-transport.ts'
+import { readCertificate } from '../node/certificates.edge.ts'
+import { clientLimits, serverVisibility } from '../node/client-parameters.ts'
+import { prepareDataFolder } from '../node/data-folder.edge.ts'
+import type { Keep, Part } from '../node/core.ts'
+import type { NodeLogger } from '../node/logger.ts'
+import { limitsOf, tlsOf } from '../node/security-parameters.ts'
+import { openSecurity } from '../node/security.ts'
+import type { MiniMilvus } from '../node/start.ts'
+import { storeChoices } from '../node/store-parameters.ts'
+import { openStores } from '../node/stores.ts'
+import { StoresError } from '../node/stores-error.ts'
+import { createRestHandler } from '../rest/index.ts'
+import type { Listener } from '../server/listen.edge.ts'
+import { openServer } from '../server/server.ts'
+import { version } from '../version.ts'
+import { createClusterHandlers } from './handlers.ts'
+import { type ClusterMember, openMember } from './member.ts'
+import { type ClusterRole, ROLES } from './membership.ts'
+import { registerClusterGauges } from './metrics.ts'
+
+const LOOK_MS = 50
+
+/** Resolves when it serves: a proxy when some coordinator leads. */
+export async function startClusterNode(parameters: GlobalParamsTable, roles: readonly ClusterRole[], logger: NodeLogger, clock: NodeClock): Promise<MiniMilvus> {
+  const parts: Part[] = []
+  const closeParts = async (): Promise<void> => {
+    for (const part of parts.splice(0).reverse()) await part.close()
+  }
+  const keep: Keep = async (opening) => {
+    const part = await opening
+    parts.push(part)
+    return part
+  }
+  try {
+    checkStores(parameters, roles)
+    const dataDir = storeChoices(parameters).usesFolder ? await prepareDataFolder(parameters.getString('localStorage.path')) : undefined
+    const stores = await keep(openStores(parameters, clock))
+    const threads = parameters.getInt('engine.threads')
+    const engine = await keep(openEngine(threads === 0 ? {} : { threads }))
+    const transport = createGrpcTransport({
+      host: parameters.getString('cluster.internalHost'),
+      port: parameters.getInt('cluster.internalPort'),
+      advertise: parameters.getString('cluster.advertiseAddress'),
+      secret: parameters.getString('cluster.secret'),
+      tls: await internalTls(parameters),
+      closeGraceMs: parameters.getDurationMs('proxy.shutdownTimeout'),
+      clock,
+    })
+    const member = await openMember({ stores, engine, parameters, logger, clock, transport, roles, version }, keep)
+    await keep({ close: () => member.drain() })
+    const metrics = parameters.getBool('metrics.enabled') ? await keep(openHealth(member, parameters)) : undefined
+    await someoneLeads(member, clock, logger)
+    const server = roles.includes('proxy') ? await openProxy(member, parameters, logger, clock, keep) : undefined
+    return running({ member, server, metrics, dataDir, parameters, closeParts })
+  } catch (error) {
+    await closeParts()
+    throw error
+  }
+}
+
+async function openProxy(member: ClusterMember, parameters: GlobalParamsTable, logger: NodeLogger, clock: NodeClock, keep: Keep): Promise<Listener> {
+  const { stores, mirror, queryNodes } = member
+  const security = await keep(openSecurity({ core: { stores, catalog: mirror, roles: { queryNode: { nodeIds: () => queryNodes.nodeIds, oldestReader: () => undefined, placement: undefined } } }, parameters, clock, logger }))
+  // Nothing is staged here: unflushed work of a client would be known to one proxy alone.
+  const clients = await keep(createClients({ ...clientLimits(parameters), clock, rules: { meta: mirror, serverDefault: 'milvus' }, holders: () => new Set(), discard: () => undefined }))
+  const handlers = security.handlers(createClusterHandlers({ member, parameters, clock, clients, databasesChanged: security.databasesChanged }))
+  const limits = limitsOf(parameters)
+  const { gate } = security
+  return keep(openServer({
+    port: parameters.getInt('proxy.port'), host: parameters.getString('proxy.host'),
+    handlers, authorize: gate, clients, clock, logger, limits, tls: tlsOf(parameters),
+    http: createRestHandler({ handlers, authorize: gate, logger, limits, clock }),
+  }))
+}
+
+/** What others cannot see is no store of a cluster. */
+function checkStores(parameters: GlobalParamsTable, roles: readonly ClusterRole[]): void {
+  if (serverVisibility(parameters) === 'flush') throw new StoresError('STORES_INVALID', 'visibility flush is served by a node that is alone: unflushed work would be known to one proxy of the cluster only')
+  if (roles.length === ROLES.length) return
+  const { metastore, log, storage } = storeChoices(parameters)
+  const own = [['metastore.type', metastore, 'etcd or redis'], ['mq.type', log, 'kafka, pulsar or redis'], ['storage.type', storage, 'shared or s3']].find(([, type]) => ['lmdb', 'file', 'local', 'memory'].includes(type ?? ''))
+  if (own !== undefined) throw new StoresError('STORES_INVALID', `expected ${own[0]} to be ${own[2]} where roles are in several processes, got ${own[1]}: no other process can see it`)
+}
+
+async function internalTls(parameters: GlobalParamsTable): Promise<{ cert: Uint8Array; key: Uint8Array; ca: Uint8Array } | undefined> {
+  const [cert, key, ca] = await Promise.all(['cluster.tls.certPath', 'cluster.tls.keyPath', 'cluster.tls.caPath'].map((name) => readCertificate(parameters, name)))
+  if (cert === undefined && key === undefined && ca === undefined) return undefined
+  if (cert === undefined || key === undefined || ca === undefined) throw new StoresError('STORES_INVALID', 'expected cluster.tls.certPath, cluster.tls.keyPath and cluster.tls.caPath to be set together')
+  return { cert, key, ca }
+}
+
+/** Without a coordinator there is no time, and before the first one no database. */
+async function someoneLeads({ coordinator, mirror }: ClusterMember, clock: NodeClock, logger: NodeLogger): Promise<void> {
+  let toldAt = clock.monotonic()
+  while (coordinator.leader === undefined || mirror.databases().length === 0) {
+    if (clock.monotonic() - toldAt > 5_000) {
+      toldAt = clock.monotonic()
+      logger.warn({}, 'no coordinator leads yet: waiting for one')
+    }
+    await new Promise<void>((resolve) => {
+      clock.setTimer(resolve, LOOK_MS)
+    })
+  }
+}
+
+async function openHealth(member: ClusterMember, parameters: GlobalParamsTable): Promise<HttpServer> {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  registerClusterGauges(registry, member)
+  const health = (accept: string, sick: number): HttpAnswer => {
+    const { healthy, reasons } = member.health()
+    const state = healthy ? 'OK' : reasons.join('; ')
+    const status = healthy ? 200 : sick
+    if (!accept.includes('json')) return { status, type: 'text/plain', body: state }
+    return { status, type: 'application/json', body: JSON.stringify({ state, detail: member.roles.map((name) => ({ name, code: healthy ? 'Healthy' : 'Abnormal' })) }) }
+  }
+  return startHttpServer({ host: parameters.getString('proxy.host'), port: parameters.getInt('metrics.port') }, async (path, accept) => {
+    switch (path) {
+      case '/livez':
+        return { status: 200, type: 'text/plain', body: 'OK' }
+      case '/healthz':
+        return health(accept, 500)
+      case '/readyz': {
+        if (member.membership.isStopping) return { status: 503, type: 'text/plain', body: 'stopping' }
+        const stalled = member.own.host?.channels.some(({ isStalled }) => isStalled) === true
+        return stalled ? { status: 503, type: 'text/plain', body: 'flushes wait for space, or for a store that is away' } : health(accept, 503)
+      }
+      case '/metrics':
+        return { status: 200, type: registry.contentType, body: await registry.metrics() }
+      default:
+        return { status: 404, type: 'text/plain', body: 'not found' }
+    }
+  })
+}
+
+function running(node: { readonly member: ClusterMember; readonly server: Listener | undefined; readonly metrics: HttpServer | undefined; readonly dataDir: string | undefined; readonly parameters: GlobalParamsTable; readonly closeParts: () => Promise<void> }): MiniMilvus {
+  const { member, server, metrics, dataDir, parameters, closeParts } = node
+  let closing: Promise<void> | undefined
+  const close = (): Promise<void> => (closing ??= closeParts())
+  const internal = { host: member.address.slice(0, member.address.lastIndexOf(':')), port: Number(member.address.slice(member.address.lastIndexOf(':') + 1)) }
+  const { host, port } = server ?? internal
+  return {
+    address: server === undefined ? member.address : `${host}:${port}`,
+    host,
+    port,
+    metricsAddress: metrics === undefined ? undefined : `${metrics.host}:${metrics.port}`,
+    dataDir,
+    parameters,
+    watchdog: member.watchdog,
+    catalog: member.mirror,
+    cluster: { roles: member.roles, nodeId: member.membership.nodeId, internalAddress: member.address },
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
