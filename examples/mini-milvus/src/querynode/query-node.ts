@@ -24,6 +24,7 @@ import { FilterCache } from './filter-cache.ts'
 import { CommitGate } from './commit-gate.ts'
 import { ApplyNode, FilterNode, ServiceTimeNode } from './graph-nodes.ts'
 import { LoadedCollection } from './loaded-collection.ts'
+import { channelsOf, isLasting, shardKey, wantsMore } from './load-rules.ts'
 import type { LoadedShard, LoadedShardOptions } from './loaded-shard.ts'
 import { matchingKeys } from './matching-keys.ts'
 import { queryViews } from './query.ts'
@@ -385,22 +386,4 @@ export class QueryNode implements QueryNodeApi {
     for (const vchannel of loaded.shards.keys()) this.#shards.delete(shardKey(collectionId, vchannel))
     loaded.release()
   }
-}
-
-function wantsMore(before: LoadMeta, after: LoadMeta): boolean {
-  if (before.wholeCollection) return false
-  return after.wholeCollection || after.partitionIds.some((id) => !before.partitionIds.includes(id))
-}
-
-function channelsOf(loaded: LoadedCollection): Set<string> {
-  return new Set([...loaded.shards.values()].map(({ shard }) => shard.pchannel))
-}
-
-function shardKey(collectionId: bigint, vchannel: string): string {
-  return `${collectionId}/${vchannel}`
-}
-
-/** Damage, not a store that was away for a moment: only other files or a person change it. */
-function isLasting(error: unknown): boolean {
-  return error instanceof Error && 'retryable' in error && error.retryable === false
 }

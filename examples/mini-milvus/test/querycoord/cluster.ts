@@ -48,3 +48,7 @@ export function settle(record: ReplicaRecord, wanted: WantedContents, seen: (rec
   }
   throw new Error('it does not come to rest')
 }
+
+export function ascending(a: bigint, b: bigint): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}

@@ -6,7 +6,7 @@ import { placeReplica } from '../../src/querycoord/place.ts'
 import { wantedReplicas, withNodes } from '../../src/querycoord/replicas.ts'
 import { loadedPercent, stepReplica } from '../../src/querycoord/step.ts'
 import { decodeReplica, encodeReplica } from '../../src/querycoord/target-records.ts'
-import { contents, emptyReplica, settle, stepOptions } from './cluster.ts'
+import { ascending, contents, emptyReplica, settle, stepOptions } from './cluster.ts'
 
 const bytesOn = (record: ReplicaRecord, bytes: (id: bigint) => number): number[] =>
   record.nodeIds.map((id) => (record.current?.segments ?? []).filter(({ nodeId }) => nodeId === id).reduce((sum, { segmentId }) => sum + bytes(segmentId), 0))
@@ -79,7 +79,7 @@ describe('placement', () => {
         record = settle(record, wanted, (after) => {
           for (const target of [after.current, after.next]) if (target !== undefined) expect(new Set(target.segments.map(({ segmentId }) => segmentId)).size, `seed ${seed}`).toBe(target.segments.length)
         })
-        expect([...(record.current?.segments ?? [])].map(({ segmentId }) => segmentId).sort(), `seed ${seed}`).toEqual(wanted.segments.map(({ segmentId }) => segmentId).sort())
+        expect([...(record.current?.segments ?? [])].map(({ segmentId }) => segmentId).sort(ascending), `seed ${seed}`).toEqual(wanted.segments.map(({ segmentId }) => segmentId).sort(ascending))
         const held = bytesOn(record, (id) => wanted.segments.find(({ segmentId }) => segmentId === id)?.bytes ?? 0)
         const largest = Math.max(...wanted.segments.map(({ bytes }) => bytes))
         const mean = held.reduce((a, b) => a + b, 0) / held.length
@@ -128,7 +128,7 @@ describe('replicas', () => {
         records = withNodes(wantedReplicas(records, Array.from({ length: count }, () => 'g'), 1n, () => ++next), () => alive)
         const used = records.flatMap(({ nodeIds }) => nodeIds)
         expect(used.length, `seed ${seed}`).toBe(new Set(used).size)
-        expect([...used].sort(), `seed ${seed}`).toEqual([...alive].sort())
+        expect([...used].sort(ascending), `seed ${seed}`).toEqual([...alive].sort(ascending))
         const sizes = records.map(({ nodeIds }) => nodeIds.length)
         expect(Math.max(...sizes) - Math.min(...sizes), `seed ${seed}`).toBeLessThanOrEqual(1)
         expect(withNodes(records, () => alive).every((record, i) => record === records[i]), `seed ${seed}`).toBe(true)
