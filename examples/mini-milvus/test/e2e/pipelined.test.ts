@@ -35,7 +35,7 @@ describe('pipelined calls of one client', () => {
     const ids = Array.from({ length: count }, (_, row) => BigInt(first + row))
     const fields_data = [
       { type: 5, field_name: 'id', scalars: { long_data: { data: ids } } },
-      { type: 101, field_name: 'vector', vectors: { dim: BigInt(DIM), float_vector: { data: new Array<number>(count * DIM).fill(0.5) } } },
+      { type: 101, field_name: 'vector', vectors: { dim: BigInt(DIM), float_vector: { data: Array.from({ length: count * DIM }, () => 0.5) } } },
     ]
     return ok(raw.call(method, { collection_name, fields_data, num_rows: count, hash_keys: [] }))
   }
