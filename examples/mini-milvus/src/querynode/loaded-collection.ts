@@ -23,6 +23,8 @@ export class LoadedCollection {
   readonly shards: ReadonlyMap<string, LoadedShard>
   readonly #meta: MetaReader
   readonly #abort = new AbortController()
+  /** Imports of which every row was here once. */
+  readonly #shownImports = new Set<bigint>()
   /** 0 to 100; 100 once and for all when the first round of loading is done. */
   progress = 0
   /** Why loading failed, until it is asked for again. */
@@ -69,6 +71,15 @@ export class LoadedCollection {
   isLoadedPartition(partitionId: bigint): boolean {
     const load = this.#meta.load(this.id)
     return load !== undefined && (load.wholeCollection || load.partitionIds.includes(partitionId))
+  }
+
+  /** Rows of an import are shown when all of them are here: its shards are read one after the other. */
+  isShown({ rowsTs }: SegmentView): boolean {
+    if (rowsTs === undefined || this.#shownImports.has(rowsTs)) return true
+    const here = new Set([...this.shards.values()].flatMap((shard) => shard.sealedSegments.map((segment) => segment.id)))
+    const isWhole = this.#meta.segments(this.id).every((segment) => segment.rowsTs !== rowsTs || here.has(segment.id) || !this.isLoadedPartition(segment.partitionId))
+    if (isWhole) this.#shownImports.add(rowsTs)
+    return isWhole
   }
 
   followDuties(): void {

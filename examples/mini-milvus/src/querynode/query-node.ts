@@ -250,7 +250,7 @@ export class QueryNode implements QueryNodeApi {
     const rule = collection === undefined ? undefined : expiryRule(collection)
     const all = (): SegmentView[] => [...loaded.shards.values()].flatMap((shard) => shard.views(partitions, ignoreGrowing))
     if (scope === undefined) {
-      const views = all()
+      const views = all().filter((view) => loaded.isShown(view))
       if (rule !== undefined) for (const view of views) expireRows(view, rule, this.#options.clock.now())
       return views
     }

@@ -55,6 +55,10 @@ export class SealedSegment implements SegmentView {
     return this.#meta.partitionId
   }
 
+  get rowsTs(): bigint | undefined {
+    return this.#meta.rowsTs
+  }
+
   column(fieldId: number): Column | undefined {
     return this.#columns.get(fieldId)
   }

@@ -8,6 +8,8 @@ import type { Tombstones } from './tombstones.ts'
 export interface SegmentView extends ColumnSource {
   readonly partitionId: bigint
   readonly sealed: boolean
+  /** Of an import: when all its rows were written, in this segment and in others. */
+  readonly rowsTs?: bigint | undefined
   /** Write timestamp per row. */
   readonly timestamps: BigUint64Array
   readonly keys: PrimaryKeys

@@ -99,6 +99,43 @@ describe('bulk import', () => {
     expect((await client.getCollectionStatistics({ collection_name: 'bad' })).data['row_count']).toBe('0')
   })
 
+  it('rows of all shards and partitions are seen at once, or none of them', async () => {
+    await create('atomic', { shards_num: 4 })
+    await client.loadCollectionSync({ collection_name: 'atomic' })
+    const rows = 30_000
+    const { tasks } = await client.bulkInsert({ collection_name: 'atomic', files: [await put('atomic.json', JSON.stringify(rowsOf(0, rows)))] })
+    const done = ended((tasks as unknown as number[])[0] ?? 0)
+    const counts = new Set<number>()
+    let isDone = false
+    void done.finally(() => (isDone = true))
+    while (!isDone) counts.add(await count('atomic'))
+    expect(reasonOf(await done)).toBe('')
+    counts.add(await count('atomic'))
+    expect([...counts].filter((seen) => seen !== 0 && seen !== rows)).toEqual([])
+    expect(counts.has(rows)).toBe(true)
+    expect((await client.getCollectionStatistics({ collection_name: 'atomic' })).data['row_count']).toBe(String(rows))
+  })
+
+  it('deletes before its timestamp do not reach an import, deletes behind it do; abort leaves nothing', async () => {
+    await create('deletes')
+    await client.loadCollectionSync({ collection_name: 'deletes' })
+    await client.delete({ collection_name: 'deletes', filter: 'id in [1, 2, 3]' })
+    await importFiles('deletes', [await put('deletes.json', JSON.stringify(rowsOf(0, 10)))])
+    expect(await count('deletes')).toBe(10)
+    await client.delete({ collection_name: 'deletes', filter: 'id in [3, 4]' })
+    expect(await count('deletes')).toBe(8)
+    await client.flushSync({ collection_names: ['deletes'] })
+    await client.releaseCollection({ collection_name: 'deletes' })
+    await client.loadCollectionSync({ collection_name: 'deletes' })
+    expect(await count('deletes')).toBe(8)
+    const { tasks } = await client.bulkInsert({ collection_name: 'deletes', files: [await put('large.json', JSON.stringify(rowsOf(1000, 60_000)))] })
+    const jobId = String((tasks as unknown as number[])[0])
+    const answer = (await (await fetch(`http://${test.node.address}/v2/vectordb/jobs/import/abort`, { method: 'POST', body: JSON.stringify({ jobId, collectionName: 'deletes' }) })).json()) as { code: number }
+    expect(answer.code).toBe(0)
+    expect(reasonOf(await ended(jobId))).toBe('aborted')
+    expect(await count('deletes')).toBe(8)
+  })
+
   it.each([
     ['../secret.json', /expected a relative path/],
     ['/etc/passwd.json', /expected a relative path/],
