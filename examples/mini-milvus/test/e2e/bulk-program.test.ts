@@ -126,7 +126,7 @@ describe('the program', () => {
     await client.createIndex({ collection_name: 'k', field_name: 'vec', index_type: 'FLAT', metric_type: 'L2' })
     await client.loadCollectionSync({ collection_name: 'k' })
     const { tasks } = await client.bulkInsert({ collection_name: 'k', files: ['rows.parquet'] })
-    const task = (tasks as unknown as number[])[0] as number
+    const task = tasks[0] as number
     const kills = process.env['TIMETICK_RING'] === undefined ? 1 : 4
     for (let kill = 0; kill < kills; kill++) {
       // In the middle: some segments are stored, and nothing is seen.

@@ -104,7 +104,7 @@ describe('bulk import', () => {
     await client.loadCollectionSync({ collection_name: 'atomic' })
     const rows = 30_000
     const { tasks } = await client.bulkInsert({ collection_name: 'atomic', files: [await put('atomic.json', JSON.stringify(rowsOf(0, rows)))] })
-    const done = ended((tasks as unknown as number[])[0] ?? 0)
+    const done = ended(tasks[0] ?? 0)
     const counts = new Set<number>()
     let isDone = false
     void done.finally(() => (isDone = true))
@@ -129,7 +129,7 @@ describe('bulk import', () => {
     await client.loadCollectionSync({ collection_name: 'deletes' })
     expect(await count('deletes')).toBe(8)
     const { tasks } = await client.bulkInsert({ collection_name: 'deletes', files: [await put('large.json', JSON.stringify(rowsOf(1000, 60_000)))] })
-    const jobId = String((tasks as unknown as number[])[0])
+    const jobId = String(tasks[0])
     const answer = (await (await fetch(`http://${test.node.address}/v2/vectordb/jobs/import/abort`, { method: 'POST', body: JSON.stringify({ jobId, collectionName: 'deletes' }) })).json()) as { code: number }
     expect(answer.code).toBe(0)
     expect(reasonOf(await ended(jobId))).toBe('aborted')
