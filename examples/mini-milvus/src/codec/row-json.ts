@@ -1,6 +1,7 @@
 /** Rows as JSON objects, as the REST side takes and gives them. */
 import type { Column, RowBatch, SparseColumn, VectorColumn } from '../model/column.ts'
 import { isNull, textAt } from '../model/column.ts'
+import { functionInto } from '../model/functions.ts'
 import { DataType, dynamicField, isVectorType } from '../model/schema.ts'
 import type { CollectionSchema, FieldSchema } from '../model/schema.ts'
 import { CodecError } from './errors.ts'
@@ -24,7 +25,7 @@ export function rowsFromJson(rows: readonly unknown[], schema: CollectionSchema,
   const fields: RawField[] = []
   for (const field of schema.fields) {
     if (field.isDynamic) continue
-    const raw = fieldOf(field, records)
+    const raw = fieldOf(field, records, functionInto(schema, field.id) !== undefined)
     if (raw !== undefined) fields.push(raw)
   }
   const dynamic = dynamicOf(schema, records)
@@ -38,11 +39,12 @@ function toRecord(row: unknown, index: number): JsonRow {
   return new Map(Object.entries(row))
 }
 
-function fieldOf(field: FieldSchema, records: readonly JsonRow[]): RawField | undefined {
+/** @param isFilled a function fills it: no row needs to give it */
+function fieldOf(field: FieldSchema, records: readonly JsonRow[], isFilled: boolean): RawField | undefined {
   const values = records.map((record) => record.get(field.name) ?? null)
   const valid = Uint8Array.from(values, (value) => (value === null ? 0 : 1))
   const count = valid.reduce((sum, bit) => sum + bit, 0)
-  if (count === 0 && (field.autoId || field.nullable || field.defaultValue !== undefined)) return undefined
+  if (count === 0 && (isFilled || field.autoId || field.nullable || field.defaultValue !== undefined)) return undefined
   if (count < values.length && !field.nullable && field.defaultValue === undefined) {
     throw new CodecError(`field ${field.name} is required, row number: ${valid.indexOf(0)}`)
   }
