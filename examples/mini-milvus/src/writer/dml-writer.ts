@@ -10,7 +10,7 @@ import { groupByBucket, hashPrimaryKeys, type PrimaryKeys } from '../model/prima
 import { gatherSteps } from '../segment/gather-steps.ts'
 import { atOnce, inTurns, type Pause, STEP_ROWS, type Steps } from '../segment/steps.ts'
 import type { Transaction } from '../staging/transactions.ts'
-import { deleteMessage, type DmlTarget, encodeKeys, encodeRows, insertMessage } from './log-messages.ts'
+import { deleteMessage, type DmlTarget, encodeRows, keyBatch, insertMessage } from './log-messages.ts'
 
 /** Rows of one partition. */
 export interface PartitionRows {
@@ -36,6 +36,8 @@ export interface DmlWrite {
 
 /** A message's body stays about below this: what encodes it and what reads it take it in one step. */
 const MAX_ROWS_BYTES = 8 * 1024 * 1024
+/** More than what stands before a body in its frame. */
+const HEAD_BYTES = 8 * 1024
 /** Writes of more bytes, or of more keys than a step takes, let others run between their steps. */
 const LARGE_WRITE_BYTES = 2 * 1024 * 1024
 
@@ -69,8 +71,12 @@ export interface DmlWriter {
   commit(commit: DmlCommit): Promise<Transaction>
 }
 
-/** @param pause lets other work run between the steps of a large write */
-export function createDmlWriter(ticks: Pick<TimeTickProducer, 'write'>, pause: Pause): DmlWriter {
+/**
+ * @param pause lets other work run between the steps of a large write
+ * @param maxFrameBytes of the log: no message with more than one row is larger
+ */
+export function createDmlWriter(ticks: Pick<TimeTickProducer, 'write'>, pause: Pause, maxFrameBytes = Infinity): DmlWriter {
+  const maxBytes = Math.min(MAX_ROWS_BYTES, maxFrameBytes - HEAD_BYTES)
   const lastWrites = new Map<bigint, bigint>()
   const written = (collectionId: bigint, timestamp: bigint): void => {
     if (timestamp > (lastWrites.get(collectionId) ?? 0n)) lastWrites.set(collectionId, timestamp)
@@ -79,7 +85,7 @@ export function createDmlWriter(ticks: Pick<TimeTickProducer, 'write'>, pause: P
     lastWrite: (collectionId) => lastWrites.get(collectionId) ?? 0n,
     async write(write) {
       const { collection, signal, traceparent } = write
-      const parts = isLarge(write) ? await inTurns(partSteps(write), pause, signal) : atOnce(partSteps(write))
+      const parts = isLarge(write) ? await inTurns(partSteps(write, maxBytes), pause, signal) : atOnce(partSteps(write, maxBytes))
       const channels = channelsOf(parts)
       const { timestamp } = await ticks.write((ts) => appends(parts, channels, ts, { traceparent }), channels, { signal })
       written(collection.id, timestamp)
@@ -87,7 +93,7 @@ export function createDmlWriter(ticks: Pick<TimeTickProducer, 'write'>, pause: P
     },
     async commit({ writes, transaction, check, confirm, signal }) {
       const parts: Part[] = []
-      for (const write of writes) for (const part of await inTurns(partSteps(write), pause, signal)) parts.push(part)
+      for (const write of writes) for (const part of await inTurns(partSteps(write, maxBytes), pause, signal)) parts.push(part)
       const channels = channelsOf(parts)
       const build = (ts: bigint): StampedAppend[] => {
         signal.throwIfAborted()
@@ -125,20 +131,20 @@ function isLarge({ deletes, inserts }: DmlWrite): boolean {
   return rows > STEP_ROWS || inserts.reduce((sum, item) => sum + rowBytes(item.rows), 0) > LARGE_WRITE_BYTES
 }
 
-function* partSteps({ collection: { id: collectionId, shards }, deletes, inserts }: Omit<DmlWrite, 'signal'>): Steps<Part[]> {
+function* partSteps({ collection: { id: collectionId, shards }, deletes, inserts }: Omit<DmlWrite, 'signal'>, maxBytes: number): Steps<Part[]> {
   const parts: Part[] = []
   for (const { partitionId, keys } of deletes) {
     for (const { shard, picked } of yield* shardSteps(shards, keys)) {
       const mine = picked === undefined ? keys : ((yield* gatherSteps(keys, picked)) as PrimaryKeys)
-      parts.push({ collectionId, shard, partitionId, kind: 'delete', body: encodeKeys(mine) })
+      for (const body of yield* fitting(keyBatch(mine), maxBytes)) parts.push({ collectionId, shard, partitionId, kind: 'delete', body })
       yield
     }
   }
   for (const { partitionId, rows, keys } of inserts) {
     for (const { shard, picked } of yield* shardSteps(shards, keys)) {
       const mine = picked === undefined ? rows : yield* gatherRowSteps(rows, picked)
-      for (const piece of yield* splitSteps(mine)) {
-        parts.push({ collectionId, shard, partitionId, kind: 'insert', body: encodeRows(piece) })
+      for (const piece of yield* splitSteps(mine, maxBytes)) {
+        for (const body of yield* fitting(piece, maxBytes)) parts.push({ collectionId, shard, partitionId, kind: 'insert', body })
         yield
       }
     }
@@ -182,8 +188,21 @@ function* gatherRowSteps(rows: RowBatch, picked: Uint32Array): Steps<RowBatch> {
   return { length: picked.length, columns }
 }
 
-function* splitSteps(rows: RowBatch): Steps<RowBatch[]> {
-  const count = Math.min(rows.length, Math.ceil(rowBytes(rows) / MAX_ROWS_BYTES))
+/** Encoded; halved as long as it is too large, since rows differ in size. One row alone is as large as it is. */
+function* fitting(rows: RowBatch, maxBytes: number): Steps<Uint8Array[]> {
+  const body = encodeRows(rows)
+  if (body.length <= maxBytes || rows.length <= 1) return [body]
+  const half = rows.length >> 1
+  const bodies: Uint8Array[] = []
+  for (const [start, length] of [[0, half], [half, rows.length - half]] as const) {
+    const part = yield* gatherRowSteps(rows, Uint32Array.from({ length }, (_item, row) => start + row))
+    bodies.push(...(yield* fitting(part, maxBytes)))
+  }
+  return bodies
+}
+
+function* splitSteps(rows: RowBatch, maxBytes: number): Steps<RowBatch[]> {
+  const count = Math.min(rows.length, Math.ceil(rowBytes(rows) / maxBytes))
   if (count <= 1) return [rows]
   const size = Math.ceil(rows.length / count)
   const pieces: RowBatch[] = []

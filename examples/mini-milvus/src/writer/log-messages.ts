@@ -37,8 +37,9 @@ export function encodeRows(batch: RowBatch): Uint8Array {
   return encodeColumns(batch.columns, batch.length)
 }
 
-export function encodeKeys(keys: PrimaryKeys): Uint8Array {
-  return encodeColumns(new Map([[KEY_FIELD, keys]]), keys.length)
+/** What the body of a delete holds, as rows. */
+export function keyBatch(keys: PrimaryKeys): RowBatch {
+  return { length: keys.length, columns: new Map([[KEY_FIELD, keys]]) }
 }
 
 /** The routing part of a message, or undefined when it is no insert or delete of ours. */
