@@ -5,7 +5,7 @@ import type { MetaReader } from '../../src/coordinator/api.ts'
 import { ChannelBuffers } from '../../src/datanode/channel-buffers.ts'
 import { primaryKeyColumn } from '../../src/model/primary-keys.ts'
 import { DataType } from '../../src/model/schema.ts'
-import { deleteMessage, dmlHeader, encodeKeys } from '../../src/writer/log-messages.ts'
+import { deleteMessage, dmlHeader, encodeRows, keyBatch } from '../../src/writer/log-messages.ts'
 
 const key = { collectionId: 7n, vchannel: 'dml_0_7v0' }
 
@@ -19,7 +19,7 @@ function position(timestamp: bigint): MsgPosition {
 }
 
 function item(ts: bigint): DmlItem {
-  const message = deleteMessage({ ...key, partitionId: 1n }, encodeKeys(primaryKeyColumn(DataType.Int64, [ts])), ts)
+  const message = deleteMessage({ ...key, partitionId: 1n }, encodeRows(keyBatch(primaryKeyColumn(DataType.Int64, [ts]))), ts)
   const header = dmlHeader(message)
   if (header === undefined) throw new Error('no header')
   return { header, message }

@@ -1,6 +1,7 @@
 /** The built program as a child process. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { chosenFlags } from '../stores/chosen.ts'
 
 export const program = fileURLToPath(new URL('../../dist/cli.js', import.meta.url))
 
@@ -28,7 +29,7 @@ export interface RunningProgram {
 
 /** Starts the program on free ports and waits for its ready line. */
 export async function startProgram(flags: readonly string[], options: { readonly nodeFlags?: readonly string[] } = {}): Promise<RunningProgram> {
-  const args = [...(options.nodeFlags ?? []), program, '--port', '0', '--metrics-port', '0', '--log-format', 'json', ...flags]
+  const args = [...(options.nodeFlags ?? []), program, '--port', '0', '--metrics-port', '0', '--log-format', 'json', ...flags, ...chosenFlags(flags)]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   const ended = new Promise<number | null>((resolve) => child.once('exit', resolve))
   let errors = ''

@@ -10,7 +10,7 @@ import { dmlHeader, keysOf, rowsOf } from '../../src/writer/log-messages.ts'
 const shards = [0, 1].map((shard) => ({ pchannel: `dml_${shard}`, vchannel: `dml_${shard}_7v${shard}` }))
 const collection = { id: 7n, shards } as unknown as CollectionMeta
 
-function openWriter(onPause: () => void = () => undefined) {
+function openWriter(onPause: () => void = () => undefined, maxFrameBytes?: number) {
   const appended: StampedAppend[] = []
   let pauses = 0
   const ticks = {
@@ -22,7 +22,7 @@ function openWriter(onPause: () => void = () => undefined) {
   const writer = createDmlWriter(ticks, async () => {
     pauses++
     onPause()
-  })
+  }, maxFrameBytes)
   return { writer, appended, pauses: () => pauses }
 }
 
@@ -37,6 +37,26 @@ function rowsWith(length: number, dim: number, keyType: DataType): { rows: RowBa
 }
 
 describe('a write', () => {
+  test('has no message that its log would not take, whatever the sizes of its rows', async () => {
+    const maxFrameBytes = 64 * 1024
+    const { writer, appended } = openWriter(undefined, maxFrameBytes)
+    const { keys } = rowsWith(10_000, 1, DataType.Int64)
+    const texts = Array.from({ length: 10_000 }, (_, row) => new Uint8Array(row % 100 === 7 ? 5000 : 3).fill(120))
+    const offsets = new Uint32Array(10_001)
+    texts.forEach((text, row) => (offsets[row + 1] = (offsets[row] ?? 0) + text.length))
+    const text: Column = { kind: 'string', type: DataType.VarChar, length: 10_000, valid: undefined, offsets, data: Uint8Array.from(Buffer.concat(texts)) }
+    const rows: RowBatch = { length: 10_000, columns: new Map<number, Column>([[100, keys], [101, text]]) }
+    await writer.write({ collection, deletes: [{ partitionId: 0n, keys }], inserts: [{ partitionId: 3n, rows, keys }] })
+    const messages = appended.flatMap(({ msgs }) => msgs)
+    const seen = { insert: 0, delete: 0 }
+    for (const message of messages) {
+      expect(message.body.length).toBeLessThan(maxFrameBytes - 1024)
+      const kind = dmlHeader(message)?.kind ?? 'insert'
+      seen[kind] += kind === 'insert' ? rowsOf(message).length : keysOf(message).length
+    }
+    expect(seen).toEqual({ insert: 10_000, delete: 10_000 })
+  })
+
   test.each([DataType.Int64, DataType.VarChar])('of many rows (key type %s) pauses, and all rows are in the log, each in its shard, in pieces', async (keyType) => {
     const { writer, appended, pauses } = openWriter()
     const { rows, keys } = rowsWith(40_000, 128, keyType)
