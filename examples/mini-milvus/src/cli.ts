@@ -9,6 +9,8 @@ import { exportRows } from './cli/export.ts'
 import { importFiles } from './cli/import.ts'
 import { connectRpc } from './cli/rpc.edge.ts'
 import { openOutput, pauseFor, postJson } from './cli/output.edge.ts'
+import { keepAlive } from './cli/keep-alive.edge.ts'
+import { move, moveText } from './cli/move.ts'
 import { ExitCode, failureOf } from './cli/exit.ts'
 import { createLogger } from './cli/logging.ts'
 import { createProgram, type ExportFlags, type ImportFlags, type JsonFlag, type StartFlags } from './cli/program.ts'
@@ -18,7 +20,7 @@ import { isLoopback } from './node/open-address.ts'
 import { startNode } from './node/start.ts'
 import { version } from './version.ts'
 
-const program = createProgram(`mini-milvus ${version}, Node ${process.version}, ${process.platform} ${process.arch}`, { start, config, doctor, check, export: exportCollection, import: importCollection, completion })
+const program = createProgram(`mini-milvus ${version}, Node ${process.version}, ${process.platform} ${process.arch}`, { start, config, doctor, check, export: exportCollection, import: importCollection, move: moveData, completion })
 
 program.parseAsync().catch((error: unknown) => {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? ExitCode.ok : ExitCode.usage
@@ -76,6 +78,13 @@ async function importCollection(collection: string, files: readonly string[], fl
   const address = flags.address ?? `${parameters.getString('proxy.host')}:${parameters.getInt('proxy.port')}`
   const { rows } = await importFiles({ address, dbName: flags.database ?? 'default', collection, partition: flags.partition, files, options: flags, post: postJson, pause: () => pauseFor(200), onProgress: progress('% of the import', flags) })
   if (flags.quiet !== true) process.stdout.write(`${rows} rows\n`)
+}
+
+async function moveData(to: string, flags: StartFlags & JsonFlag): Promise<void> {
+  const target = await readSettings(/\.ya?ml$/i.test(to) ? { config: to } : { dataDir: to }, {})
+  const source = await readSettings(flags, process.env)
+  const report = await keepAlive(() => move(source, target, systemClock, progress('objects', flags)))
+  process.stdout.write(`${flags.json === true ? JSON.stringify(report) : moveText(report)}\n`)
 }
 
 function completion(shell: Shell, described: Command): void {

@@ -16,6 +16,7 @@ const codes: ReadonlyMap<string, number> = new Map([
   ['TlsFileError', ExitCode.usage],
   ['ExportError', ExitCode.data],
   ['StoresError', ExitCode.usage],
+  ['MoveError', ExitCode.data],
 ])
 
 const LOCKED = new Set(['KV_LOCKED', 'MSG_LOCKED', 'DATA_LOCKED'])

@@ -25,6 +25,7 @@ export interface Actions {
   readonly check: (folder: string, flags: StartFlags & JsonFlag) => Promise<void>
   readonly export: (collection: string, flags: StartFlags & ExportFlags) => Promise<void>
   readonly import: (collection: string, files: readonly string[], flags: StartFlags & ImportFlags) => Promise<void>
+  readonly move: (to: string, flags: StartFlags & JsonFlag) => Promise<void>
   readonly completion: (shell: Shell, program: Command) => void
 }
 
@@ -112,6 +113,12 @@ export function createProgram(version: string, actions: Actions): Command {
     .option('--timeout <duration>', 'after which nothing is imported, such as 300s')
     .option('--address <host:port>', 'of the node; as --host and --port say unless given')
     .action((collection: string, files: readonly string[], own: ImportFlags) => actions.import(collection, files, { ...program.opts<StartFlags>(), ...own }))
+  program
+    .command('move')
+    .description('copy all of a data folder that nothing uses into the empty stores of a cluster, or back (--config cluster.yaml --to folder)')
+    .requiredOption('--to <target>', 'a YAML file with the parameters of a cluster, or a folder')
+    .option('--json', 'as one line of JSON')
+    .action((own: JsonFlag & { readonly to: string }) => actions.move(own.to, { ...program.opts<StartFlags>(), ...own }))
   program
     .command('completion')
     .description('print a script that completes this command line')

@@ -25,6 +25,9 @@ import {
   type SegmentMeta,
 } from '../model/meta.ts'
 
+/** What keys of checkpoints begin with, below the catalog's own root. */
+export const CHECKPOINTS = 'meta/checkpoint/'
+
 /** A value to keep under its key, or undefined to remove it. */
 export type CatalogRecord =
   | { readonly kind: 'database'; readonly name: string; readonly value: DatabaseMeta | undefined }

@@ -31,6 +31,7 @@ import { limitsOf, tlsOf } from './security-parameters.ts'
 import { openSecurity, type Security } from './security.ts'
 import { storeChoices } from './store-parameters.ts'
 import { openStores } from './stores.ts'
+import { refuseUnfinishedMove } from './unfinished-move.ts'
 
 export interface MiniMilvusOptions {
   /** Keep everything in memory. @default false */
@@ -103,6 +104,7 @@ export async function startNode(parameters: GlobalParamsTable, logger: NodeLogge
       throw dataDir === undefined ? error : await tellHolder(dataDir, error)
     }))
     if (dataDir !== undefined) await keep(enter(dataDir, clock, logger))
+    await refuseUnfinishedMove(plain.kv)
     const stores = isMetered ? meteredStores(plain, meter) : plain
     const threads = parameters.getInt('engine.threads')
     const engine = await keep(openEngine(threads === 0 ? {} : { threads }))

@@ -1,5 +1,5 @@
 /** Parameters of nodes whose stores are the tests' servers. */
-import { runId, s3Keys, serviceAddress, type ServiceName, serviceUrl } from './services.edge.ts'
+import { ring, runId, s3Keys, serviceAddress, type ServiceName, serviceUrl } from './services.edge.ts'
 
 export interface Combination {
   readonly name: string
@@ -32,3 +32,6 @@ let clusters = 0
 export function newClusterName(): string {
   return `c${runId}-${++clusters}`
 }
+
+/** By default the quickest one stands for all; all of them in CI. */
+export const chosenCombinations = combinations.filter(({ services }) => ring !== 'default' || services.includes('redis'))
