@@ -37,6 +37,10 @@ export function encodeRows(batch: RowBatch): Uint8Array {
   return encodeColumns(batch.columns, batch.length)
 }
 
+export function encodeKeys(keys: PrimaryKeys): Uint8Array {
+  return encodeRows(keyBatch(keys))
+}
+
 /** What the body of a delete holds, as rows. */
 export function keyBatch(keys: PrimaryKeys): RowBatch {
   return { length: keys.length, columns: new Map([[KEY_FIELD, keys]]) }

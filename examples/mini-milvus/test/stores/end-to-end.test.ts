@@ -6,7 +6,8 @@ import { describe, expect, it } from 'vitest'
 import { hasServices, ring } from './services.edge.ts'
 import { combinations } from './settings.ts'
 
-const NAMES = ['quick-start', 'types', 'deletes', 'upserts', 'consistency', 'compaction']
+const FEW = ['quick-start', 'deletes', 'consistency']
+const ALL = [...FEW, 'types', 'upserts', 'compaction', 'durability']
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
 const vitest = createRequire(import.meta.url).resolve('vitest/package.json').replace(/package\.json$/, 'vitest.mjs')
@@ -25,8 +26,8 @@ function run(storesName: string, files: readonly string[]): Promise<{ readonly c
 
 describe.skipIf(ring === 'default').each(combinations)('on $name', ({ name, services }) => {
   it.skipIf(!hasServices(...services))('they pass', { timeout: 300_000 }, async () => {
-    // Starts are slow on brokers: there the smoke test is the one that kills.
-    const names = services.includes('redis') ? [...NAMES, 'durability'] : NAMES
+    // Strong reads and starts take longer on brokers: all of it runs there in the soak, and the smoke test kills nodes always.
+    const names = services.includes('redis') || ring === 'soak' ? ALL : FEW
     const { code, output } = await run(name, names.map((file) => `test/e2e/${file}.test.ts`))
     expect(code, `${output.slice(-5000)}`).toBe(0)
   })
