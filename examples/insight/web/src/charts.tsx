@@ -71,6 +71,8 @@ function Chart({ name, keys }: { readonly name: string; readonly keys: readonly 
         height: 160,
         legend: { show: false },
         cursor: { sync: { key: 'insight' } },
+        // One value alone has no axis of its own: a minute at least is shown.
+        scales: { x: { range: (_plot, min, max) => [Math.min(min, max - 60), max] } },
         axes: [axis, { ...axis, values: (_plot, values) => values.map((value) => roughly(value)) }],
         series: [{}, ...signature.split('\n').map((key, i) => ({ label: key, stroke: COLOURS[i % COLOURS.length] ?? '#315efb', width: 1.5, points: { show: false } }))],
       },

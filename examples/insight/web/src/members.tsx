@@ -19,7 +19,7 @@ export function Members() {
       <Part title="Staged work" rows={clients.filter((row) => row['staged'] !== undefined)} columns={['identifier', number('staged.rows', 'rows'), number('staged.deletes', 'deletes'), size('staged.bytes', 'size'), since('staged.since', 'waits for a flush since')]} />
       <Part title="Clients" rows={newest(clients, 'lastActive')} columns={['identifier', 'sdk', 'version', 'host', 'user', since('connectedAt', 'connected'), since('lastActive', 'heard')]} />
       <Part title="Tasks" rows={newest(of('task'), 'startedAt')} columns={['name', 'state', number('percent', '%'), 'reason']} />
-      <Part title="Log channels" rows={of('stream')} columns={['name', 'state', 'readers']} />
+      <Part title="Log channels" rows={of('stream')} columns={['name', 'state', { path: 'readers', title: 'readers', show: (value) => (Array.isArray(value) ? value.join(', ') : '–') }]} />
       <Part title="Slow calls" rows={newest(of('slowRequest'), 'ts')} columns={['method', { path: 'durMs', title: 'ms', show: (value) => (typeof value === 'number' ? String(Math.round(value)) : '–'), isNumber: true }, 'db', 'coll', 'user', since('ts', 'ago')]} />
     </section>
   )

@@ -1,9 +1,9 @@
 /** The last minutes of a number in a line without words; the number itself stands beside it. */
-const WIDTH = 96
+const WIDTH = 64
 const HEIGHT = 22
 
 export function Sparkline({ samples }: { readonly samples: readonly (readonly [number, number])[] }) {
-  if (samples.length < 2) return <svg class="spark" width={WIDTH} height={HEIGHT} aria-hidden="true" />
+  if (samples.length < 2) return null
   const recent = samples.slice(-120)
   const values = recent.map(([, value]) => value)
   const [low, high] = [Math.min(...values), Math.max(...values)]
