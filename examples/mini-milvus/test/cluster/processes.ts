@@ -1,0 +1,55 @@
+/** The built program as a cluster of processes, on servers that others share under other names. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import type { ClusterRole } from '../../src/cluster/membership.ts'
+import { type RunningProgram, startProgram } from '../e2e/running-program.ts'
+
+export interface ClusterProcess {
+  readonly roles: readonly ClusterRole[]
+  program: RunningProgram
+}
+
+export interface RunningCluster {
+  readonly processes: readonly ClusterProcess[]
+  /** Addresses of the proxies that were started. */
+  addresses(): string[]
+  /** kill -9, and another in its place. */
+  replace(process: ClusterProcess): Promise<void>
+  close(): Promise<void>
+}
+
+let clusters = 0
+
+/** @param redis URL of the server that holds metadata and log; segments lie in a folder that all see */
+export async function startCluster(redis: string, layout: readonly (readonly ClusterRole[])[], settings: Readonly<Record<string, string>> = {}): Promise<RunningCluster> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'mini-milvus-cluster-'))
+  const { host } = new URL(redis)
+  const parameters: Record<string, string> = {
+    'metastore.type': 'redis', 'mq.type': 'redis', 'storage.type': 'shared', 'redis.address': host, 'sharedStorage.path': folder,
+    'cluster.name': `test-${process.pid}-${(clusters += 1)}`, 'cluster.secret': 'of-the-test', 'cluster.leaseTtl': '2s', 'rootCoord.dmlChannelNum': '4', 'engine.threads': '1',
+    ...settings,
+  }
+  const start = (roles: readonly ClusterRole[]): Promise<RunningProgram> =>
+    startProgram([...roles.flatMap((role) => ['--role', role]), ...Object.entries(parameters).flatMap(([key, value]) => ['--set', `${key}=${value}`])])
+  const started = await Promise.allSettled(layout.map(async (roles): Promise<ClusterProcess> => ({ roles, program: await start(roles) })))
+  const processes = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  const close = async (): Promise<void> => {
+    await Promise.all(processes.map(({ program }) => program.stop('SIGKILL')))
+    await rm(folder, { recursive: true, force: true })
+  }
+  const failed = started.find((one) => one.status === 'rejected')
+  if (failed !== undefined) {
+    await close()
+    throw failed.reason
+  }
+  return {
+    processes,
+    addresses: () => processes.filter(({ roles }) => roles.includes('proxy')).map(({ program }) => program.address),
+    async replace(one) {
+      await one.program.stop('SIGKILL')
+      one.program = await start(one.roles)
+    },
+    close,
+  }
+}
