@@ -99,8 +99,10 @@ function isStaged({ meta, visibility }: DmlOptions, collection: CollectionMeta, 
 async function put(options: DmlOptions, call: CallContext, work: StagedWork): Promise<bigint> {
   const { collection, deletes = [], inserts = [] } = work
   if (!isStaged(options, collection, call)) return options.writer.write({ collection, deletes, inserts, signal: call.signal, traceparent: call.traceparent })
+  // First what can fail: what was refused is not staged.
+  const timestamp = await options.now()
   await options.staging.stage(call.client, work)
-  return options.now()
+  return timestamp
 }
 
 /** What the rows leave out is read when their place in the client's order has come. */

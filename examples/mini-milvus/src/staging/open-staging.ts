@@ -75,8 +75,12 @@ class Stages implements Staging {
 
   flush(client: string, collectionIds: readonly bigint[] | undefined, signal: AbortSignal): Promise<bigint> {
     // Who stages nothing waits for nobody.
-    if (this.#book.stage(client) === undefined) return Promise.resolve(0n)
-    return this.alone(() => this.#commit(client, collectionIds, signal))
+    const stage = this.#book.stage(client)
+    if (stage === undefined) return Promise.resolve(0n)
+    return this.alone(() => {
+      if (stage.isDiscarded) throw new MilvusError(Code.NotReady, 'what was to be flushed has been dropped: its client is taken for disconnected')
+      return this.#commit(client, collectionIds, signal)
+    })
   }
 
   alone<T>(work: () => Promise<T>): Promise<T> {
@@ -86,7 +90,9 @@ class Stages implements Staging {
   }
 
   discard(client: string): void {
-    if (this.#book.stage(client) === undefined) return
+    const stage = this.#book.stage(client)
+    if (stage === undefined) return
+    stage.isDiscarded = true
     const { rows, file } = this.#book.drop(client, () => true)
     this.#count(rows, file)
   }

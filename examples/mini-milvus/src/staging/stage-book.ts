@@ -30,6 +30,8 @@ export interface Stage {
   bytes: number
   spilledBytes: number
   file: SpillFile | undefined
+  /** Its client has gone. */
+  isDiscarded: boolean
   /** Spilling of this client, one step after the other. */
   spilling: Promise<void>
 }
@@ -71,7 +73,7 @@ export class StageBook {
     if (this.#bytes + entry.bytes > maxBytes) throw tooMuch('all clients together have', this.#bytes, entry.bytes, 'staging.maxBytes', maxBytes)
     let stage = this.#stages.get(client)
     if (stage === undefined) {
-      stage = { client, entries: [], bytes: 0, spilledBytes: 0, file: undefined, spilling: Promise.resolve() }
+      stage = { client, entries: [], bytes: 0, spilledBytes: 0, file: undefined, isDiscarded: false, spilling: Promise.resolve() }
       this.#stages.set(client, stage)
     }
     stage.entries.push(entry)

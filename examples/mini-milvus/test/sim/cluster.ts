@@ -1,7 +1,7 @@
 /** The node that is up now, and who brings it up again. */
 import { MsgStreamError } from '@timetick/msgstream'
 import type { NodeCore } from '../../src/node/core.ts'
-import { createSurviving, NoAnswer, startSimulatedNode, type SimulatedNode, type Surviving } from './sim-node.ts'
+import { createSurviving, NoAnswer, startSimulatedNode, type PlantCore, type SimulatedNode, type Surviving } from './sim-node.ts'
 import type { World } from './world.ts'
 
 /** A node must be closed, and must be up again, within this much virtual time. */
@@ -23,11 +23,13 @@ export class Cluster implements Nodes {
   readonly world: World
   readonly #surviving: Surviving
   readonly #settings: Readonly<Record<string, string>>
+  readonly #plantCore: PlantCore | undefined
   #node: SimulatedNode | undefined
   #starting: Promise<void> | undefined
 
-  constructor(world: World, settings: Readonly<Record<string, string>>, plant: (surviving: Surviving, world: World) => Surviving) {
+  constructor(world: World, settings: Readonly<Record<string, string>>, plant: (surviving: Surviving, world: World) => Surviving, plantCore?: PlantCore) {
     this.world = world
+    this.#plantCore = plantCore
     this.#settings = settings
     this.#surviving = plant(createSurviving(world.clock), world)
   }
@@ -100,7 +102,7 @@ export class Cluster implements Nodes {
     const begun = this.world.clock.monotonic()
     for (;;) {
       try {
-        const starting = startSimulatedNode(this.world, this.#surviving, this.#settings)
+        const starting = startSimulatedNode(this.world, this.#surviving, this.#settings, this.#plantCore)
         this.#node = await starting
         this.world.note('started')
         return

@@ -1,11 +1,11 @@
 /** The collection of the simulation as Milvus's messages: an id, the version that wrote the row, and a vector of both. */
 import { encodeMessage, type Init, type Rpcs } from '../../src/wire/index.ts'
 
-export function createRequest(collection_name: string, shards_num: number): Init<Rpcs['CreateCollection']['request']> {
+export function createRequest(collection_name: string, shards_num: number, autoID = false): Init<Rpcs['CreateCollection']['request']> {
   const schema = encodeMessage('schema.CollectionSchema', {
     name: collection_name,
     fields: [
-      { name: 'id', data_type: 5, is_primary_key: true },
+      { name: 'id', data_type: 5, is_primary_key: true, autoID },
       { name: 'version', data_type: 5 },
       { name: 'vec', data_type: 101, type_params: [{ key: 'dim', value: '2' }] },
     ],
@@ -17,13 +17,13 @@ export function indexRequest(collection_name: string): Init<Rpcs['CreateIndex'][
   return { collection_name, field_name: 'vec', extra_params: [{ key: 'index_type', value: 'HNSW' }, { key: 'metric_type', value: 'L2' }] }
 }
 
-export function rowsRequest(collection_name: string, ids: readonly number[], version: number): Init<Rpcs['Insert']['request']> {
+export function rowsRequest(collection_name: string, ids: readonly number[], version: number, autoID = false): Init<Rpcs['Insert']['request']> {
   const long = (field_name: string, data: readonly bigint[]) => ({ type: 5, field_name, scalars: { long_data: { data } } })
   return {
     collection_name,
     num_rows: ids.length,
     fields_data: [
-      long('id', ids.map(BigInt)),
+      ...(autoID ? [] : [long('id', ids.map(BigInt))]),
       long('version', ids.map(() => BigInt(version))),
       { type: 101, field_name: 'vec', vectors: { dim: 2n, float_vector: { data: ids.flatMap((id) => [id, version]) } } },
     ],
@@ -58,6 +58,15 @@ export function rowsOfQuery({ fields_data }: Rpcs['Query']['response']): [number
   const column = (name: string): readonly bigint[] => fields_data.find(({ field_name }) => field_name === name)?.scalars?.long_data?.data ?? []
   const versions = column('version')
   return column('id').map((id, row) => [Number(id), Number(versions[row])])
+}
+
+/** Versions by id, of a query or a search; ids of the server are beyond what numbers hold. */
+export function versionsOf(response: Rpcs['Query']['response'] | Rpcs['Search']['response']): [string, number][] {
+  const fields = 'results' in response ? (response.results?.fields_data ?? []) : response.fields_data
+  const column = (name: string): readonly bigint[] => fields.find(({ field_name }) => field_name === name)?.scalars?.long_data?.data ?? []
+  const ids = 'results' in response ? (response.results?.ids?.int_id?.data ?? []) : column('id')
+  const versions = column('version')
+  return ids.map((id, row) => [String(id), Number(versions[row])])
 }
 
 export function hitsOfSearch({ results }: Rpcs['Search']['response']): { readonly id: number; readonly version: number; readonly score: number }[] {

@@ -7,6 +7,7 @@ import { openFileMq } from '@timetick/msgstream/file'
 import { createMemoryMq } from '@timetick/msgstream/memory'
 import type { NodeClock } from '../../src/edge/system.ts'
 import { openCore, type NodeCore, type Part } from '../../src/node/core.ts'
+import { openClients } from '../../src/node/clients.ts'
 import { createHandlers } from '../../src/node/handlers.ts'
 import { silentLogger } from '../../src/node/logger.ts'
 import { createParameters } from '../../src/node/parameters.ts'
@@ -36,6 +37,9 @@ export function createSurviving(clock: Pick<NodeClock, 'now' | 'monotonic' | 'se
   return { kv: createMemoryKV({ clock }), mq: createMemoryMq(), storage: new SimulatedStorage() }
 }
 
+/** A planted bug replaces a part of each life. */
+export type PlantCore = (core: NodeCore, world: World) => NodeCore
+
 /** The client does not know what became of its call: the node died, or did not answer in time. */
 export class NoAnswer extends Error {
   override readonly name = 'NoAnswer'
@@ -64,17 +68,19 @@ export class SimulatedNode<Core = NodeCore> {
   }
 
   /** As a client would: rejects with MilvusError for an answer that says no, with NoAnswer for none. */
-  async call<Name extends RpcName>(rpc: Name, request: Init<Rpcs[Name]['request']>): Promise<Rpcs[Name]['response']> {
+  async call<Name extends RpcName>(rpc: Name, request: Init<Rpcs[Name]['request']>, peer = 'simulated'): Promise<Rpcs[Name]['response']> {
     const method = rpcs.get(rpc)
     if (method === undefined) throw new Error(`there is no method ${rpc}`)
     if (!this.#life.alive) throw new NoAnswer('the node is dead')
     const abort = new AbortController()
-    const info = { metadata: new Map<string, string>(), identifier: undefined, peer: 'simulated', signal: abort.signal, deadline: undefined }
+    const ticket = this.#dispatch.clients?.draw(rpc, undefined, undefined, peer)
+    const info = { metadata: new Map<string, string>(), identifier: undefined, peer, signal: abort.signal, deadline: undefined, ticket }
     const { clock } = this.#life.world
     return new Promise((resolve, reject) => {
       const cancelTimer = clock.setTimer(() => (abort.abort(new NoAnswer(`${rpc} was not answered`)), settle(() => reject(new NoAnswer(`${rpc} was not answered`)))), CLIENT_TIMEOUT_MS)
       const forget = this.#life.onDeath(() => settle(() => reject(new NoAnswer('the node died'))))
       const settle = (done: () => void): void => {
+        ticket?.leave()
         cancelTimer()
         forget()
         done()
@@ -84,6 +90,15 @@ export class SimulatedNode<Core = NodeCore> {
         (error: unknown) => settle(() => reject(asMilvusError(error) ?? (error instanceof Error ? error : new Error(String(error))))),
       )
     })
+  }
+
+  /** A client opens its connection, or closes it. */
+  connect(peer: string): void {
+    this.#dispatch.clients?.socketOpened(peer)
+  }
+
+  disconnect(peer: string): void {
+    this.#dispatch.clients?.socketClosed(peer)
   }
 
   kill(): void {
@@ -97,7 +112,7 @@ export class SimulatedNode<Core = NodeCore> {
 }
 
 /** Starts a life on these stores. When it cannot start, the life is over. */
-export async function startSimulatedNode(world: World, surviving: Surviving, settings: Readonly<Record<string, string>>): Promise<SimulatedNode> {
+export async function startSimulatedNode(world: World, surviving: Surviving, settings: Readonly<Record<string, string>>, plant: PlantCore = (core) => core): Promise<SimulatedNode> {
   const life = new Life(world)
   const parts: Part[] = []
   const keep = async <T extends Part>(opening: Promise<T> | T): Promise<T> => {
@@ -115,8 +130,10 @@ export async function startSimulatedNode(world: World, surviving: Surviving, set
     const stores = { kv: kvOf(life, surviving.kv), mq: new SimulatedMq(life, mq), storage: storageOf(life, storage), close: async () => undefined }
     const engine = new SimulatedEngine(life, files)
     const core = await openCore({ stores, engine, parameters, logger, clock: life, random: () => world.random.next(), owner: `start-${world.nextStart()}` }, keep)
-    const handlers = createHandlers({ ...core, parameters, clock: life })
-    return new SimulatedNode(life, core, parameters, { handlers, authorize: allowAll }, parts)
+    const planted = plant(core, world)
+    const clients = await keep(openClients(planted, parameters, life))
+    const handlers = createHandlers({ ...planted, parameters, clock: life, clients })
+    return new SimulatedNode(life, core, parameters, { handlers, authorize: allowAll, clients }, parts)
   } catch (error) {
     life.kill()
     throw error
