@@ -40,6 +40,8 @@ class Stages implements Staging {
   readonly #unsubscribe: () => void
   /** Commits, and definitions that drop what is staged, one after the other. */
   #turn: Promise<unknown> = Promise.resolve()
+  /** The last clients whose work was dropped: a flush of theirs that comes late must not say that all is well. */
+  readonly #dropped = new Set<string>()
   readonly #lastCommits = new Map<bigint, bigint>()
   #commits = 0
   #committedRows = 0
@@ -65,6 +67,7 @@ class Stages implements Staging {
   async stage(client: string, work: StagedWork): Promise<void> {
     if (this.#closed) throw new MilvusError(Code.NotReady, 'service not ready: the node stops')
     this.#book.add(client, work, this.#options.clock.now())
+    this.#dropped.delete(client)
     const stage = this.#book.stage(client)
     const { spill, spillBytes } = this.#options
     if (spill === undefined || stage === undefined || stage.bytes - stage.spilledBytes <= spillBytes) return
@@ -76,9 +79,9 @@ class Stages implements Staging {
   flush(client: string, collectionIds: readonly bigint[] | undefined, signal: AbortSignal): Promise<bigint> {
     // Who stages nothing waits for nobody.
     const stage = this.#book.stage(client)
-    if (stage === undefined) return Promise.resolve(0n)
+    if (stage === undefined) return this.#dropped.has(client) ? Promise.reject(dropped()) : Promise.resolve(0n)
     return this.alone(() => {
-      if (stage.isDiscarded) throw new MilvusError(Code.NotReady, 'what was to be flushed has been dropped: its client is taken for disconnected')
+      if (stage.isDiscarded) throw dropped()
       return this.#commit(client, collectionIds, signal)
     })
   }
@@ -93,6 +96,8 @@ class Stages implements Staging {
     const stage = this.#book.stage(client)
     if (stage === undefined) return
     stage.isDiscarded = true
+    this.#dropped.add(client)
+    for (const oldest of this.#dropped) if (this.#dropped.size > MAX_DROPPED) this.#dropped.delete(oldest)
     const { rows, file } = this.#book.drop(client, () => true)
     this.#count(rows, file)
   }
@@ -230,6 +235,12 @@ class Stages implements Staging {
   #forget(file: SpillFile | undefined): void {
     file?.close().catch((error: unknown) => this.#options.onWarning('a file of staged rows could not be removed', error))
   }
+}
+
+const MAX_DROPPED = 1_000
+
+function dropped(): MilvusError {
+  return new MilvusError(Code.NotReady, 'what was to be flushed has been dropped: its client is taken for disconnected')
 }
 
 function changed(name: string): MilvusError {

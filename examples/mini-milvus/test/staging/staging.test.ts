@@ -1,0 +1,150 @@
+/** Staging over a node of its own: bounds, disk, discards. */
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createMemoryKV } from '@timetick/kv/memory'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { systemClock } from '../../src/edge/system.ts'
+import type { CollectionMeta } from '../../src/model/meta.ts'
+import type { QueryNodeApi } from '../../src/querynode/api.ts'
+import { openStaging } from '../../src/staging/open-staging.ts'
+import { createSpillFolder } from '../../src/staging/spill.edge.ts'
+import type { Staging } from '../../src/staging/staging.ts'
+import { openTransactions } from '../../src/staging/transactions.ts'
+import type { DmlCommit, DmlWriter } from '../../src/writer/dml-writer.ts'
+import type { MetaReader } from '../../src/coordinator/api.ts'
+import { primaryKeyColumn, primaryKeyList } from '../../src/model/primary-keys.ts'
+import { rows } from '../node/harness.ts'
+
+const signal = new AbortController().signal
+const plain = { description: '', autoId: false, isPartitionKey: false, isClusteringKey: false, isDynamic: false, nullable: false, indexParams: {}, typeParams: {} }
+const collection = {
+  id: 1n,
+  dbName: 'default',
+  schema: { name: 'points', description: '', enableDynamicField: false, fields: [{ ...plain, id: 100, name: 'id', type: 5, isPrimary: true }, { ...plain, id: 101, name: 'version', type: 5, isPrimary: false }, { ...plain, id: 102, name: 'vec', type: 101, dim: 2, isPrimary: false }] },
+  shards: [{ vchannel: 'v', pchannel: 'p' }],
+  partitions: [{ id: 7n, name: '_default', createdTs: 1n }, { id: 8n, name: 'other', createdTs: 1n }],
+  truncatedTs: 0n,
+  properties: {},
+} as unknown as CollectionMeta
+
+const insert = (ids: readonly number[], partitionId = 7n) => ({ collection, inserts: [{ partitionId, ...rows(ids, 1) }] })
+const remove = (ids: readonly number[]) => ({ collection, deletes: [{ partitionId: 0n, keys: primaryKeyColumn(5, ids.map(BigInt)) }] })
+
+describe('staging', () => {
+  let folder: string
+  let staging: Staging
+  let commits: DmlCommit['writes'][]
+  let fail: Error | undefined
+  let now: bigint
+  const open = async (limits: { maxClientBytes?: number; maxBytes?: number; spillBytes?: number }): Promise<void> => {
+    const transactions = await openTransactions({ kv: createMemoryKV(), clock: systemClock })
+    const writer: Pick<DmlWriter, 'commit'> = {
+      async commit({ writes, confirm, check }) {
+        if (fail !== undefined) throw fail
+        check()
+        const transaction = { ts: ++now, channels: ['p'] }
+        await confirm(transaction)
+        commits.push(writes)
+        return transaction
+      },
+    }
+    const meta: Pick<MetaReader, 'onChange' | 'collectionById'> = { onChange: () => () => undefined, collectionById: () => collection }
+    const bounds = { maxClientBytes: 1e9, maxBytes: 1e9, spillBytes: 1e9, ...limits }
+    const nobody = { query: () => Promise.reject(new Error('nothing is read')), matchingKeys: () => Promise.reject(new Error('nothing is read')) } satisfies Pick<QueryNodeApi, 'query' | 'matchingKeys'>
+    staging = await openStaging({
+      ...bounds,
+      meta: meta as MetaReader,
+      writer: writer as DmlWriter,
+      transactions,
+      queryNode: () => nobody,
+      now: async () => ++now,
+      requestTick: () => undefined,
+      clock: systemClock,
+      spill: createSpillFolder(join(folder, 'staging')),
+      onWarning: (message) => expect.unreachable(message),
+    })
+  }
+  const committed = (): { keys: unknown[]; deletes: unknown[] } => {
+    const writes = commits.flat()
+    return { keys: writes.flatMap(({ inserts }) => inserts.flatMap(({ keys }) => primaryKeyList(keys))), deletes: writes.flatMap(({ deletes }) => deletes.flatMap(({ keys }) => primaryKeyList(keys))) }
+  }
+  const files = (): Promise<string[]> => readdir(join(folder, 'staging')).catch(() => [])
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'staging-'))
+    commits = []
+    fail = undefined
+    now = 100n
+  })
+  afterEach(async () => {
+    await staging.close()
+    expect(await files()).toEqual([])
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  it('commits what a client staged, in order and once', async () => {
+    await open({})
+    await staging.stage('a', insert([1, 2, 3]))
+    await staging.stage('a', remove([2, 9]))
+    await staging.stage('a', insert([2]))
+    await staging.stage('b', insert([5]))
+    expect(staging.hasWork(1n)).toBe(true)
+    expect(await staging.flush('a', [1n], signal)).toBeGreaterThan(100n)
+    expect(await staging.flush('a', [1n], signal)).toBe(0n)
+    expect(committed()).toEqual({ keys: [1n, 3n, 2n], deletes: [2n, 9n] })
+    expect(staging.stats().map(({ client, rows: count }) => [client, count])).toEqual([['b', 1]])
+    expect(staging.lastCommit(1n)).toBeGreaterThan(100n)
+  })
+
+  it('keeps the stage of a flush that failed or was cancelled', async () => {
+    await open({})
+    await staging.stage('a', insert([1]))
+    fail = new Error('the log is away')
+    await expect(staging.flush('a', undefined, signal)).rejects.toThrow('the log is away')
+    await expect(staging.flush('a', undefined, AbortSignal.abort(new Error('gone')))).rejects.toThrow('gone')
+    fail = undefined
+    await staging.flush('a', undefined, signal)
+    expect(committed().keys).toEqual([1n])
+  })
+
+  it('refuses what is beyond the bound of a client and of all, and takes it when there is room', async () => {
+    await open({ maxClientBytes: 3_000, maxBytes: 5_000 })
+    await staging.stage('a', insert([1, 2]))
+    await expect(staging.stage('a', insert(Array.from({ length: 100 }, (_, id) => id)))).rejects.toMatchObject({ code: 8 })
+    for (const client of ['b', 'c', 'd', 'e', 'f', 'g', 'h']) await staging.stage(client, insert([1]))
+    const refused = staging.stage('z', insert(Array.from({ length: 60 }, (_, id) => id)))
+    await expect(refused).rejects.toMatchObject({ code: 8 })
+    for (const client of ['b', 'c', 'd', 'e', 'f', 'g', 'h']) staging.discard(client)
+    await staging.stage('z', insert(Array.from({ length: 60 }, (_, id) => id)))
+    expect(staging.totals()).toMatchObject({ clients: 2, rows: 62, discards: 7, discardedRows: 7 })
+  })
+
+  it('writes to disk what is too much for memory, and reads it again', async () => {
+    await open({ spillBytes: 4_000 })
+    const ids = Array.from({ length: 400 }, (_, id) => id)
+    for (let from = 0; from < 400; from += 50) await staging.stage('a', insert(ids.slice(from, from + 50)))
+    const [stage] = staging.stats()
+    expect(stage?.spilledBytes).toBeGreaterThan(0)
+    expect(await files()).toHaveLength(1)
+    await staging.stage('a', remove([0, 399]))
+    await staging.flush('a', undefined, signal)
+    expect(committed().keys).toEqual(ids.slice(1, 399).map(BigInt))
+    await expect.poll(files).toEqual([])
+  })
+
+  it('drops what a client, a collection or a partition had, with its file', async () => {
+    await open({ spillBytes: 1_000 })
+    for (let from = 0; from < 5; from++) await staging.stage('a', insert([from * 2, from * 2 + 1], from % 2 === 0 ? 7n : 8n))
+    await staging.stage('b', insert([100], 8n))
+    staging.discardCollection(1n, 8n)
+    await staging.flush('a', undefined, signal)
+    expect(committed().keys).toEqual([0n, 1n, 4n, 5n, 8n, 9n])
+    await staging.stage('a', insert([1]))
+    staging.discard('a')
+    await expect(staging.flush('a', undefined, signal)).rejects.toMatchObject({ code: 1 })
+    await staging.stage('a', insert([2]))
+    staging.discardCollection(1n)
+    expect([staging.hasWork(1n), staging.totals().bytes]).toEqual([false, 0])
+  })
+})
