@@ -22,6 +22,7 @@ import { createHandlers } from './handlers.ts'
 import { silentLogger, type NodeLogger } from './logger.ts'
 import { countChanges } from './metrics/changes.ts'
 import { registerClientGauges } from './metrics/client-gauges.ts'
+import { registerStagingGauges } from './metrics/staging-gauges.ts'
 import { registerGauges } from './metrics/gauges.ts'
 import { Meter } from './metrics/meter.ts'
 import { meteredStores } from './metrics/metered-stores.ts'
@@ -30,6 +31,7 @@ import { createParameters } from './parameters.ts'
 import { limitsOf, tlsOf } from './security-parameters.ts'
 import { openSecurity, type Security } from './security.ts'
 import { storeChoices } from './store-parameters.ts'
+import { createSpillFolder } from '../staging/spill.edge.ts'
 import { openStores } from './stores.ts'
 import { refuseUnfinishedMove } from './unfinished-move.ts'
 
@@ -108,7 +110,7 @@ export async function startNode(parameters: GlobalParamsTable, logger: NodeLogge
     const stores = isMetered ? meteredStores(plain, meter) : plain
     const threads = parameters.getInt('engine.threads')
     const engine = await keep(openEngine(threads === 0 ? {} : { threads }))
-    const core = await openCore({ stores, engine, parameters, logger, clock }, keep)
+    const core = await openCore({ stores, engine, parameters, logger, clock, spill: dataDir === undefined ? undefined : createSpillFolder(`${dataDir}/staging`) }, keep)
     const security = await keep(openSecurity({ core, parameters, clock, logger }))
     const { gate, databasesChanged } = security
     const clients = await keep(openClients(core, parameters, clock))
@@ -156,6 +158,7 @@ async function openMetrics(parts: MetricsParts, host: string): Promise<MetricsSe
   collectDefaultMetrics({ register: registry })
   registerGauges(registry, { ...core, clock, queues: security.queues, compat: parameters.getString('metrics.compat') === 'milvus' })
   registerClientGauges(registry, parts.clients)
+  registerStagingGauges(registry, { staging: core.staging, clock })
   const stop = countChanges(core.catalog, meter)
   const insight = view === undefined ? undefined : await mountInsight({ ...parts, view, gate: security.gate, queues: security.queues })
   const close = async (): Promise<void> => {

@@ -135,7 +135,7 @@ export class StageClient {
       const expr = `version >= ${version - span} and version < ${version}`
       this.#world.note(`client ${this.owner} deletes where ${expr}`)
       return this.#staging(collection, node.call('Delete', { collection_name: collection, expr }, this.#peer), () => (rows) => {
-        for (const [key, has] of [...rows]) if (has >= version - span && has < version) rows.delete(key)
+        for (const [key, has] of rows) if (has >= version - span && has < version) rows.delete(key)
       })
     }
     if (isAuto) {
