@@ -14,7 +14,7 @@ import { type SdkProcess, startSdkProcess } from './sdk-process.ts'
 
 const CLIENTS = 4
 const KEYS = 30
-const rounds = { ci: 10, soak: 30 }[process.env['TIMETICK_RING'] ?? ''] ?? 2
+const rounds = { ci: 6, soak: 30 }[process.env['TIMETICK_RING'] ?? ''] ?? 1
 const seed = Number(process.env['SEED'] ?? 11)
 
 /** Keys and what is in `v` of their rows. */

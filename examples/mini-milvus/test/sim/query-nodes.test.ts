@@ -11,7 +11,7 @@ const GROUP = 20
 function seeds(): number[] {
   const { SEED } = process.env
   if (SEED !== undefined) return [Number(SEED)]
-  return Array.from({ length: ring === 'ci' ? 200 : ring === 'soak' ? 5_000 : 10 }, (_, i) => 5_000 + i)
+  return Array.from({ length: ring === 'ci' ? 60 : ring === 'soak' ? 5_000 : 10 }, (_, i) => 5_000 + i)
 }
 
 describe('several query nodes', () => {
