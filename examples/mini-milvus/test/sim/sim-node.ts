@@ -46,6 +46,8 @@ export class NoAnswer extends Error {
 }
 
 const CLIENT_TIMEOUT_MS = 15_000
+/** Of clients that would not know what became of the calls behind one without an answer. */
+const PATIENT_TIMEOUT_MS = 600_000
 const rpcs = new Map(methods.map((method) => [method.name, method]))
 
 export class SimulatedNode<Core = NodeCore> {
@@ -77,7 +79,7 @@ export class SimulatedNode<Core = NodeCore> {
     const info = { metadata: new Map<string, string>(), identifier: undefined, peer, signal: abort.signal, deadline: undefined, ticket }
     const { clock } = this.#life.world
     return new Promise((resolve, reject) => {
-      const cancelTimer = clock.setTimer(() => (abort.abort(new NoAnswer(`${rpc} was not answered`)), settle(() => reject(new NoAnswer(`${rpc} was not answered`)))), CLIENT_TIMEOUT_MS)
+      const cancelTimer = clock.setTimer(() => (abort.abort(new NoAnswer(`${rpc} was not answered`)), settle(() => reject(new NoAnswer(`${rpc} was not answered`)))), peer === 'simulated' ? CLIENT_TIMEOUT_MS : PATIENT_TIMEOUT_MS)
       const forget = this.#life.onDeath(() => settle(() => reject(new NoAnswer('the node died'))))
       const settle = (done: () => void): void => {
         ticket?.leave()

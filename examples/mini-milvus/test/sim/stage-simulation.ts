@@ -20,7 +20,7 @@ const MILVUS = 'm0'
 /** Without faults everything is there after so long. */
 const PATIENCE_MS = 60_000
 
-export async function simulateStages({ seed, steps = 8, clients = 16, plant, plantStores = (surviving) => surviving }: StageSimulationOptions): Promise<SimulationResult> {
+export async function simulateStages({ seed, steps = 6, clients = 16, plant, plantStores = (surviving) => surviving }: StageSimulationOptions): Promise<SimulationResult> {
   const world = new World(seed)
   const history = new StageHistory()
   const commits = new CommitWatch()
