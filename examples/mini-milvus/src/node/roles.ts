@@ -14,7 +14,7 @@ import { IndexBuilder } from '../coordinator/index-builder.ts'
 import { startDataNode, type DataNode } from '../datanode/data-node.ts'
 import type { ShardKey } from '../datanode/shard-buffer.ts'
 import type { NodeClock } from '../edge/system.ts'
-import { namedEngine, type Engine } from '../engine/index.ts'
+import type { Engine } from '../engine/index.ts'
 import { startQueryNode, type QueryNode, type QueryNodeOptions } from '../querynode/query-node.ts'
 import type { TransactionReader } from '../staging/transactions.ts'
 import { createSegmentLoader } from '../querynode/storage-loader.ts'
@@ -65,7 +65,7 @@ export async function startRoles(options: RolesOptions): Promise<Roles> {
     parameters.getInt('queryNode.count') === 1
       ? oneQueryNode(role('query-node', (onFailure) => openQueryNode(options, () => dataNode, onFailure)))
       : createQueryGroup(options, (nodeId, targets, onHoldings) =>
-          role(`query-node-${nodeId}`, (onFailure) => openQueryNode({ ...options, engine: namedEngine(options.engine, `q${nodeId}`) }, () => dataNode, onFailure, { nodeId, targets, onHoldings })),
+          role(`query-node-${nodeId}`, (onFailure) => openQueryNode(options, () => dataNode, onFailure, { nodeId, targets, onHoldings })),
         )
   const indexNode = role('index-node', async () => openIndexNode(options))
   const compactor: Role<Compactor> = role('compactor', async () => openCompactor(options))

@@ -9,7 +9,7 @@ import type { Mq, MsgPosition } from '@timetick/msgstream'
 import { openChannelGraph, type ChannelGraph } from '../channel/channel-graph.ts'
 import type { MetaChange, MetaReader } from '../coordinator/api.ts'
 import type { NodeClock } from '../edge/system.ts'
-import { EngineError, type Engine } from '../engine/index.ts'
+import { EngineError, namedEngine, type Engine } from '../engine/index.ts'
 import { expiryRule } from '../model/expiry.ts'
 import type { CompiledFilter } from '../filter/index.ts'
 import type { CollectionMeta, LoadMeta } from '../model/meta.ts'
@@ -74,8 +74,11 @@ const MAX_ATTEMPTS = 4
 /** Until a load that failed for a passing reason is tried again. */
 const RETRY_MS = 1_000
 
+let started = 0
+
 export async function startQueryNode(options: QueryNodeOptions): Promise<QueryNode> {
-  const node = new QueryNode(options)
+  // What an instance that failed drops late must not be what its successor has loaded since.
+  const node = new QueryNode({ ...options, engine: namedEngine(options.engine, `q${(started += 1)}`) })
   await node.start()
   return node
 }

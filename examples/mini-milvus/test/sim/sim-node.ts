@@ -46,6 +46,8 @@ export class NoAnswer extends Error {
 }
 
 const CLIENT_TIMEOUT_MS = 15_000
+/** The limit of the server. */
+const CLOSE_GRACE_MS = 2_000
 /** Of clients that would not know what became of the calls behind one without an answer. */
 const PATIENT_TIMEOUT_MS = 600_000
 const rpcs = new Map(methods.map((method) => [method.name, method]))
@@ -56,6 +58,9 @@ export class SimulatedNode<Core = NodeCore> {
   readonly #life: Life
   readonly #dispatch: DispatchOptions
   readonly #parts: Part[]
+  /** Ends a call that runs without an answer. */
+  readonly #running = new Set<() => void>()
+  #isClosing = false
 
   constructor(life: Life, core: Core, parameters: GlobalParamsTable, dispatch: DispatchOptions, parts: Part[]) {
     this.core = core
@@ -65,15 +70,16 @@ export class SimulatedNode<Core = NodeCore> {
     this.#parts = parts
   }
 
+  /** Takes calls. */
   get alive(): boolean {
-    return this.#life.alive
+    return this.#life.alive && !this.#isClosing
   }
 
   /** As a client would: rejects with MilvusError for an answer that says no, with NoAnswer for none. */
   async call<Name extends RpcName>(rpc: Name, request: Init<Rpcs[Name]['request']>, peer = 'simulated'): Promise<Rpcs[Name]['response']> {
     const method = rpcs.get(rpc)
     if (method === undefined) throw new Error(`there is no method ${rpc}`)
-    if (!this.#life.alive) throw new NoAnswer('the node is dead')
+    if (!this.alive) throw new NoAnswer('there is no node')
     const abort = new AbortController()
     const ticket = this.#dispatch.clients?.draw(rpc, undefined, undefined, peer)
     const info = { metadata: new Map<string, string>(), identifier: undefined, peer, signal: abort.signal, deadline: undefined, ticket }
@@ -81,7 +87,10 @@ export class SimulatedNode<Core = NodeCore> {
     return new Promise((resolve, reject) => {
       const cancelTimer = clock.setTimer(() => (abort.abort(new NoAnswer(`${rpc} was not answered`)), settle(() => reject(new NoAnswer(`${rpc} was not answered`)))), peer === 'simulated' ? CLIENT_TIMEOUT_MS : PATIENT_TIMEOUT_MS)
       const forget = this.#life.onDeath(() => settle(() => reject(new NoAnswer('the node died'))))
+      const give = (): void => (abort.abort(new NoAnswer('the node closed')), settle(() => reject(new NoAnswer('the node closed'))))
+      this.#running.add(give)
       const settle = (done: () => void): void => {
+        this.#running.delete(give)
         ticket?.leave()
         cancelTimer()
         forget()
@@ -107,7 +116,12 @@ export class SimulatedNode<Core = NodeCore> {
     this.#life.kill()
   }
 
+  /** As the server does it: no new calls, a while for those that run, and then the parts. */
   async close(): Promise<void> {
+    this.#isClosing = true
+    const { clock } = this.#life.world
+    for (const until = clock.monotonic() + CLOSE_GRACE_MS; this.#running.size > 0 && clock.monotonic() < until; ) await this.#life.world.sleep(20)
+    for (const give of [...this.#running]) give()
     for (const part of this.#parts.splice(0).reverse()) await part.close()
     this.#life.kill()
   }

@@ -70,6 +70,8 @@ async function run(world: World, cluster: Cluster, history: StageHistory, commit
   }
   await Promise.all([...clients.map((client) => loop(client).finally(() => running--)), disturb()])
   world.faults = false
+  // Calls that were struck before end as late as this.
+  await world.sleep(5_000)
   await cluster.start()
   await cluster.heal()
   await settle(world, cluster, clients[0] as StageClient)

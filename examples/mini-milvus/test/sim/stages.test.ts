@@ -5,7 +5,7 @@ import { simulateStages } from './stage-simulation.ts'
 
 const ring = process.env['TIMETICK_RING']
 const seed = process.env['SEED']
-const count = seed !== undefined ? 1 : ring === 'ci' ? 150 : ring === 'soak' ? 20_000 : 40
+const count = seed !== undefined ? 1 : ring === 'ci' ? 500 : ring === 'soak' ? 20_000 : 40
 const seeds = Array.from({ length: count }, (_, index) => (seed === undefined ? 1 + index : Number(seed)))
 const GROUP = 20
 
