@@ -121,7 +121,7 @@ export class SimulatedNode<Core = NodeCore> {
     this.#isClosing = true
     const { clock } = this.#life.world
     for (const until = clock.monotonic() + CLOSE_GRACE_MS; this.#running.size > 0 && clock.monotonic() < until; ) await this.#life.world.sleep(20)
-    for (const give of [...this.#running]) give()
+    for (const give of this.#running) give()
     for (const part of this.#parts.splice(0).reverse()) await part.close()
     this.#life.kill()
   }
