@@ -330,7 +330,10 @@ describe('segments', () => {
     expect(dump(await reopen())).toBe(dump(catalog))
     await catalog.dropIndex('default', 'c', 'vector')
     expect(catalog.segment(1n)?.indexes).toEqual([])
-    await catalog.replaceSegments([1n, 5n], [segment(3n, id, partition, 20n)])
+    await expect(catalog.replaceSegments([1n, 5n], [segment(3n, id, partition, 20n)])).rejects.toThrow(/gone/)
+    await catalog.replaceSegments([1n], [segment(3n, id, partition, 20n)])
+    // Asked for again, it is done.
+    await catalog.replaceSegments([1n], [segment(3n, id, partition, 20n)])
     expect(catalog.segments(id).map((known) => known.id)).toEqual([3n])
     await expect(openFixture({ pchannels: [] })).rejects.toThrow(RangeError)
   })
