@@ -141,12 +141,15 @@ export class IndexBuilder {
   async #buildGraph(job: IndexJob): Promise<IndexFile> {
     const { segment, collection, index, field } = job
     const { storage, engine } = this.#options
-    const column = (await this.#rowsOf(job)).columns.get(field.id)
+    this.#lastRows = undefined
+    // The memory of these goes with the build, whenever the collector comes by here.
+    const column = (await this.#options.loader.ownRows(segment, collection.schema)).columns.get(field.id)
     if (column?.kind !== 'vector') return NO_FILE
     const key = `${segmentFolder(collection.id, segment.id)}/index-${index.id}.usearch`
     const path = await storage.temporaryPath()
     const built = await engine.buildIndex({
       vectors: column.data,
+      isOwn: true,
       rows: column.length,
       dim: column.dim,
       type: column.type,

@@ -1,6 +1,7 @@
 /** From a sealed buffer to segment files: dead rows left out, rows sorted by key, one file per partition, one per delete scope. */
 import { concatColumns } from '../codec/gather.ts'
 import { fillColumn } from '../codec/fill.ts'
+import { freeColumns } from '../codec/free.ts'
 import type { Column } from '../model/column.ts'
 import type { CollectionMeta, SegmentMeta } from '../model/meta.ts'
 import type { PrimaryKeys } from '../model/primary-keys.ts'
@@ -33,6 +34,8 @@ export async function flushBuffer(buffer: SealedBuffer, context: FlushContext): 
     const segment = { ...scopeOf(buffer, context), id: await context.allocateId(), partitionId }
     const written = await writeRowSegment(context.storage, collection.schema, segment, alive, pause)
     const deadRows = joined.length - alive.length
+    // One part is given on as it is, and lies on memory of the message that it came in.
+    if (parts.length > 1) freeColumns(joined.columns.values())
     segments.push(deadRows === 0 ? written : { ...written, deadRows })
   }
   for (const [partitionId, deletes] of groupByPartition(buffer.deletes)) {

@@ -1,4 +1,5 @@
 /** Rows with their write timestamps: what becomes a segment file, at a flush and at a compaction. */
+import { freeColumns } from '../codec/free.ts'
 import type { Column } from '../model/column.ts'
 import type { SegmentMeta } from '../model/meta.ts'
 import { isPrimaryKeyColumn, primaryKeyAt, type PrimaryKey, type PrimaryKeys } from '../model/primary-keys.ts'
@@ -76,5 +77,7 @@ export async function writeRowSegment(storage: ObjectStorage, schema: Collection
   const { batch, timestamps } = sorted
   const file = await writeSegmentFile({ schema, collectionId, partitionId, segmentId: segment.id, startTs, endTs, batch, timestamps, pause })
   await storage.put(path, file.chunks)
+  // Rows that were in order already are the caller's own.
+  if (sorted.order !== undefined) freeColumns(batch.columns.values())
   return { ...segment, level: 'L1', rows: rows.length, bytes: file.bytes, path, crc32: file.crc32, indexes: [] }
 }

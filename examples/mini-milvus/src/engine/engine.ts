@@ -40,6 +40,8 @@ export interface SearchRequest extends SearchQuery {
 
 export interface BuildIndexOptions {
   readonly vectors: Uint8Array
+  /** The memory of `vectors` goes to the build, unless it is shared, and is given back with its end: nothing of it can be read here any more. */
+  readonly isOwn?: boolean | undefined
   readonly rows: number
   readonly dim: number
   readonly type: DataType
@@ -210,10 +212,11 @@ class WorkerEngine implements Engine {
       await before
       this.#checkOpen()
       signal?.throwIfAborted()
-      const shared = toShared(vectors.subarray(0, rows * vectorBytes(type, dim)))
+      const used = vectors.subarray(0, rows * vectorBytes(type, dim))
+      const moved = options.isOwn === true && used.buffer instanceof ArrayBuffer && used.byteOffset % 4 === 0 ? [used.buffer] : []
       const cancel = new Int32Array(new SharedArrayBuffer(4))
       const job = {
-        set: { ...set, vectors: shared },
+        set: { ...set, vectors: moved.length === 0 ? toShared(used) : used },
         connectivity,
         effort,
         quantization: options.quantization ?? 'bf16',
@@ -221,7 +224,7 @@ class WorkerEngine implements Engine {
         path,
         cancel,
       }
-      return runBuilder(new Worker(this.#url, { workerData: { role: 'build', job } }), job, options.onProgress, signals)
+      return runBuilder(new Worker(this.#url, { workerData: { role: 'build', job }, transferList: moved }), job, options.onProgress, signals)
     }
     const result = run()
     this.#builds = result.catch(() => undefined)

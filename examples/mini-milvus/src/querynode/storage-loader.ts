@@ -1,5 +1,6 @@
 /** Segments from object storage: a whole file is read into shared memory once, its columns are views into it. */
 import type { SegmentMeta } from '../model/meta.ts'
+import type { CollectionSchema } from '../model/schema.ts'
 import { isPrimaryKeyColumn, type PrimaryKeys } from '../model/primary-keys.ts'
 import { gatherColumn } from '../codec/gather.ts'
 import { inTurns, readCheckedFile, readDeltaFile, readSegmentFile, StepMeter, type Steps } from '../segment/index.ts'
@@ -10,13 +11,20 @@ import type { SegmentLoader } from './segment-loader.ts'
 import type { DeleteRecord } from './segment-view.ts'
 
 export function createSegmentLoader(storage: ObjectStorage): SegmentLoader {
+  const read = async (segment: SegmentMeta, bytes: Uint8Array): Promise<Uint8Array> => {
+    await storage.readInto(segment.path, bytes, 0, segment)
+    return bytes
+  }
+  const readShared = (segment: SegmentMeta): Promise<Uint8Array> => read(segment, new Uint8Array(new SharedArrayBuffer(segment.bytes)))
+  const rowsOf = async (segment: SegmentMeta, schema: CollectionSchema, bytes: Uint8Array): Promise<SealedRows> => {
+    const rows = await readSegmentFile({ bytes, schema, crc32: segment.crc32, key: segment.path })
+    return segment.rowsTs === undefined ? rows : { ...rows, timestamps: new BigUint64Array(rows.length).fill(segment.rowsTs) }
+  }
   return {
-    async rows(segment, schema): Promise<SealedRows> {
-      const rows = await readSegmentFile({ bytes: await readShared(storage, segment), schema, crc32: segment.crc32, key: segment.path })
-      return segment.rowsTs === undefined ? rows : { ...rows, timestamps: new BigUint64Array(rows.length).fill(segment.rowsTs) }
-    },
+    rows: async (segment, schema) => rowsOf(segment, schema, await readShared(segment)),
+    ownRows: async (segment, schema) => rowsOf(segment, schema, await read(segment, new Uint8Array(segment.bytes))),
     async deletes(segment, schema) {
-      const { primaryKeys, timestamps } = await readDeltaFile({ bytes: await readShared(storage, segment), schema, crc32: segment.crc32, key: segment.path })
+      const { primaryKeys, timestamps } = await readDeltaFile({ bytes: await readShared(segment), schema, crc32: segment.crc32, key: segment.path })
       if (!isPrimaryKeyColumn(primaryKeys)) throw new Error(`${segment.path} holds no primary keys`)
       return inTurns(recordSteps(segment, primaryKeys, timestamps), yieldToLoop)
     },
@@ -27,12 +35,6 @@ export function createSegmentLoader(storage: ObjectStorage): SegmentLoader {
       return readCheckedFile(content, crc32, path)
     },
   }
-}
-
-async function readShared(storage: ObjectStorage, segment: SegmentMeta): Promise<Uint8Array> {
-  const bytes = new Uint8Array(new SharedArrayBuffer(segment.bytes))
-  await storage.readInto(segment.path, bytes, 0, segment)
-  return bytes
 }
 
 /** One record per timestamp: what was one delete. */

@@ -308,6 +308,16 @@ describe('index files', () => {
     await expect(engine.buildIndex({ ...set, path: join(folder, 'no', 'folder') })).rejects.toMatchObject({ code: 'ENGINE_INDEX_FAILED' })
   })
 
+  test('a build that takes its vectors over finds what one on a copy finds, and their memory is gone from here', async () => {
+    const own = bytesOf(vectors).slice(0, 2000 * DIM * 4)
+    const set = { rows: 2000, dim: DIM, type: DataType.FloatVector, metric: 'L2' }
+    const path = join(folder, 'own')
+    const building = engine.buildIndex({ ...set, vectors: own, isOwn: true, path, threads: 1 })
+    const copied = await engine.buildIndex({ ...set, vectors: bytesOf(vectors).slice(0, 2000 * DIM * 4), path: join(folder, 'copied'), threads: 1 })
+    expect(await building).toEqual(copied)
+    expect(own.buffer.byteLength).toBe(0)
+  })
+
   test('a set without rows builds and opens', async () => {
     const set = { vectors: new Uint8Array(), rows: 0, dim: DIM, type: DataType.FloatVector, metric: 'L2' }
     const path = join(folder, 'none')
