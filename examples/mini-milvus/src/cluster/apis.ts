@@ -1,6 +1,7 @@
 /** What processes of a cluster ask of each other. Plain data both ways, over `src/internal`. */
 import type { CallOptions, ServiceDefinition } from '../internal/service.ts'
 import type { SegmentIndexMeta } from '../model/meta.ts'
+import type { ImportCall } from './imports.ts'
 
 /** The incarnation of a channel's ownership in whose name something is reported. */
 export interface ChannelTerm {
@@ -29,11 +30,13 @@ export interface CoordinatorApi {
   catalog(request: CatalogCall, options?: CallOptions): Promise<CatalogReply>
   /** The owner writes nothing to the channel any more. Of another than the present owner: ignored. */
   releaseChannel(request: ChannelTerm & { readonly owner: string }, options?: CallOptions): Promise<object>
+  /** A call of its importer. */
+  imports(request: ImportCall, options?: CallOptions): Promise<{ readonly value?: unknown }>
 }
 
 export const COORDINATOR: ServiceDefinition<CoordinatorApi> = {
   name: 'Coordinator',
-  methods: { allocTimestamps: { timeoutMs: 2_000 }, catalog: { timeoutMs: 10_000 }, releaseChannel: { timeoutMs: 5_000 } },
+  methods: { allocTimestamps: { timeoutMs: 2_000 }, catalog: { timeoutMs: 10_000 }, releaseChannel: { timeoutMs: 5_000 }, imports: { timeoutMs: 10_000 } },
 }
 
 export interface LogRecord {

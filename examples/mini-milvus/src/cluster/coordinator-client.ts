@@ -13,6 +13,8 @@ import type { CollectionSchema } from '../model/schema.ts'
 import { COORDINATOR, type CatalogReply, type ChannelTerm, type CoordinatorApi } from './apis.ts'
 import { answerPlan, REPORTS, WRITES } from './catalog-calls.ts'
 import type { CatalogMirror } from './catalog-mirror.ts'
+import type { ImportService } from '../coordinator/importer.ts'
+import { IMPORT_CALLS } from './imports.ts'
 import { LEADER_ROOT, LEADER_KEY } from './coordinator.ts'
 import { FollowedPrefix } from './followed-prefix.ts'
 
@@ -76,6 +78,14 @@ export class CoordinatorClient {
   get catalog(): CatalogWriter {
     const methods = Object.keys(WRITES) as (keyof CatalogWriter)[]
     return Object.fromEntries(methods.map((method) => [method, (...args: readonly unknown[]) => this.#write(method, args)])) as unknown as CatalogWriter
+  }
+
+  get imports(): ImportService {
+    const methods = Object.entries(IMPORT_CALLS).map(([method, kind]) => [method, async (...args: readonly unknown[]): Promise<unknown> => {
+      const { value } = await this.#ask((api) => api.imports({ method, args }), kind === 'repeatable', undefined)
+      return value
+    }])
+    return Object.fromEntries(methods) as ImportService
   }
 
   /** @param channel what is reported is about its rows */

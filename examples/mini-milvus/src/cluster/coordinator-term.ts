@@ -6,11 +6,13 @@ import { openCatalog, type Catalog } from '../coordinator/catalog.ts'
 import type { NodeClock } from '../edge/system.ts'
 import { RpcError } from '../internal/errors.ts'
 import type { SegmentMeta } from '../model/meta.ts'
+import type { Importer } from '../coordinator/importer.ts'
 import type { ObjectStorage } from '../storage/index.ts'
 import type { ChannelTerm } from './apis.ts'
 import type { CallOutcome } from './catalog-calls.ts'
 import { ChannelAssigner } from './channel-assigner.ts'
 import { ClusterGarbage } from './garbage.ts'
+import { isPendingImport, type LeaderImportsOptions, startImports } from './imports.ts'
 import { openGuardedStore, type GuardedStore } from './guarded-store.ts'
 
 export interface CoordinatorTermOptions {
@@ -25,19 +27,21 @@ export interface CoordinatorTermOptions {
   readonly storage: ObjectStorage
   /** How long a file must be nobody's before it is removed. */
   readonly garbageGraceMs: number
+  readonly imports: LeaderImportsOptions
   readonly onProblem: (message: string, error: unknown) => void
 }
 
 export class CoordinatorTerm {
   readonly catalog: Catalog
   readonly assigner: ChannelAssigner
+  readonly importer: Importer
   readonly #term: LeaderTerm
   readonly #oracle: TimestampOracle
   readonly #allocator: TimestampAllocator
   readonly #store: GuardedStore
   readonly #garbage: ClusterGarbage
 
-  private constructor(parts: { readonly term: LeaderTerm; readonly oracle: TimestampOracle; readonly allocator: TimestampAllocator; readonly store: GuardedStore; readonly catalog: Catalog; readonly assigner: ChannelAssigner; readonly garbage: ClusterGarbage }) {
+  private constructor(parts: { readonly term: LeaderTerm; readonly oracle: TimestampOracle; readonly allocator: TimestampAllocator; readonly store: GuardedStore; readonly catalog: Catalog; readonly assigner: ChannelAssigner; readonly garbage: ClusterGarbage; readonly importer: Importer }) {
     this.#term = parts.term
     this.#oracle = parts.oracle
     this.#allocator = parts.allocator
@@ -45,9 +49,10 @@ export class CoordinatorTerm {
     this.catalog = parts.catalog
     this.assigner = parts.assigner
     this.#garbage = parts.garbage
+    this.importer = parts.importer
   }
 
-  static async open({ kv, clock, ids, pchannels, owner, leaderKey, term, storage, garbageGraceMs, onProblem }: CoordinatorTermOptions): Promise<CoordinatorTerm> {
+  static async open({ kv, clock, ids, pchannels, owner, leaderKey, term, storage, garbageGraceMs, imports, onProblem }: CoordinatorTermOptions): Promise<CoordinatorTerm> {
     const oracle = await openTimestampOracle({ kv, rootPath: 'tso', clock, owner, signal: term.over, onEvent: (event) => onProblem(`timestamp oracle: ${event.type}`, event) })
     const allocator = startTimestampAllocator({ source: oracle })
     try {
@@ -55,8 +60,9 @@ export class CoordinatorTerm {
       const store = await openGuardedStore(kv, { key: leaderKey, token: term.token, onFenced })
       const catalog = await openCatalog({ kv: store, ids, timestamps: allocator, pchannels })
       const assigner = await ChannelAssigner.start({ kv, clock, pchannels, store, isLive: () => term.isLive, onProblem })
-      const garbage = new ClusterGarbage({ meta: catalog, storage, clock, graceMs: garbageGraceMs, alone: (run) => assigner.alone(run), onProblem })
-      return new CoordinatorTerm({ term, oracle, allocator, store, catalog, assigner, garbage })
+      const garbage = new ClusterGarbage({ meta: catalog, storage, clock, graceMs: garbageGraceMs, isPending: (segmentId) => isPendingImport(catalog, segmentId), alone: (run) => assigner.alone(run), onProblem })
+      const importer = startImports(imports, { catalog, isSwept: (segmentId) => garbage.isSwept(segmentId) })
+      return new CoordinatorTerm({ term, oracle, allocator, store, catalog, assigner, garbage, importer })
     } catch (error) {
       await allocator.close()
       await oracle.close()
@@ -95,6 +101,7 @@ export class CoordinatorTerm {
   }
 
   async close(): Promise<void> {
+    await this.importer.close()
     await this.#garbage.close()
     await this.assigner.close()
     await this.catalog.settled()

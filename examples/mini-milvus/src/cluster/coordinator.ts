@@ -9,6 +9,7 @@ import type { CatalogCall, CatalogReply, ChannelTerm, CoordinatorApi } from './a
 import { type CallOutcome, REPORTS, runCatalogCall } from './catalog-calls.ts'
 import type { SegmentMeta } from '../model/meta.ts'
 import type { ObjectStorage } from '../storage/index.ts'
+import { type ImportCall, type LeaderImportsOptions, runImportCall } from './imports.ts'
 import { CoordinatorTerm } from './coordinator-term.ts'
 
 export const LEADER_ROOT = 'coordinator/'
@@ -27,6 +28,7 @@ export interface CoordinatorOptions {
   readonly storage: ObjectStorage
   /** How long a file must be nobody's before it is removed. */
   readonly garbageGraceMs: number
+  readonly imports: LeaderImportsOptions
   readonly onProblem: (message: string, error: unknown) => void
 }
 
@@ -77,14 +79,18 @@ export class Coordinator implements CoordinatorApi {
     return {}
   }
 
+  async imports(call: ImportCall): Promise<{ value?: unknown }> {
+    return { value: await runImportCall(this.term.importer, call) }
+  }
+
   /** Gives the lead to another. Idempotent. */
   close(): Promise<void> {
     return this.#election.close()
   }
 
   async #lead(election: LeaderTerm): Promise<void> {
-    const { kv, clock, ids, pchannels, createOwner, storage, garbageGraceMs, onProblem } = this.#options
-    const term = await CoordinatorTerm.open({ kv, clock, ids, pchannels, owner: createOwner?.(), leaderKey: LEADER_KEY, term: election, storage, garbageGraceMs, onProblem })
+    const { kv, clock, ids, pchannels, createOwner, storage, garbageGraceMs, imports, onProblem } = this.#options
+    const term = await CoordinatorTerm.open({ kv, clock, ids, pchannels, owner: createOwner?.(), leaderKey: LEADER_KEY, term: election, storage, garbageGraceMs, imports, onProblem })
     try {
       this.#term = term
       if (!election.over.aborted) await new Promise<void>((resolve) => election.over.addEventListener('abort', () => resolve(), { once: true }))

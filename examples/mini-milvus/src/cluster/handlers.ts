@@ -2,6 +2,7 @@
 import type { GlobalParamsTable } from '@timetick/paramtable'
 import type { Clients } from '../clients/clients.ts'
 import type { CatalogWriter } from '../coordinator/api.ts'
+import { Exporter } from '../coordinator/exporter.ts'
 import { systemUsage, type NodeClock } from '../edge/system.ts'
 import type { CollectionMeta } from '../model/meta.ts'
 import { indexProgress } from '../node/handlers.ts'
@@ -9,9 +10,12 @@ import { createCompactionHandlers } from '../proxy/compaction.ts'
 import { createDdlHandlers } from '../proxy/ddl.ts'
 import { createDmlHandlers } from '../proxy/dml.ts'
 import { createDqlHandlers } from '../proxy/dql.ts'
+import { withExports } from '../proxy/export.ts'
 import { createFlushHandlers } from '../proxy/flush.ts'
+import { createImportHandlers } from '../proxy/import.ts'
 import { createNodeInfoHandlers } from '../proxy/node-info.ts'
 import { createSegmentHandlers } from '../proxy/query-segments.ts'
+import { createSegmentLoader } from '../querynode/storage-loader.ts'
 import type { AnyHandler, CallContext, HandlerTable, RpcName } from '../server/handlers.ts'
 import { Code, MilvusError } from '../server/status.ts'
 import { version } from '../version.ts'
@@ -49,6 +53,13 @@ export function createClusterHandlers(options: ClusterHandlersOptions): HandlerT
     },
     requested: (id: bigint) => channels.compaction(id),
   }
+  // Files that were replaced meanwhile stay for `cluster.garbageGrace`: nothing else holds them for an export.
+  const exporter = new Exporter({
+    meta: mirror, loader: createSegmentLoader(member.stores.storage), clock, allocateId: () => ids.allocOne(), allocateTs: now, hold: () => () => undefined,
+    async flush({ id, shards }, ts) {
+      await Promise.all(shards.map(({ vchannel }) => flushShard({ collectionId: id, vchannel }, ts)))
+    },
+  })
   const catalog: CatalogWriter = member.coordinator.catalog
   const handlers: HandlerTable = {
     ...createDdlHandlers({
@@ -71,10 +82,11 @@ export function createClusterHandlers(options: ClusterHandlersOptions): HandlerT
       onHeartbeat: (identifier, call) => options.clients?.heartbeat(identifier, call),
     }),
     ...createDmlHandlers({ meta: mirror, writer, queryNode, staging, visibility: 'milvus', ids, now, pause: () => clock.yieldToLoop() }),
-    ...createDqlHandlers({ meta: mirror, queryNode, now, gracefulTimeMs: parameters.getDurationMs('common.gracefulTime'), lastWrite: (id) => writer.lastWrite(id) }),
+    ...withExports(createDqlHandlers({ meta: mirror, queryNode, now, gracefulTimeMs: parameters.getDurationMs('common.gracefulTime'), lastWrite: (id) => writer.lastWrite(id) }), { meta: mirror, exporter: () => exporter }),
     ...createFlushHandlers({ meta: mirror, now, flushShard, wallClock: () => clock.now(), staging }),
     ...createSegmentHandlers({ meta: mirror, queryNode }),
     ...createCompactionHandlers({ meta: mirror, compactor: () => compactor, allocateId: () => ids.allocOne(), segmentBytes: () => parameters.getBytes('dataNode.sealBytes') }),
+    ...createImportHandlers({ meta: mirror, importer: () => member.coordinator.imports }),
     ...createNodeInfoHandlers({ meta: mirror, queryNode, queryNodes: { nodeIds: () => queryNode.nodeIds, oldestReader: () => undefined, placement: undefined }, version: `mini-milvus-${version}`, now: () => clock.now(), usage: systemUsage }),
   }
   return withFreshMeta(handlers, member)

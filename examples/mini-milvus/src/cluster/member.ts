@@ -88,10 +88,12 @@ export async function openMember(options: MemberOptions, keep: Keep): Promise<Cl
   const directory = await keep(Directory.open({ kv: stores.kv, clock, onProblem: onWarning }))
   const watchdog = await keep(startWatchdog({ clock, random, checkIntervalMs: parameters.getDurationMs('watchdog.interval'), restart: PERSISTENT }))
 
+  let readers: RemoteQueryNodes | undefined
   if (roles.includes('coordinator')) {
     const graceMs = parameters.getDurationMs('cluster.garbageGrace')
     own.coordinator = await keep(new Coordinator({
       kv: stores.kv, clock, ids, pchannels, ttlMs, address, createOwner, storage: stores.storage, garbageGraceMs: graceMs, onProblem: onWarning,
+      imports: { storage: stores.storage, ids, parameters, clock, queryNodes: () => readers, onProblem: onWarning },
     }))
   }
   const onChanged = (revision: bigint): Promise<void> => tellProxies({ directory, transport, clock, ttlMs, address, revision })
@@ -137,7 +139,7 @@ export async function openMember(options: MemberOptions, keep: Keep): Promise<Cl
     await keep(role)
     await role.start()
   }
-  const queryNodes = new RemoteQueryNodes({ directory, transport, clock, meta: mirror, local: roles.includes('query') ? { address, api: query } : undefined })
+  const queryNodes = (readers = new RemoteQueryNodes({ directory, transport, clock, meta: mirror, local: roles.includes('query') ? { address, api: query } : undefined }))
   // Others wait for this proxy from its registration on: what they changed before must be known by now.
   await mirror.catchUp()
   return {
@@ -161,6 +163,7 @@ function localApis(own: { readonly coordinator: CoordinatorApi | undefined; read
       allocTimestamps: async (request, call) => coordinator().allocTimestamps(request, call),
       catalog: async (request, call) => coordinator().catalog(request, call),
       releaseChannel: async (request, call) => coordinator().releaseChannel(request, call),
+      imports: async (request, call) => coordinator().imports(request, call),
     },
     channels: {
       append: async (request, call) => host().append(request, call),

@@ -161,7 +161,9 @@ class SegmentSink {
   }
 
   async checkpoint({ next, rows }: ImportCheckpoint): Promise<void> {
+    // Should the answer be lost, they may be known: what is nobody's after all is swept.
     const stored = this.#stored
+    this.#stored = []
     const counts = new Map(rows.map((count) => [count.file, count]))
     await this.#context.catalog.saveImport(
       this.#job.id,
@@ -177,7 +179,6 @@ class SegmentSink {
       }),
       stored,
     )
-    this.#stored = []
   }
 
   /** Nobody knows of what was stored behind the last checkpoint. */

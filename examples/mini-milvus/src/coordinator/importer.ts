@@ -21,7 +21,7 @@ export interface ImporterOptions extends ImportJobContext {
   /** How long an ended job is told of. */
   readonly retentionMs: number
   /** Segments that searches see, if the collection is loaded. */
-  readonly served: (collectionId: bigint) => ReadonlySet<bigint> | undefined
+  readonly served: (collectionId: bigint) => ReadonlySet<bigint> | undefined | Promise<ReadonlySet<bigint> | undefined>
   readonly onWarning: (message: string, error: unknown) => void
 }
 
@@ -37,6 +37,16 @@ export interface ImportStatus extends ImportJobMeta {
   readonly totalRows: number
 }
 
+/** As it is asked, here or from elsewhere. */
+export interface ImportService {
+  /** @returns the job's id */
+  submit(job: NewImport): Promise<bigint>
+  status(id: bigint): ImportStatus | undefined | Promise<ImportStatus | undefined>
+  /** The newest first. */
+  list(collectionId?: bigint): readonly ImportStatus[] | Promise<readonly ImportStatus[]>
+  abort(id: bigint): Promise<void>
+}
+
 interface Running {
   readonly abort: AbortController
   readonly files: Map<number, ImportProgress>
@@ -48,7 +58,7 @@ const LOOK_MS = 200
 const RETRY_MS = 1_000
 const MAX_RETRIES = 30
 
-export class Importer {
+export class Importer implements ImportService {
   readonly #options: ImporterOptions
   readonly #running = new Map<bigint, Running>()
   readonly #closing = new AbortController()
@@ -169,14 +179,14 @@ export class Importer {
     while (!this.#closing.signal.aborted) {
       const job = meta.import(id)
       if (job === undefined || isEnded(job)) return
-      if (indexedShare(this.#options, job) === 1 && this.#isServed(job)) return catalog.saveImport(id, (before) => ({ ...before, state: 'Completed', endedMs: clock.now() }))
+      if (indexedShare(this.#options, job) === 1 && (await this.#isServed(job))) return catalog.saveImport(id, (before) => ({ ...before, state: 'Completed', endedMs: clock.now() }))
       await this.#pause(LOOK_MS, this.#closing.signal)
     }
   }
 
-  #isServed({ collectionId, segmentIds }: ImportJobMeta): boolean {
+  async #isServed({ collectionId, segmentIds }: ImportJobMeta): Promise<boolean> {
     const { meta, served } = this.#options
-    const found = served(collectionId)
+    const found = await served(collectionId)
     const load = meta.load(collectionId)
     if (found === undefined || load === undefined) return true
     return segmentIds.every((id) => {

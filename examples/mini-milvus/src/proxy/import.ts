@@ -2,7 +2,7 @@
 import { checkImportPath } from '../bulk/import-source.edge.ts'
 import { groupsOf } from '../bulk/open-file.ts'
 import { formatTimestamptz } from '../codec/timestamptz.ts'
-import type { Importer, ImportStatus } from '../coordinator/importer.ts'
+import type { ImportService, ImportStatus } from '../coordinator/importer.ts'
 import { notFound } from '../coordinator/importer.ts'
 import type { MetaReader } from '../coordinator/api.ts'
 import type { ImportJobState } from '../model/import-job.ts'
@@ -15,7 +15,7 @@ import { toPairs, toRecord } from './rpc-values.ts'
 
 export interface ImportHandlersOptions {
   readonly meta: MetaReader
-  readonly importer: () => Pick<Importer, 'submit' | 'status' | 'list' | 'abort'>
+  readonly importer: () => ImportService
 }
 
 const MAX_LISTED = 1024
@@ -28,7 +28,7 @@ export function createImportHandlers({ meta, importer }: ImportHandlersOptions):
         const options = toRecord(request.options)
         if (options['abort'] !== undefined) {
           const id = jobId(options['abort'])
-          const job = importer().status(id)
+          const job = await importer().status(id)
           // Who may import into a collection may end its jobs, and no other's.
           if (job === undefined || (request.collection_name !== '' && job.collectionId !== meta.collection(call.dbName, request.collection_name).id)) throw notFound(id)
           await importer().abort(id)
@@ -44,7 +44,7 @@ export function createImportHandlers({ meta, importer }: ImportHandlersOptions):
     GetImportState: {
       kind: 'dql',
       async run({ task }) {
-        const job = importer().status(task)
+        const job = await importer().status(task)
         if (job === undefined) throw notFound(task)
         return stateOf(job)
       },
@@ -54,7 +54,7 @@ export function createImportHandlers({ meta, importer }: ImportHandlersOptions):
       async run(request, call) {
         const { collection_name: name, limit } = request
         const collectionId = name === '' ? undefined : meta.collection(call.dbName, name).id
-        const jobs = importer().list(collectionId).filter((job) => name !== '' || job.dbName === call.dbName)
+        const jobs = (await importer().list(collectionId)).filter((job) => name !== '' || job.dbName === call.dbName)
         return { tasks: jobs.slice(0, limit > 0n ? Math.min(Number(limit), MAX_LISTED) : MAX_LISTED).map(stateOf) }
       },
     },

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { ClusterRole } from '../../src/cluster/membership.ts'
-import { type RunningProgram, startProgram } from '../e2e/running-program.ts'
+import { type RunningProgram, startProcess } from '../e2e/program-process.ts'
 
 export interface ClusterProcess {
   readonly roles: readonly ClusterRole[]
@@ -31,7 +31,7 @@ export async function startCluster(redis: string, layout: readonly (readonly Clu
     ...settings,
   }
   const start = (roles: readonly ClusterRole[]): Promise<RunningProgram> =>
-    startProgram([...roles.flatMap((role) => ['--role', role]), ...Object.entries(parameters).flatMap(([key, value]) => ['--set', `${key}=${value}`])])
+    startProcess([...roles.flatMap((role) => ['--role', role]), ...Object.entries(parameters).flatMap(([key, value]) => ['--set', `${key}=${value}`])])
   const started = await Promise.allSettled(layout.map(async (roles): Promise<ClusterProcess> => ({ roles, program: await start(roles) })))
   const processes = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
   const close = async (): Promise<void> => {

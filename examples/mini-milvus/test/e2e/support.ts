@@ -1,6 +1,7 @@
 /** What the end-to-end tests share: a node in this process, the official client, seeded data, truth by brute force. */
 import { MilvusClient } from '@zilliz/milvus2-sdk-node'
 import { startMiniMilvus, type MiniMilvus, type MiniMilvusOptions } from '../../src/index.ts'
+import { isOnCluster, startChosenNode } from '../cluster/chosen.ts'
 import { onChosenStores } from '../stores/chosen.ts'
 
 export interface TestNode {
@@ -10,8 +11,7 @@ export interface TestNode {
 }
 
 export async function startTestNode(given: MiniMilvusOptions = { inMemory: true }): Promise<TestNode> {
-  const options = await onChosenStores(given)
-  const node = await startMiniMilvus({ port: 0, ...options })
+  const node = isOnCluster ? await startChosenNode(given) : await startMiniMilvus({ port: 0, ...(await onChosenStores(given)) })
   const client = new MilvusClient({ address: node.address, logLevel: 'error' })
   await client.connectPromise
   return {

@@ -3,6 +3,8 @@ import { ring, runId, s3Keys, serviceAddress, type ServiceName, serviceUrl } fro
 
 export interface Combination {
   readonly name: string
+  /** As the environment names it. */
+  readonly key: string
   readonly services: readonly ServiceName[]
   /** Parameters for a cluster of this name; `folder` is a folder of the test. */
   readonly parameters: (clusterName: string, folder: string) => Readonly<Record<string, string>>
@@ -21,9 +23,9 @@ const broker: Readonly<Record<'kafka' | 'pulsar', () => Record<string, string>>>
 const s3 = (): Record<string, string> => ({ 'storage.type': 's3', 'minio.address': serviceAddress('s3'), 'minio.accessKeyID': s3Keys.id, 'minio.secretAccessKey': s3Keys.secret, 'minio.bucketName': `nodes-${runId}` })
 
 export const combinations: readonly Combination[] = [
-  { name: 'etcd, Kafka and S3', services: ['etcd', 'kafka', 's3'], parameters: (name, folder) => ({ ...own(name, folder), ...etcd(), ...broker.kafka(), ...s3() }) },
-  { name: 'etcd, Pulsar and S3', services: ['etcd', 'pulsar', 's3'], parameters: (name, folder) => ({ ...own(name, folder), ...etcd(), ...broker.pulsar(), ...s3() }) },
-  { name: 'Redis and a shared folder', services: ['redis'], parameters: (name, folder) => ({ ...own(name, folder), ...redis(), ...shared(folder) }) },
+  { name: 'etcd, Kafka and S3', key: 'etcd+kafka+s3', services: ['etcd', 'kafka', 's3'], parameters: (name, folder) => ({ ...own(name, folder), ...etcd(), ...broker.kafka(), ...s3() }) },
+  { name: 'etcd, Pulsar and S3', key: 'etcd+pulsar+s3', services: ['etcd', 'pulsar', 's3'], parameters: (name, folder) => ({ ...own(name, folder), ...etcd(), ...broker.pulsar(), ...s3() }) },
+  { name: 'Redis and a shared folder', key: 'redis', services: ['redis'], parameters: (name, folder) => ({ ...own(name, folder), ...redis(), ...shared(folder) }) },
 ]
 
 let clusters = 0

@@ -1,0 +1,180 @@
+/** Clients of a cluster in a storm, and what they may rely on: what was acknowledged is there once, and an answer is never silently short. */
+import { ConsistencyLevelEnum, MilvusClient } from '@zilliz/milvus2-sdk-node'
+
+export const collection_name = 'storm'
+/** A call that has not come back by then hangs; clients give up before. */
+const HANG_MS = 60_000
+const CALL_MS = 20_000
+const PAUSE_MS = 30
+const NEAREST = 4
+
+type Answer = { readonly code?: unknown; readonly error_code?: unknown; readonly reason?: unknown } | undefined
+const isOk = (status: Answer): boolean => Number(status?.code) === 0
+
+export interface StormCounts {
+  inserts: number
+  deletes: number
+  searches: number
+  ddl: number
+  failures: number
+}
+
+export class StormClients {
+  readonly acknowledged = new Set<number>()
+  /** Deleted, or perhaps deleted. */
+  readonly deleting = new Set<number>()
+  readonly deleted = new Set<number>()
+  readonly violations: string[] = []
+  readonly counts: StormCounts = { inserts: 0, deletes: 0, searches: 0, ddl: 0, failures: 0 }
+  readonly #addresses: () => readonly string[]
+  readonly #random: () => number
+  #next = 1
+  #lastReason = ''
+  #isStopping = false
+  #running: Promise<unknown> = Promise.resolve()
+
+  constructor(addresses: () => readonly string[], random: () => number) {
+    this.#addresses = addresses
+    this.#random = random
+  }
+
+  /** Why the last call failed. */
+  get lastReason(): string {
+    return this.#lastReason
+  }
+
+  start(): void {
+    const loops = [() => this.#insert(0), () => this.#insert(1), () => this.#delete(), () => this.#search(0), () => this.#search(1), () => this.#ddl(), () => this.#flush()]
+    this.#running = Promise.all(loops.map((loop) => loop()))
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopping = true
+    await this.#running
+  }
+
+  /** A client of the n-th proxy, whose first call may fail as any. */
+  open(index: number): MilvusClient {
+    const addresses = this.#addresses()
+    const client = new MilvusClient({ address: addresses[index % addresses.length] ?? '', timeout: CALL_MS, maxRetries: 0, logLevel: 'error' })
+    client.connectPromise.catch(() => undefined)
+    return client
+  }
+
+  /** Undefined where the call failed; a call that does not come back is a violation. */
+  async call<T>(what: string, run: () => Promise<T>, statusOf: (answer: T) => Answer): Promise<T | undefined> {
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const hang = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        this.violations.push(`${what} hangs`)
+        reject(new Error('hangs'))
+      }, HANG_MS)
+    })
+    try {
+      const answer = await Promise.race([run(), hang])
+      if (isOk(statusOf(answer))) return answer
+      this.#lastReason = `${what}: ${String(statusOf(answer)?.reason)}`
+    } catch (error) {
+      this.#lastReason = `${what}: ${error instanceof Error ? error.message : String(error)}`
+    } finally {
+      clearTimeout(timer)
+    }
+    this.counts.failures++
+    return undefined
+  }
+
+  /** The answer of a strong query for all ids. */
+  allIds(client: MilvusClient): Promise<number[] | undefined> {
+    const run = async (): Promise<number[]> => {
+      const ids: number[] = []
+      for (let from = 0; from < this.#next + 10_000; from += 10_000) {
+        const page = await client.query({ collection_name, filter: `id >= ${from} and id < ${from + 10_000}`, output_fields: ['id'], limit: 16_384, consistency_level: ConsistencyLevelEnum.Strong })
+        if (!isOk(page.status)) throw new Error(String(page.status.reason))
+        ids.push(...page.data.map((row) => Number(row['id'])))
+      }
+      return ids
+    }
+    return this.call('query', run, () => ({ code: 0 }))
+  }
+
+  async #loop(index: number, turn: (client: MilvusClient) => Promise<boolean>, pauseMs = PAUSE_MS): Promise<void> {
+    while (!this.#isStopping) {
+      const client = this.open(index)
+      for (let left = 20, isFine = true; left > 0 && isFine && !this.#isStopping; left--) {
+        isFine = await turn(client)
+        await new Promise((resolve) => setTimeout(resolve, pauseMs))
+      }
+      await client.closeConnection()
+    }
+  }
+
+  #insert(index: number): Promise<void> {
+    return this.#loop(index, async (client) => {
+      const ids = Array.from({ length: 5 }, () => this.#next++)
+      const answer = await this.call('insert', () => client.insert({ collection_name, data: ids.map((id) => ({ id, vec: [id, 1, 2, 3] })) }), ({ status }) => status)
+      if (answer === undefined) return false
+      for (const id of ids) this.acknowledged.add(id)
+      this.counts.inserts++
+      return true
+    })
+  }
+
+  #delete(): Promise<void> {
+    return this.#loop(1, async (client) => {
+      const candidates = [...this.acknowledged].filter((id) => !this.deleting.has(id))
+      const ids = candidates.length < 50 ? [] : [0, 1].map(() => candidates[Math.floor(this.#random() * candidates.length)] ?? 1)
+      for (const id of ids) this.deleting.add(id)
+      if (ids.length === 0) return true
+      const answer = await this.call('delete', () => client.delete({ collection_name, ids }), ({ status }) => status)
+      if (answer === undefined) return false
+      for (const id of ids) this.deleted.add(id)
+      this.counts.deletes++
+      return true
+    }, 100)
+  }
+
+  #search(index: number): Promise<void> {
+    return this.#loop(index, async (client) => {
+      const candidates = [...this.acknowledged]
+      if (candidates.length === 0) return true
+      const wanted = Array.from({ length: 5 }, (_, at) => (at === 0 ? candidates.at(-1) : candidates[Math.floor(this.#random() * candidates.length)]) ?? 1)
+      const gone = new Set(this.deleted)
+      const run = () => client.search({ collection_name, data: wanted.map((id) => [id, 1, 2, 3]), limit: NEAREST, output_fields: ['id'], consistency_level: ConsistencyLevelEnum.Strong })
+      const answer = await this.call('search', run, ({ status }) => status)
+      if (answer === undefined) return false
+      const lists = answer.results as unknown as { id: string }[][]
+      wanted.forEach((id, at) => {
+        const hits = (lists[at] ?? []).map((hit) => Number(hit.id))
+        if (!hits.includes(id) && !this.deleting.has(id)) this.violations.push(`a strong search missed row ${id}: ${hits.join(' ')}`)
+        if (new Set(hits).size !== hits.length) this.violations.push(`a search doubled a row: ${hits.join(' ')}`)
+        const back = hits.find((hit) => gone.has(hit))
+        if (back !== undefined) this.violations.push(`a strong search found row ${back} that was deleted`)
+      })
+      this.counts.searches++
+      return true
+    })
+  }
+
+  /** What one proxy was told, the other knows. */
+  #ddl(): Promise<void> {
+    let made = 0
+    return this.#loop(0, async (client) => {
+      const other = this.open(1)
+      const name = `ddl_${(made += 1)}`
+      const fields = [{ name: 'id', data_type: 'Int64', is_primary_key: true }, { name: 'vec', data_type: 'FloatVector', dim: 4 }] as const
+      const has = async (): Promise<boolean | undefined> => (await this.call('has', () => other.hasCollection({ collection_name: name }), ({ status }) => status))?.value === true
+      const isMade = await this.call('create', () => client.createCollection({ collection_name: name, fields: [...fields], shards_num: 1 }), (status) => status)
+      const seen = isMade === undefined ? undefined : await this.call('has', () => other.hasCollection({ collection_name: name }), ({ status }) => status)
+      if (seen !== undefined && Boolean(seen.value) !== true) this.violations.push(`${name} was made, and another proxy does not know it`)
+      const isDropped = isMade === undefined ? undefined : await this.call('drop', () => client.dropCollection({ collection_name: name }), (status) => status)
+      if (isDropped !== undefined && (await has()) === true) this.violations.push(`${name} was dropped, and another proxy still has it`)
+      if (isDropped !== undefined) this.counts.ddl++
+      await other.closeConnection()
+      return isDropped !== undefined
+    }, 300)
+  }
+
+  #flush(): Promise<void> {
+    return this.#loop(0, async (client) => (await this.call('flush', () => client.flush({ collection_names: [collection_name] }), ({ status }) => status)) !== undefined, 2_000)
+  }
+}

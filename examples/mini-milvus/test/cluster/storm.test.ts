@@ -1,0 +1,140 @@
+/**
+ * A storm: random processes of a cluster are killed, paused and cut off, and then each server of its stores is started anew, under
+ * inserts, deletes, strong searches, flushes and DDL. One storm: `SEED=17 TIMETICK_RING=ci npx vitest run test/cluster/storm.test.ts`.
+ */
+import { afterEach, describe, expect, it } from 'vitest'
+import type { ClusterRole } from '../../src/cluster/membership.ts'
+import { seededRandom } from '../e2e/support.ts'
+import { collection_name, StormClients } from './storm-clients.ts'
+import { newStormFolder, openStormStores, StormProcess, type StormStores } from './storm-cluster.ts'
+
+const ring = process.env['TIMETICK_RING'] ?? 'default'
+const seed = Number(process.env['SEED'] ?? (ring === 'soak' ? Date.now() % 1_000_000 : 7))
+const LEASE_MS = 3_000
+const EVERY_MS = 3_000
+/** For machines that do other things, too: what counts is that service comes back. */
+const BACK_MS = 120_000
+
+const SMALL: readonly (readonly ClusterRole[])[] = [['coordinator', 'data'], ['coordinator', 'data'], ['query'], ['query'], ['proxy'], ['proxy']]
+const FULL: readonly (readonly ClusterRole[])[] = [['coordinator'], ['coordinator'], ['data'], ['data'], ['query'], ['query'], ['query'], ['proxy'], ['proxy']]
+const storms = [
+  { kind: 'redis', layout: SMALL, ms: ring === 'soak' ? 120_000 : 20_000, rings: ['ci', 'soak'] },
+  { kind: 'etcd+kafka+s3', layout: FULL, ms: 120_000, rings: ['soak'] },
+] as const
+
+const cleanups: (() => Promise<unknown>)[] = []
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+})
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
+async function startAll(stores: StormStores, layout: readonly (readonly ClusterRole[])[]): Promise<StormProcess[]> {
+  const more = { 'cluster.name': 'storm', 'cluster.secret': 'of-the-storm', 'cluster.leaseTtl': `${LEASE_MS}ms`, 'rootCoord.dmlChannelNum': '4', 'engine.threads': '1' }
+  const started = await Promise.allSettled(layout.map((roles, index) => StormProcess.start(`${roles.join('+')}-${index}`, roles, stores, more)))
+  const processes = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  for (const one of processes) cleanups.push(() => one.close())
+  const failed = started.find((one) => one.status === 'rejected')
+  if (failed !== undefined) throw failed.reason
+  return processes
+}
+
+async function until<T>(what: string, clients: StormClients, run: () => Promise<T | undefined>): Promise<T> {
+  const end = Date.now() + BACK_MS
+  for (;;) {
+    const found = await run()
+    if (found !== undefined) return found
+    if (Date.now() > end) throw new Error(`seed ${seed}: ${what} did not come: ${clients.lastReason}`)
+    await pause(200)
+  }
+}
+
+/** Something happens to one process, and ends after a while. */
+async function trouble(process: StormProcess, random: () => number): Promise<string> {
+  const kind = ['kill', 'pause', 'reset', 'silence'][Math.floor(random() * 4)] ?? 'kill'
+  const ms = Math.floor(500 + random() * (LEASE_MS + 2_000))
+  if (kind === 'kill') {
+    await process.kill()
+    await pause(Math.min(ms, 1_000))
+    await process.again()
+  } else if (kind === 'pause') {
+    process.signal('SIGSTOP')
+    await pause(ms)
+    process.signal('SIGCONT')
+  } else {
+    process.cut(kind === 'reset' ? 'reset' : 'silence')
+    await pause(ms)
+    process.mend()
+  }
+  return `${kind} ${process.name} for ${ms} ms`
+}
+
+/** How long until a write and a strong read of it go through each proxy. */
+async function backAfter(clients: StormClients, proxies: number): Promise<number> {
+  const from = Date.now()
+  for (let index = 0; index < proxies; index++) {
+    await until(`service of proxy ${index}`, clients, async () => {
+      const client = clients.open(index)
+      const written = await clients.call('delete', () => client.delete({ collection_name, ids: [-1] }), ({ status }) => status)
+      const read = written === undefined ? undefined : await clients.allIds(client)
+      await client.closeConnection()
+      return read
+    })
+  }
+  return Date.now() - from
+}
+
+describe.each(storms.filter(({ rings }) => (rings as readonly string[]).includes(ring)))('a storm over a cluster on $kind', ({ kind, layout, ms }) => {
+  it(`loses nothing, doubles nothing, hides nothing, hangs nowhere (seed ${seed})`, { timeout: 900_000 }, async () => {
+    const random = seededRandom(seed)
+    const folder = await newStormFolder()
+    cleanups.push(() => folder.remove())
+    const stores = await openStormStores(kind, folder.path)
+    for (const service of stores.services.values()) cleanups.push(() => service.stop())
+    const processes = await startAll(stores, layout)
+    const proxies = processes.filter(({ roles }) => roles.includes('proxy'))
+    const clients = new StormClients(() => proxies.map(({ address }) => address), random)
+    const first = clients.open(0)
+    cleanups.push(() => first.closeConnection())
+    const fields = [{ name: 'id', data_type: 'Int64', is_primary_key: true }, { name: 'vec', data_type: 'FloatVector', dim: 4 }] as const
+    await until('the collection', clients, () => clients.call('create', () => first.createCollection({ collection_name, shards_num: 2, fields: [...fields] }), (status) => status))
+    await until('the index', clients, () => clients.call('index', () => first.createIndex({ collection_name, field_name: 'vec', index_type: 'FLAT', metric_type: 'L2' }), (status) => status))
+    await until('the load', clients, () => clients.call('load', () => first.loadCollectionSync({ collection_name }), (status) => status))
+    clients.start()
+
+    const log: string[] = []
+    const troubles: Promise<unknown>[] = []
+    for (const end = Date.now() + ms; Date.now() < end; ) {
+      const able = processes.filter(({ isTroubled }) => !isTroubled)
+      const victim = able[Math.floor(random() * able.length)]
+      if (victim !== undefined) {
+        victim.isTroubled = true
+        troubles.push(trouble(victim, random).then((text) => {
+          log.push(text)
+          victim.isTroubled = false
+        }))
+      }
+      await pause(EVERY_MS)
+    }
+    await Promise.all(troubles)
+    const back = [`after the last trouble: ${await backAfter(clients, proxies.length)} ms`]
+    for (const [name, service] of stores.services) {
+      await service.restart()
+      back.push(`${name} started anew: ${await backAfter(clients, proxies.length)} ms`)
+    }
+    await clients.stop()
+
+    const told = `seed ${seed}\n${log.join('\n')}\n${back.join('\n')}\n${JSON.stringify(clients.counts)}; last failure: ${clients.lastReason}`
+    console.log(told)
+    expect(clients.violations, `${told}`).toEqual([])
+    for (let index = 0; index < proxies.length; index++) {
+      const seen = await until('all rows', clients, () => clients.allIds(clients.open(index)))
+      const there = new Set(seen)
+      expect(there.size, `a row is there twice; ${told}`).toBe(seen.length)
+      expect([...clients.acknowledged].filter((id) => !there.has(id) && !clients.deleting.has(id)), `acknowledged rows are gone; ${told}`).toEqual([])
+      expect([...clients.deleted].filter((id) => there.has(id)), `deleted rows are there; ${told}`).toEqual([])
+    }
+    expect(clients.counts.inserts).toBeGreaterThan(20)
+    expect(clients.counts.searches).toBeGreaterThan(5)
+  })
+})
