@@ -2,6 +2,8 @@
 import { Readable } from 'node:stream'
 import { parse } from 'csv-parse'
 import { rowsFromJson } from '../codec/row-json.ts'
+import type { CollectionSchema } from '../model/schema.ts'
+import { rowNames } from '../model/structs.ts'
 import { ImportError, ofFile } from './errors.ts'
 import { BATCH_BYTES, BATCH_ROWS, type BatchOfFile, type FileReader, type ReadOptions } from './reader.ts'
 import { type Row, RowReader } from './row-text.ts'
@@ -68,7 +70,7 @@ async function* records(file: BulkFile, bytes: AsyncIterable<Uint8Array>, { sche
   let names: readonly string[] | undefined
   try {
     for await (const texts of parser as AsyncIterable<readonly string[]>) {
-      if (names === undefined) names = checkNames(texts, schema.fields.some(({ isDynamic }) => isDynamic), new Set(schema.fields.map(({ name }) => name)))
+      if (names === undefined) names = checkNames(texts, schema.fields.some(({ isDynamic }) => isDynamic), fieldNames(schema))
       else yield { reader, names, texts }
     }
   } catch (error) {
@@ -78,6 +80,13 @@ async function* records(file: BulkFile, bytes: AsyncIterable<Uint8Array>, { sche
     parser.destroy()
   }
   if (names === undefined) throw new ImportError(`${file.path}: expected a header line with the names of fields, got an empty file`)
+}
+
+/** `$meta` too. */
+function fieldNames(schema: CollectionSchema): Set<string> {
+  const names = rowNames(schema)
+  for (const { name, isDynamic } of schema.fields) if (isDynamic) names.add(name)
+  return names
 }
 
 function checkNames(names: readonly string[], hasDynamic: boolean, known: ReadonlySet<string>): readonly string[] {

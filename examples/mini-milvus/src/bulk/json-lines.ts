@@ -11,6 +11,13 @@ export function jsonLines(fields: readonly FieldSchema[], { columns, length }: R
     for (const field of fields) {
       const column = columns.get(field.id)
       if (column === undefined) continue
+      if (field.struct !== undefined) {
+        const { struct } = field
+        const own = fields.filter((other) => other.struct === struct)
+        // All of it with the first of its sub-fields.
+        if (own[0] === field) members.push(`${JSON.stringify(struct)}:${stringifyJson(rowToJson(own, columns, row)[struct])}`)
+        continue
+      }
       if (column.kind === 'json') {
         const text = isNull(column, row) ? 'null' : textAt(column, row).trim() || 'null'
         if (!field.isDynamic) members.push(`${JSON.stringify(field.name)}:${text}`)

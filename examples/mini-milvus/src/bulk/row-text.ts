@@ -1,6 +1,7 @@
 /** Rows of JSON and CSV: text to values, with whole numbers exact, in the forms that Milvus's import takes. */
 import { fromBFloat16, fromFloat16 } from '../codec/half.ts'
 import { DataType, dataTypeName, type CollectionSchema, type FieldSchema } from '../model/schema.ts'
+import { elementField, nameInStruct, structsOf, subFields } from '../model/structs.ts'
 import { parseJsonBody } from '../rest/json.ts'
 import { ImportError } from './errors.ts'
 
@@ -32,10 +33,13 @@ export type Row = Map<string, unknown>
 export class RowReader {
   readonly #fields: ReadonlyMap<string, FieldSchema>
   readonly #dynamic: FieldSchema | undefined
+  /** Sub-fields by their names, of each array of structs. */
+  readonly #structs: ReadonlyMap<string, ReadonlyMap<string, FieldSchema>>
 
   constructor(schema: CollectionSchema) {
     this.#fields = new Map(schema.fields.filter(({ isDynamic }) => !isDynamic).map((field) => [field.name, field]))
     this.#dynamic = schema.fields.find(({ isDynamic }) => isDynamic)
+    this.#structs = new Map(structsOf(schema).map(({ name }) => [name, new Map(subFields(schema, name).map((field) => [nameInStruct(field), elementField(field)]))]))
   }
 
   fromJson(value: unknown, row: number): Row {
@@ -43,7 +47,9 @@ export class RowReader {
     const record: Row = new Map()
     for (const [name, item] of Object.entries(value)) {
       const field = this.#fields.get(name)
-      if (field !== undefined) record.set(name, fromJson(field, item))
+      const struct = this.#structs.get(name)
+      if (struct !== undefined) record.set(name, fromStructs(struct, item))
+      else if (field !== undefined) record.set(name, fromJson(field, item))
       else if (name === this.#dynamic?.name) this.#spread(record, typeof item === 'string' ? parseText(item) : item, row)
       else record.set(name, item)
     }
@@ -56,9 +62,11 @@ export class RowReader {
     names.forEach((name, at) => {
       const text = texts[at] ?? ''
       const field = this.#fields.get(name)
+      const struct = this.#structs.get(name)
       if (text === nullText) {
-        if (field !== undefined) record.set(name, null)
-      } else if (field !== undefined) record.set(name, fromText(field, text, row))
+        if (field !== undefined || struct !== undefined) record.set(name, null)
+      } else if (struct !== undefined) record.set(name, fromStructs(struct, parseText(text) ?? text))
+      else if (field !== undefined) record.set(name, fromText(field, text, row))
       else if (name === this.#dynamic?.name) this.#spread(record, parseText(text), row)
       else record.set(name, parseText(text) ?? text)
     })
@@ -69,11 +77,23 @@ export class RowReader {
     if (value === null) return
     if (typeof value !== 'object' || Array.isArray(value)) throw new ImportError(`field $meta: expected a JSON object, got ${shown(value)}, row number: ${row}`)
     for (const [key, item] of Object.entries(value)) {
-      if (this.#fields.has(key)) throw new ImportError(`dynamic json cannot include the static field: ${key}, row number: ${row}`)
+      if (this.#fields.has(key) || this.#structs.has(key)) throw new ImportError(`dynamic json cannot include the static field: ${key}, row number: ${row}`)
       if (key === this.#dynamic?.name) throw new ImportError(`dynamic json cannot include ${key}, row number: ${row}`)
       if (!record.has(key)) record.set(key, item)
     }
   }
+}
+
+/** What is no list of objects is left to whoever checks rows. */
+function fromStructs(fields: ReadonlyMap<string, FieldSchema>, value: unknown): unknown {
+  if (!Array.isArray(value)) return value
+  return value.map((item: unknown) => {
+    if (typeof item !== 'object' || item === null || Array.isArray(item)) return item
+    return new Map(Object.entries(item).map(([key, member]): [string, unknown] => {
+      const field = fields.get(key)
+      return [key, field === undefined ? member : fromJson(field, member)]
+    }))
+  })
 }
 
 function fromJson(field: FieldSchema, value: unknown): unknown {

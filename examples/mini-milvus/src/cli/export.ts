@@ -2,6 +2,7 @@
 import { jsonLines } from '../bulk/json-lines.ts'
 import { createParquetWriter } from '../bulk/parquet-writer.ts'
 import { withoutNullValues } from '../codec/compact-payload.ts'
+import { flattenStructs } from '../codec/struct-fields.ts'
 import { ProtoReader } from '../codec/proto-reader.ts'
 import { readField, type RawField } from '../codec/raw-field.ts'
 import { toRowBatch } from '../codec/row-batch.ts'
@@ -87,7 +88,7 @@ function batchOf(bytes: Uint8Array, schema: CollectionSchema): RowBatch {
   const fields: RawField[] = []
   while (!reader.done) {
     const tag = reader.varint()
-    if (tag === 0x12) fields.push(withoutNullValues(readField(reader.message())))
+    if (tag === 0x12) fields.push(...flattenStructs([readField(reader.message())]).map(withoutNullValues))
     else reader.skip(tag & 7)
   }
   const primary = schema.fields.find(({ isPrimary }) => isPrimary)

@@ -18,6 +18,7 @@ export const WRITES: { readonly [Name in keyof CatalogWriter]: 'made' | 'changed
   alterField: 'changed',
   addField: 'changed',
   addFields: 'changed',
+  addStruct: 'changed',
   changeFunctions: 'changed',
   truncateCollection: 'changed',
   createPartition: 'made',

@@ -1,8 +1,9 @@
 /** What Milvus's proxy refuses in the values of rows that are otherwise well formed. */
-import type { ArrayColumn, Column, JsonColumn, StringColumn, VectorColumn } from '../model/column.ts'
+import type { ArrayColumn, Column, JsonColumn, ListColumn, StringColumn, VectorColumn } from '../model/column.ts'
 import { isNull, textAt } from '../model/column.ts'
 import { DataType, DYNAMIC_FIELD_NAME } from '../model/schema.ts'
 import type { CollectionSchema, FieldSchema } from '../model/schema.ts'
+import { rowNames } from '../model/structs.ts'
 import { CodecError } from './errors.ts'
 
 export const MAX_JSON_BYTES = 65_536
@@ -24,6 +25,7 @@ export function checkValues(field: FieldSchema, column: Column): void {
       checkVectors(field, column)
       return
     case 'array':
+    case 'vectors':
       checkArrays(field, column)
       return
     default:
@@ -73,7 +75,7 @@ function parseJson(field: FieldSchema, column: JsonColumn, row: number): unknown
 export function checkDynamic(column: Column, schema: CollectionSchema): void {
   const field = schema.fields.find((candidate) => candidate.isDynamic)
   if (field === undefined || column.kind !== 'json') return
-  const names = new Set(schema.fields.filter((candidate) => !candidate.isDynamic).map((candidate) => candidate.name))
+  const names = rowNames(schema)
   for (let row = 0; row < column.length; row++) {
     if (column.offsets[row] === column.offsets[row + 1] || isEmptyObject(column, row)) continue
     const value = parseJson(field, column, row)
@@ -118,14 +120,14 @@ function firstInfinite16(data: Uint8Array, end: number): number {
   return -1
 }
 
-function checkArrays(field: FieldSchema, column: ArrayColumn): void {
+function checkArrays(field: FieldSchema, column: ListColumn): void {
   const { offsets, length, elements } = column
   const capacity = field.maxCapacity ?? 4096
   for (let row = 0; row < length; row++) {
     const count = (offsets[row + 1] as number) - (offsets[row] as number)
     if (count > capacity) throw new CodecError(`the length (${count}) of ${row}th array exceeds max capacity (${capacity}) of field ${field.name}`)
   }
-  if (elements.kind === 'string') checkElements(field, column, elements)
+  if (column.kind === 'array' && column.elements.kind === 'string') checkElements(field, column, column.elements)
   else checkValues(field, elements)
 }
 

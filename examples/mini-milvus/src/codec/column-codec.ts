@@ -2,19 +2,20 @@
  * Rows as bytes, for the body of insert and delete messages in the log.
  *
  * Little-endian. Header: magic u32, version u16, columns u16, rows u32, 0 u32. Then per column a head of 24 bytes
- * (field id u32, kind u8, type u8, element type u8, flags u8, dim u32, bytes per row u32, payloads' length u64), then its
+ * (field id u32, kind u8, type u8, element type u8, flags u8, dim u32, bytes per row u32, payloads' length u64; of lists: their
+ * elements, and the dimensions of a vector among them), then its
  * payloads, each padded to 8 bytes: validity, then values, or offsets and data. Payloads are aligned to 8 bytes from the
  * start of the body, so that an aligned body is read without a copy.
  */
-import type { ArrayColumn, Column, NumberColumn, RowBatch } from '../model/column.ts'
-import { DataType } from '../model/schema.ts'
+import type { ArrayColumn, Column, NumberColumn, RowBatch, VectorColumn } from '../model/column.ts'
+import { DataType, vectorBytes } from '../model/schema.ts'
 
 const MAGIC = 0x4c4f4354
 const VERSION = 1
 const HEADER = 16
 const COLUMN_HEAD = 24
 const HAS_VALID = 1
-const kinds = ['bool', 'number', 'int64', 'string', 'json', 'array', 'vector', 'sparse'] as const
+const kinds = ['bool', 'number', 'int64', 'string', 'json', 'array', 'vector', 'sparse', 'vectors'] as const
 
 /** @param columns all of `length` rows */
 export function encodeColumns(columns: ReadonlyMap<number, Column>, length: number): Uint8Array {
@@ -31,10 +32,10 @@ export function encodeColumns(columns: ReadonlyMap<number, Column>, length: numb
     view.setUint32(at, fieldId, true)
     view.setUint8(at + 4, kinds.indexOf(column.kind))
     view.setUint8(at + 5, column.type)
-    view.setUint8(at + 6, column.kind === 'array' ? column.elementType : 0)
+    view.setUint8(at + 6, 'elementType' in column ? column.elementType : 0)
     view.setUint8(at + 7, column.valid === undefined ? 0 : HAS_VALID)
-    view.setUint32(at + 8, column.kind === 'vector' ? column.dim : column.kind === 'array' ? column.elements.length : 0, true)
-    view.setUint32(at + 12, column.kind === 'vector' ? column.bytesPerRow : 0, true)
+    view.setUint32(at + 8, column.kind === 'vector' ? column.dim : 'elements' in column ? column.elements.length : 0, true)
+    view.setUint32(at + 12, column.kind === 'vector' ? column.bytesPerRow : column.kind === 'vectors' ? column.elements.dim : 0, true)
     view.setBigUint64(at + 16, BigInt(payloadBytes(payloads)), true)
     at += COLUMN_HEAD
     for (const payload of payloads) {
@@ -90,6 +91,12 @@ function readColumn(reader: PayloadReader, view: DataView, at: number, length: n
       if ((offsets[length] as number) > count) throw new Error('a row message has arrays that end behind their elements')
       return { ...base, kind, elementType, offsets, elements: readElements(reader, elementType, count) }
     }
+    case 'vectors': {
+      const offsets = reader.offsets(length)
+      const count = view.getUint32(at + 8, true)
+      if ((offsets[length] as number) > count) throw new Error('a row message has lists that end behind their vectors')
+      return { ...base, kind, elementType, offsets, elements: readVectors(reader, elementType, view.getUint32(at + 12, true), count) }
+    }
     case 'vector': {
       const bytesPerRow = view.getUint32(at + 12, true)
       return { ...base, kind, dim: view.getUint32(at + 8, true), bytesPerRow, data: reader.bytes(length * bytesPerRow) }
@@ -114,6 +121,11 @@ function readElements(reader: PayloadReader, type: DataType, length: number): Ar
     default:
       return { ...base, kind: 'number', values: reader.numbers(type, length) }
   }
+}
+
+function readVectors(reader: PayloadReader, type: DataType, dim: number, length: number): VectorColumn {
+  const bytesPerRow = vectorBytes(type, dim)
+  return { kind: 'vector', type, length, valid: undefined, dim, bytesPerRow, data: reader.bytes(length * bytesPerRow) }
 }
 
 /** Reads a column's payloads one after the other, and nothing beyond its end. */
@@ -200,6 +212,7 @@ function valuesOf(column: Column): Uint8Array[] {
     case 'sparse':
       return textPayloads(column.offsets, column.data, length)
     case 'array':
+    case 'vectors':
       return [raw(column.offsets, length + 1), ...valuesOf(column.elements)]
     case 'vector':
       return [column.data.subarray(0, length * column.bytesPerRow)]

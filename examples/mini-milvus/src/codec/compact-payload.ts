@@ -31,6 +31,7 @@ function picked(payload: Counted, rows: Uint32Array): RawPayload {
     case 'json':
       return { ...payload, length, ...joined(Array.from(rows, (row) => payload.data.subarray(payload.offsets[row], payload.offsets[row + 1]))) }
     case 'array':
+    case 'vector_array':
       return { ...payload, length, rows: Array.from(rows, (row) => payload.rows[row]) }
   }
 }

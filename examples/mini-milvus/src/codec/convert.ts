@@ -1,7 +1,8 @@
 /** One payload of the wire as a column of its field's type, compact as it came and without nulls. Kinds and widths are checked here. */
-import type { ArrayColumn, Column } from '../model/column.ts'
+import type { ArrayColumn, Column, VectorColumn, VectorListColumn } from '../model/column.ts'
 import { DataType, dataTypeName, isVectorType, vectorBytes } from '../model/schema.ts'
 import type { FieldSchema } from '../model/schema.ts'
+import { elementField } from '../model/structs.ts'
 import { CodecError } from './errors.ts'
 import { emptyColumn } from './fill.ts'
 import { concatColumns } from './gather.ts'
@@ -19,6 +20,7 @@ export function columnOfPayload(field: FieldSchema, payload: RawPayload | undefi
     return sparseColumn(payload.rows, field.name)
   }
   if (isVectorType(field.type)) return vectorColumn(field, payload)
+  if (field.type === DataType.ArrayOfVector) return vectorListColumn(field, payload)
   if (field.type === DataType.Array) return arrayColumn(field, payload)
   return scalarColumn(field, payload)
 }
@@ -107,7 +109,7 @@ const MEMBERS: ReadonlyMap<DataType, VectorMember> = new Map([
   [DataType.Int8Vector, 'int8_vector'],
 ])
 
-function vectorColumn(field: FieldSchema, payload: RawPayload): Column {
+function vectorColumn(field: FieldSchema, payload: RawPayload): VectorColumn {
   const { type } = field
   const dim = field.dim ?? 0
   if (payload.member !== MEMBERS.get(type) || !('dim' in payload)) throw mismatch(field, payload)
@@ -126,18 +128,38 @@ function arrayColumn(field: FieldSchema, payload: RawPayload): ArrayColumn {
   if (payload.elementType !== 0 && payload.elementType !== elementType && !(payload.elementType === DataType.String && elementType === DataType.VarChar)) {
     throw new CodecError(`array field ${field.name} holds ${dataTypeName(elementType)}, got elements of type ${dataTypeName(payload.elementType)}`)
   }
-  const elementField: FieldSchema = { ...field, type: elementType, elementType: undefined, defaultValue: undefined, nullable: false }
+  const ofElement = elementField(field)
   const offsets = new Uint32Array(payload.length + 1)
-  const parts: ArrayColumn['elements'][] = [asElements(withoutNulls(emptyColumn(elementField)))]
+  const parts: ArrayColumn['elements'][] = [asElements(withoutNulls(emptyColumn(ofElement)))]
   payload.rows.forEach((row, i) => {
-    const part = row === undefined ? undefined : asElements(columnOfPayload(elementField, row))
+    const part = row === undefined ? undefined : asElements(columnOfPayload(ofElement, row))
     if (part !== undefined) parts.push(part)
     offsets[i + 1] = (offsets[i] as number) + (part?.length ?? 0)
   })
   return { kind: 'array', type: DataType.Array, valid: undefined, length: payload.length, elementType, offsets, elements: concatColumns(parts) }
 }
 
+function vectorListColumn(field: FieldSchema, payload: RawPayload): VectorListColumn {
+  if (payload.member !== 'vector_array') throw mismatch(field, payload)
+  const ofElement = elementField(field)
+  const { type: elementType } = ofElement
+  if (payload.elementType !== 0 && payload.elementType !== elementType) {
+    throw new CodecError(`field ${field.name} holds lists of ${dataTypeName(elementType)}, got ${dataTypeName(payload.elementType)}`)
+  }
+  const offsets = new Uint32Array(payload.length + 1)
+  const none = withoutNulls(emptyColumn(ofElement))
+  if (none.kind !== 'vector') throw mismatch(field, payload)
+  const parts: VectorColumn[] = [none]
+  payload.rows.forEach((row, i) => {
+    // An empty list may lack its vectors, or their dimensions.
+    const part = row === undefined || ('data' in row && row.data.length === 0) ? undefined : vectorColumn(ofElement, row)
+    if (part !== undefined) parts.push(part)
+    offsets[i + 1] = (offsets[i] as number) + (part?.length ?? 0)
+  })
+  return { kind: 'vectors', type: DataType.ArrayOfVector, valid: undefined, length: payload.length, elementType, offsets, elements: concatColumns(parts) }
+}
+
 function asElements(column: Column): ArrayColumn['elements'] {
-  if (column.kind === 'json' || column.kind === 'array' || column.kind === 'vector' || column.kind === 'sparse') throw new CodecError(`arrays of ${dataTypeName(column.type)} are not supported`)
+  if (column.kind === 'json' || column.kind === 'array' || column.kind === 'vector' || column.kind === 'vectors' || column.kind === 'sparse') throw new CodecError(`arrays of ${dataTypeName(column.type)} are not supported`)
   return column
 }

@@ -2,6 +2,7 @@
 import { ProtoReader } from './proto-reader.ts'
 import { readField } from './raw-field.ts'
 import type { RawField } from './raw-field.ts'
+import { flattenStructs } from './struct-fields.ts'
 
 export type FieldOp = 'replace' | 'array-append' | 'array-remove'
 
@@ -12,6 +13,7 @@ export interface InsertMessage {
   readonly numRows: number
   /** What the client knows as the schema's update timestamp; 0n where it does not say. */
   readonly schemaTimestamp: bigint
+  /** Sub-fields of structs are fields of their own. */
   readonly fields: readonly RawField[]
   /** Of an upsert: only the given fields change. */
   readonly partialUpdate?: boolean | undefined
@@ -47,7 +49,7 @@ function decode(bytes: Uint8Array, isUpsert: boolean): InsertMessage {
     else reader.skip(tag & 7)
   }
   const [dbName = '', collectionName = '', partitionName = ''] = names
-  const message = { dbName, collectionName, partitionName, numRows, schemaTimestamp, fields }
+  const message = { dbName, collectionName, partitionName, numRows, schemaTimestamp, fields: flattenStructs(fields) }
   return isUpsert ? { ...message, partialUpdate, fieldOps } : message
 }
 

@@ -1,5 +1,5 @@
 /** Columns as FieldData messages (see spec of Milvus's schema.proto): what results carry, and what inserts carry. */
-import type { ArrayColumn, Column, JsonColumn, SparseColumn, StringColumn, VectorColumn } from '../model/column.ts'
+import type { ArrayColumn, Column, JsonColumn, ScalarColumn, SparseColumn, StringColumn, VectorColumn, VectorListColumn } from '../model/column.ts'
 import { textAt } from '../model/column.ts'
 import { DataType, dataTypeName } from '../model/schema.ts'
 import type { FieldSchema } from '../model/schema.ts'
@@ -41,6 +41,7 @@ function validRows({ valid }: Column, rows: Rows): Rows {
 
 function payload(column: Column, rows: Rows): Init<FieldData> {
   if (column.kind === 'sparse') return { vectors: sparseVectors(column, rows) }
+  if (column.kind === 'vectors') return { vectors: vectorLists(column, rows) }
   return column.kind === 'vector' ? { vectors: vectors(column, rows) } : { scalars: scalars(column, rows) }
 }
 
@@ -49,7 +50,7 @@ function sparseVectors(column: SparseColumn, rows: Rows): Init<VectorField> {
   return { dim, sparse_float_vector: { dim, contents: Array.from(rows, (row) => bytesAt(column, row)) } }
 }
 
-function scalars(column: Exclude<Column, VectorColumn | SparseColumn>, rows: Rows): Init<ScalarField> {
+function scalars(column: ScalarColumn, rows: Rows): Init<ScalarField> {
   switch (column.kind) {
     case 'bool':
       return { bool_data: { data: Array.from(rows, (row) => column.values[row] === 1) } }
@@ -81,6 +82,15 @@ function bytesAt(column: StringColumn | JsonColumn | SparseColumn, row: number):
 function arrayAt({ offsets, elements }: ArrayColumn, row: number): Init<ScalarField> {
   const start = offsets[row] as number
   return scalars(elements, Array.from({ length: (offsets[row + 1] as number) - start }, (_, i) => start + i))
+}
+
+function vectorLists({ elements, elementType, offsets }: VectorListColumn, rows: Rows): Init<VectorField> {
+  const dim = BigInt(elements.dim)
+  const data = Array.from(rows, (row) => {
+    const start = offsets[row] as number
+    return vectors(elements, Array.from({ length: (offsets[row + 1] as number) - start }, (_, i) => start + i))
+  })
+  return { dim, vector_array: { dim, element_type: elementType, data } }
 }
 
 function vectors(column: VectorColumn, rows: Rows): Init<VectorField> {

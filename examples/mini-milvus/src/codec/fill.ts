@@ -1,5 +1,5 @@
 /** Columns out of nothing: empty ones, and what rows hold that were written before a field was there. */
-import type { Column } from '../model/column.ts'
+import type { Column, VectorColumn } from '../model/column.ts'
 import { DataType, dataTypeName, isVectorType, vectorBytes, type FieldSchema } from '../model/schema.ts'
 import { parseTimestamptz } from './timestamptz.ts'
 
@@ -45,6 +45,8 @@ export function fillColumn(field: FieldSchema, length: number): Column {
         : { ...base, kind: 'json', ...repeatText(value, length) }
     case DataType.Array:
       return { ...base, kind: 'array', elementType: elementTypeOf(field), offsets: new Uint32Array(length + 1), elements: emptyElements(field) }
+    case DataType.ArrayOfVector:
+      return { ...base, kind: 'vectors', elementType: elementTypeOf(field), offsets: new Uint32Array(length + 1), elements: noVectors(field) }
     default:
       throw new TypeError(`fields of type ${dataTypeName(field.type)} have no columns`)
   }
@@ -78,8 +80,14 @@ function elementTypeOf(field: FieldSchema): DataType {
 
 function emptyElements(field: FieldSchema) {
   const column = fillColumn({ ...field, type: elementTypeOf(field), elementType: undefined, defaultValue: undefined, nullable: false }, 0)
-  if (column.kind === 'vector' || column.kind === 'sparse' || column.kind === 'json' || column.kind === 'array') throw new TypeError(`array field ${field.name} cannot hold ${dataTypeName(column.type)}`)
+  if (column.kind === 'vector' || column.kind === 'vectors' || column.kind === 'sparse' || column.kind === 'json' || column.kind === 'array') throw new TypeError(`array field ${field.name} cannot hold ${dataTypeName(column.type)}`)
   return { ...column, valid: undefined }
+}
+
+function noVectors(field: FieldSchema): VectorColumn {
+  const { dim = 0 } = field
+  const type = elementTypeOf(field)
+  return { kind: 'vector', type, length: 0, valid: undefined, dim, bytesPerRow: vectorBytes(type, dim), data: new Uint8Array(0) }
 }
 
 function int64Of(value: FieldSchema['defaultValue']): bigint {

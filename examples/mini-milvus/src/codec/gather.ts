@@ -1,5 +1,5 @@
 /** Copying rows of columns: chosen ones into a compact column, and several columns into one. */
-import type { ArrayColumn, Column, JsonColumn, NumberColumn, SparseColumn, StringColumn, VectorColumn } from '../model/column.ts'
+import type { ArrayColumn, Column, JsonColumn, ListColumn, NumberColumn, SparseColumn, StringColumn, VectorColumn, VectorListColumn } from '../model/column.ts'
 
 type BytesColumn = StringColumn | JsonColumn | SparseColumn
 type Rows = Uint32Array | readonly number[]
@@ -28,6 +28,8 @@ export function gatherColumn(column: Column, rows: Rows): Column {
       return { ...column, length, valid, ...gatherBytes(column, rows) }
     case 'array':
       return { ...column, length, valid, ...gatherElements(column, rows) }
+    case 'vectors':
+      return { ...column, length, valid, ...gatherElements(column, rows) }
     case 'vector':
       return { ...column, length, valid, data: gatherVectors(column, rows) }
   }
@@ -54,6 +56,8 @@ export function concatColumns(parts: readonly Column[]): Column {
       return { ...first, length, valid, ...concatBytes(parts as BytesColumn[], length) }
     case 'array':
       return { ...first, length, valid, ...concatElements(parts as ArrayColumn[], length) }
+    case 'vectors':
+      return { ...first, length, valid, ...concatElements(parts as VectorListColumn[], length) }
     case 'vector':
       return { ...first, length, valid, data: concatVectors(parts as VectorColumn[], length) }
   }
@@ -89,7 +93,7 @@ function gatherBytes({ offsets, data }: BytesColumn, rows: Rows): { offsets: Uin
   return { offsets: newOffsets, data: newData }
 }
 
-function gatherElements({ offsets, elements }: ArrayColumn, rows: Rows): { offsets: Uint32Array; elements: ArrayColumn['elements'] } {
+function gatherElements<C extends ListColumn>({ offsets, elements }: C, rows: Rows): { offsets: Uint32Array; elements: C['elements'] } {
   const newOffsets = new Uint32Array(rows.length + 1)
   const picked: number[] = []
   for (let at = 0; at < rows.length; at++) {
@@ -154,9 +158,9 @@ function concatBytes(parts: readonly BytesColumn[], length: number): { offsets: 
   return { offsets, data }
 }
 
-function concatElements(parts: readonly ArrayColumn[], length: number): { offsets: Uint32Array; elements: ArrayColumn['elements'] } {
+function concatElements<C extends ListColumn>(parts: readonly C[], length: number): { offsets: Uint32Array; elements: C['elements'] } {
   const offsets = new Uint32Array(length + 1)
-  const pieces: ArrayColumn['elements'][] = []
+  const pieces: C['elements'][] = []
   let row = 0
   let at = 0
   for (const part of parts) {

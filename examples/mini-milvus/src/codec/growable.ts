@@ -2,7 +2,7 @@
  * Columns that rows are appended to: capacity doubles, so an append costs what its rows cost. A column taken before an append
  * stays right for its own length: bytes once written never change, larger capacity is a copy.
  */
-import type { ArrayColumn, Column, ColumnSource, JsonColumn, NumberColumn, RowBatch, SparseColumn, StringColumn } from '../model/column.ts'
+import type { Column, ColumnSource, JsonColumn, ListColumn, NumberColumn, RowBatch, SparseColumn, StringColumn, VectorColumn } from '../model/column.ts'
 import type { CollectionSchema, FieldSchema } from '../model/schema.ts'
 import { emptyColumn, fillColumn } from './fill.ts'
 import { gatherColumn, sameNumbers } from './gather.ts'
@@ -51,8 +51,9 @@ class Growable implements GrowableColumns {
 
 function growerOf(field: FieldSchema, shared: boolean): Grower {
   const empty = emptyColumn(field)
-  if (empty.kind === 'vector') return new VectorGrower(field, shared)
   switch (empty.kind) {
+    case 'vector':
+      return new VectorGrower(empty, shared)
     case 'bool':
     case 'number':
     case 'int64':
@@ -61,7 +62,9 @@ function growerOf(field: FieldSchema, shared: boolean): Grower {
     case 'json':
       return new TextGrower(empty)
     case 'array':
-      return new ArrayGrower(empty)
+      return new ListGrower(empty, shared)
+    case 'vectors':
+      return new ListGrower(empty, shared)
     case 'sparse':
       return new TextGrower(empty, shared)
   }
@@ -152,26 +155,30 @@ class TextGrower<C extends StringColumn | JsonColumn | SparseColumn = StringColu
   }
 }
 
-class ArrayGrower implements Grower {
+class ListGrower<C extends ListColumn> implements Grower {
   readonly #valid = new ValidBytes()
-  readonly #elements: FixedGrower | TextGrower
-  #column: ArrayColumn
+  readonly #elements: FixedGrower | TextGrower | VectorGrower
+  readonly #shared: boolean
+  #column: C
 
-  constructor(empty: ArrayColumn) {
-    this.#column = empty
-    this.#elements = empty.elements.kind === 'string' ? new TextGrower(empty.elements) : new FixedGrower(empty.elements)
+  /** @param shared offsets and vectors of lists of vectors lie in a SharedArrayBuffer: lists are searched as they are */
+  constructor(empty: C, shared: boolean) {
+    const { elements } = empty
+    this.#shared = shared && empty.kind === 'vectors'
+    this.#column = { ...empty, offsets: new Uint32Array(memory(4, this.#shared)) }
+    this.#elements = elements.kind === 'vector' ? new VectorGrower(elements, shared) : elements.kind === 'string' ? new TextGrower(elements) : new FixedGrower(elements)
   }
 
   append(column: Column): void {
     const own = this.#column
-    if (column.kind !== 'array' || column.elementType !== own.elementType) throw mismatch(own, column)
+    if ((column.kind !== 'array' && column.kind !== 'vectors') || column.kind !== own.kind || column.elementType !== own.elementType) throw mismatch(own, column)
     const { length: first } = own
     const length = first + column.length
     this.#valid.append(column, first)
     const used = own.offsets[first] as number
     const start = column.offsets[0] as number
     this.#elements.append(sliceElements(column))
-    const offsets = grown(own.offsets, first + 1, length + 1, (size) => new Uint32Array(size))
+    const offsets = grown(own.offsets, first + 1, length + 1, (size) => new Uint32Array(memory(size * 4, this.#shared)))
     for (let row = 1; row <= column.length; row++) offsets[first + row] = used + (column.offsets[row] as number) - start
     this.#column = { ...own, length, valid: this.#valid.view(length), offsets, elements: this.#elements.column() }
   }
@@ -182,7 +189,7 @@ class ArrayGrower implements Grower {
 }
 
 /** The elements that the rows use, and no others. */
-function sliceElements({ offsets, length, elements }: ArrayColumn): ArrayColumn['elements'] {
+function sliceElements({ offsets, length, elements }: ListColumn): ListColumn['elements'] {
   const start = offsets[0] as number
   const end = offsets[length] as number
   if (start === 0 && end === elements.length) return elements
@@ -192,12 +199,10 @@ function sliceElements({ offsets, length, elements }: ArrayColumn): ArrayColumn[
 class VectorGrower implements Grower {
   readonly #shared: boolean
   readonly #valid = new ValidBytes()
-  #column: Extract<Column, { kind: 'vector' }>
+  #column: VectorColumn
 
-  constructor(field: FieldSchema, shared: boolean) {
+  constructor(empty: VectorColumn, shared: boolean) {
     this.#shared = shared
-    const empty = emptyColumn(field)
-    if (empty.kind !== 'vector') throw new TypeError(`field ${field.name} holds no vectors`)
     this.#column = { ...empty, valid: undefined }
   }
 

@@ -1,6 +1,7 @@
 /** Values of JSON as payloads of their field, and JSON as text with exact integers. */
 import { DataType, dataTypeName, isVectorType, vectorBytes } from '../model/schema.ts'
 import type { FieldSchema } from '../model/schema.ts'
+import { elementField } from '../model/structs.ts'
 import { CodecError } from './errors.ts'
 import { toBFloat16, toFloat16 } from './half.ts'
 import type { RawPayload, VectorMember } from './raw-field.ts'
@@ -11,6 +12,7 @@ const encoder = new TextEncoder()
 /** The values that are not null, compact; `values` is by row. */
 export function payloadOfJson(field: FieldSchema, values: readonly unknown[]): RawPayload {
   if (field.type === DataType.SparseFloatVector) return sparsePayload(field, values)
+  if (field.type === DataType.ArrayOfVector) return vectorListPayload(field, values)
   if (isVectorType(field.type)) return vectorPayload(field, values)
   const reader = new ValueReader(field)
   const present: unknown[] = []
@@ -141,6 +143,18 @@ function vectorPayload(field: FieldSchema, values: readonly unknown[]): RawPaylo
     })
   })
   return { member, dim, data }
+}
+
+function vectorListPayload(field: FieldSchema, values: readonly unknown[]): RawPayload {
+  const ofElement = elementField(field)
+  const rows = values.flatMap((value, row) => {
+    if (value === null) return []
+    if (!Array.isArray(value)) throw new CodecError(`field ${field.name}: expected a list of vectors, row number: ${row}`)
+    const missing = (value as readonly unknown[]).indexOf(null)
+    if (missing >= 0) throw new CodecError(`field ${field.name}: a vector is an array of numbers, row number: ${row}, array index: ${missing}`)
+    return [vectorPayload(ofElement, value)]
+  })
+  return { member: 'vector_array', length: rows.length, elementType: ofElement.type, rows }
 }
 
 /** `{"1": 0.5, "17": 2}` or `{"indices": [1, 17], "values": [0.5, 2]}`. */

@@ -11,6 +11,8 @@ export type RawPayload =
   /** Row i is `data[offsets[i] .. offsets[i + 1])`; strings are valid UTF-8. */
   | { readonly member: 'string' | 'wkt' | 'json'; readonly length: number; readonly offsets: Uint32Array; readonly data: Uint8Array }
   | { readonly member: 'array'; readonly length: number; readonly elementType: number; readonly rows: readonly (RawPayload | undefined)[] }
+  /** Lists of vectors. */
+  | { readonly member: 'vector_array'; readonly length: number; readonly elementType: number; readonly rows: readonly (RawPayload | undefined)[] }
   | { readonly member: VectorMember; readonly dim: number; readonly data: Uint8Array }
   /** One piece of bytes a row. */
   | { readonly member: 'sparse_float_vector'; readonly rows: readonly Uint8Array[] }
@@ -25,13 +27,17 @@ export interface RawField {
   readonly valid: Uint8Array | undefined
   /** Undefined where the message holds none: no rows, or nulls only. */
   readonly payload: RawPayload | undefined
+  /** Of an array of structs, instead of a payload. */
+  readonly subFields?: readonly RawField[] | undefined
 }
 
-export function readField(reader: ProtoReader): RawField {
+/** @param depth 1 within an array of structs */
+export function readField(reader: ProtoReader, depth = 0): RawField {
   let name = ''
   let type = 0
   let isDynamic = false
   let payload: RawPayload | undefined
+  let subFields: readonly RawField[] | undefined
   const valid: Uint8Array[] = []
   while (!reader.done) {
     const tag = reader.varint()
@@ -46,7 +52,7 @@ export function readField(reader: ProtoReader): RawField {
         payload = readScalars(reader.message(), valid, 0)
         break
       case 0x22:
-        payload = readVectors(reader.message(), valid)
+        payload = readVectors(reader.message(), valid, 0)
         break
       case 0x30:
         isDynamic = reader.varint() !== 0
@@ -56,14 +62,25 @@ export function readField(reader: ProtoReader): RawField {
         valid.push(readBools(reader, tag & 7))
         break
       case 0x42:
-        reader.bytes()
-        payload = { member: 'unsupported', what: 'arrays of structs' }
+        subFields = readSubFields(reader.message(), depth)
         break
       default:
         reader.skip(tag & 7)
     }
   }
-  return { name, type, isDynamic, payload, valid: valid.length === 0 ? undefined : joinBytes(valid) }
+  const field = { name, type, isDynamic, payload, valid: valid.length === 0 ? undefined : joinBytes(valid) }
+  return subFields === undefined ? field : { ...field, subFields }
+}
+
+function readSubFields(reader: ProtoReader, depth: number): readonly RawField[] {
+  if (depth > 0) throw malformed('structs within structs')
+  const fields: RawField[] = []
+  while (!reader.done) {
+    const tag = reader.varint()
+    if (tag === 0x0a) fields.push(readField(reader.message(), depth + 1))
+    else reader.skip(tag & 7)
+  }
+  return fields
 }
 
 const UNSUPPORTED_SCALARS: ReadonlyMap<number, string> = new Map([
@@ -217,11 +234,11 @@ const VECTOR_MEMBERS: ReadonlyMap<number, VectorMember> = new Map([
   [2, 'float_vector'], [3, 'binary_vector'], [4, 'float16_vector'], [5, 'bfloat16_vector'], [7, 'int8_vector'],
 ])
 
-function readVectors(reader: ProtoReader, valid: Uint8Array[]): RawPayload | undefined {
+function readVectors(reader: ProtoReader, valid: Uint8Array[], depth: number): RawPayload | undefined {
   let dim = 0
   let found: { member: VectorMember; data: Uint8Array } | undefined
   let sparse: Uint8Array[] | undefined
-  let unsupported: string | undefined
+  let lists: RawPayload | undefined
   while (!reader.done) {
     const tag = reader.varint()
     const field = tag >>> 3
@@ -229,18 +246,29 @@ function readVectors(reader: ProtoReader, valid: Uint8Array[]): RawPayload | und
     if (tag === 0x08) dim = reader.varint()
     else if (field === 9) valid.push(readBools(reader, tag & 7))
     else if ((tag & 7) !== DELIMITED) reader.skip(tag & 7)
+    else if (field === 8) lists = readVectorLists(reader.message(), depth)
     else if (field === 6) sparse = readSparse(reader.message(), sparse)
     else if (member !== undefined) {
       const data = member === 'float_vector' ? readAll(reader.message(), (inner, wireType) => readFixed(inner, wireType, FIXED32, 4)) : reader.bytes()
       found = { member, data }
-    } else {
-      reader.skip(tag & 7)
-      if (field === 8) unsupported = 'arrays of vectors'
-    }
+    } else reader.skip(tag & 7)
   }
-  if (unsupported !== undefined) return { member: 'unsupported', what: unsupported }
+  if (lists !== undefined) return lists
   if (sparse !== undefined) return { member: 'sparse_float_vector', rows: sparse }
   return found === undefined ? undefined : { ...found, dim }
+}
+
+function readVectorLists(reader: ProtoReader, depth: number): RawPayload {
+  if (depth > 0) throw malformed('lists of lists of vectors')
+  const rows: (RawPayload | undefined)[] = []
+  let elementType = 0
+  while (!reader.done) {
+    const tag = reader.varint()
+    if (tag === 0x12) rows.push(readVectors(reader.message(), [], depth + 1))
+    else if (tag === 0x18) elementType = reader.varint()
+    else reader.skip(tag & 7)
+  }
+  return { member: 'vector_array', length: rows.length, elementType, rows }
 }
 
 function readSparse(reader: ProtoReader, before: readonly Uint8Array[] = []): Uint8Array[] {

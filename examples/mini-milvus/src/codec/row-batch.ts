@@ -9,6 +9,7 @@ import type { InsertMessage } from './decode-insert.ts'
 import { CodecError } from './errors.ts'
 import { expandColumn } from './expand.ts'
 import { fillColumn } from './fill.ts'
+import { checkStructs } from './struct-fields.ts'
 import type { RawField } from './raw-field.ts'
 
 export interface RowBatchOptions {
@@ -40,6 +41,7 @@ export function toRowBatch(message: InsertMessage, schema: CollectionSchema, opt
     if (raw !== undefined && field.isDynamic) checkDynamic(column, schema)
     columns.set(field.id, column)
   }
+  if (schema.structs !== undefined) checkStructs(schema, columns)
   return { length: numRows, columns }
 }
 

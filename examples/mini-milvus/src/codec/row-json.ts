@@ -10,6 +10,7 @@ import { payloadOfJson, toJsonText } from './json-values.ts'
 import type { RawField } from './raw-field.ts'
 import { toRowBatch } from './row-batch.ts'
 import type { RowBatchOptions } from './row-batch.ts'
+import { foldStruct, unfoldStructs } from './struct-rows.ts'
 import { formatTimestamptz } from './timestamptz.ts'
 
 const encoder = new TextEncoder()
@@ -21,7 +22,7 @@ type JsonRow = ReadonlyMap<string, unknown>
  * @throws {CodecError} for rows that do not fit the schema.
  */
 export function rowsFromJson(rows: readonly unknown[], schema: CollectionSchema, options: RowBatchOptions = { allowInsertAutoId: false }): RowBatch {
-  const records = rows.map(toRecord)
+  const records = rows.map((row, at) => unfoldStructs(toRecord(row, at), schema, at))
   const fields: RawField[] = []
   for (const field of schema.fields) {
     if (field.isDynamic) continue
@@ -78,6 +79,12 @@ export function rowToJson(fields: readonly FieldSchema[], columns: ReadonlyMap<n
   for (const field of fields) {
     const column = columns.get(field.id)
     if (column === undefined) continue
+    if (field.struct !== undefined) {
+      const { struct } = field
+      // All of it with the first of its sub-fields.
+      if (!Object.hasOwn(json, struct)) json[struct] = foldStruct(fields.filter((other) => other.struct === struct), columns, row, valueOf)
+      continue
+    }
     const value = valueOf(column, row)
     if (!field.isDynamic) json[field.name] = value
     else if (typeof value === 'object' && value !== null) for (const [key, item] of Object.entries(value)) json[key] = item
@@ -98,7 +105,8 @@ function valueOf(column: Column, row: number): unknown {
       return textAt(column, row)
     case 'json':
       return column.offsets[row] === column.offsets[row + 1] ? null : (JSON.parse(textAt(column, row)) as unknown)
-    case 'array': {
+    case 'array':
+    case 'vectors': {
       const start = column.offsets[row] as number
       return Array.from({ length: (column.offsets[row + 1] as number) - start }, (_, i) => valueOf(column.elements, start + i))
     }

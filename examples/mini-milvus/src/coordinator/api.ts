@@ -4,7 +4,7 @@
  */
 import type { FunctionMeta } from '../model/functions.ts'
 import type { AliasMeta, CollectionMeta, DatabaseMeta, IndexMeta, LoadMeta, PartitionMeta, SegmentIndexMeta, SegmentMeta } from '../model/meta.ts'
-import type { CollectionSchema, FieldSchema } from '../model/schema.ts'
+import type { CollectionSchema, FieldSchema, StructMeta } from '../model/schema.ts'
 
 /** Synchronous reads of metadata that this process mirrors. Everything returned is immutable. */
 export interface MetaReader {
@@ -63,6 +63,8 @@ export interface CatalogWriter {
   addField(dbName: string, name: string, field: FieldSchema): Promise<void>
   /** All or none; ids are assigned in this order. `functions`: all that there are afterwards, of the schema with the fields. */
   addFields(dbName: string, name: string, fields: readonly FieldSchema[], functions?: FunctionPlan): Promise<void>
+  /** An array of structs with its sub-fields; ids are assigned. */
+  addStruct(dbName: string, name: string, struct: StructMeta, fields: readonly FieldSchema[]): Promise<void>
   /** `plan` gives all functions after the change. 1100 while the collection is loaded, or where an index would not fit any more. */
   changeFunctions(dbName: string, name: string, plan: FunctionPlan): Promise<void>
   truncateCollection(dbName: string, name: string, atTs: bigint): Promise<void>

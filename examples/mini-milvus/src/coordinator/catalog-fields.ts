@@ -1,5 +1,6 @@
 /** Fields that change or come after a collection's creation. */
-import { DataType, dataTypeName, type FieldSchema } from '../model/schema.ts'
+import { DataType, dataTypeName, type FieldSchema, type StructMeta } from '../model/schema.ts'
+import { isListType, structsOf } from '../model/structs.ts'
 import { functionsOf } from '../model/functions.ts'
 import { invalid } from '../server/status.ts'
 import { checkTextField } from '../text/index.ts'
@@ -13,25 +14,29 @@ export async function addFields(
   name: string,
   added: readonly FieldSchema[],
   functions?: FunctionPlan,
+  struct?: StructMeta,
 ): Promise<void> {
   await change(async () => {
     const before = state.collection(dbName, name)
     const { schema } = before
     if (added.length === 0) return []
-    const names = new Set(schema.fields.map((existing) => existing.name))
-    for (const field of added) {
+    const names = new Set([...schema.fields, ...structsOf(schema)].map((existing) => existing.name))
+    for (const field of struct === undefined ? added : [...added, struct]) {
       if (names.has(field.name)) throw invalid(`duplicated field name: ${field.name}`)
       names.add(field.name)
     }
     const own = schema.fields.filter((existing) => !existing.isDynamic)
     const dynamic = schema.fields.filter((existing) => existing.isDynamic)
-    const numbered = added.map((field, i) => ({ ...field, id: before.nextFieldId + i }))
+    // A struct comes before its sub-fields.
+    const structs = struct === undefined ? schema.structs : [...structsOf(schema), { ...struct, id: before.nextFieldId }]
+    const firstId = before.nextFieldId + (struct === undefined ? 0 : 1)
+    const numbered = added.map((field, i) => ({ ...field, id: firstId + i }))
     const fields = [...own, ...numbered, ...dynamic]
     if (functions !== undefined) checkReleased(state, before)
     const value = {
       ...before,
-      schema: { ...schema, fields, ...(functions === undefined ? {} : { functions: functions({ ...schema, fields }) }) },
-      nextFieldId: before.nextFieldId + added.length,
+      schema: { ...schema, fields, ...(structs === undefined ? {} : { structs }), ...(functions === undefined ? {} : { functions: functions({ ...schema, fields }) }) },
+      nextFieldId: firstId + added.length,
       updateTs: await nextTs(),
     }
     return [{ kind: 'collection', id: before.id, value }]
@@ -44,7 +49,8 @@ const alterable: Readonly<Record<string, (field: FieldSchema) => boolean>> = {
   mmap_enabled: () => true,
   'field.description': () => true,
   max_length: (field) => (field.type === DataType.Array ? field.elementType : field.type) === DataType.VarChar,
-  max_capacity: (field) => field.type === DataType.Array,
+  // Of sub-fields not: their bounds are one.
+  max_capacity: (field) => isListType(field.type) && field.struct === undefined,
   enable_analyzer: (field) => field.type === DataType.VarChar,
   enable_match: (field) => field.type === DataType.VarChar,
   analyzer_params: (field) => field.type === DataType.VarChar,

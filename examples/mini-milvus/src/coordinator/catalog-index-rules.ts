@@ -1,5 +1,6 @@
 /** Which indexes and metrics which fields take, with Milvus's names, defaults and wording. */
-import { DataType, dataTypeName, type FieldSchema, isVectorType } from '../model/schema.ts'
+import { DataType, dataTypeName, type FieldSchema, isSearchable, isVectorType } from '../model/schema.ts'
+import { vectorTypeOf } from '../model/structs.ts'
 import { Code, MilvusError } from '../server/status.ts'
 
 /** What serves an index: exact scan (all of binary vectors), a graph, postings of sparse vectors (exact too), or nothing of its own (scalar filters scan columns). */
@@ -23,6 +24,9 @@ const BINARY_TYPES = ['BIN_FLAT', 'BIN_IVF_FLAT', 'MINHASH_LSH', 'AUTOINDEX']
 const SPARSE_TYPES = ['SPARSE_INVERTED_INDEX', 'SPARSE_WAND', 'AUTOINDEX']
 const FLOAT_METRICS = ['COSINE', 'IP', 'L2']
 const BINARY_METRICS = ['HAMMING', 'JACCARD', 'MHJACCARD']
+/** A list of vectors against a list. MAX_SIM is that of cosine. */
+const LIST_METRICS = ['MAX_SIM', 'MAX_SIM_COSINE', 'MAX_SIM_IP', 'MAX_SIM_L2']
+const BINARY_LIST_METRICS = ['MAX_SIM_HAMMING', 'MAX_SIM_JACCARD']
 const SPARSE_METRICS = ['IP', 'BM25']
 const SCALAR_TYPES = ['STL_SORT', 'TRIE', 'MARISA-TRIE', 'INVERTED', 'BITMAP', 'NGRAM', 'RTREE', 'AUTOINDEX']
 
@@ -39,16 +43,22 @@ const texts: readonly number[] = [DataType.VarChar, DataType.String, DataType.Te
 
 export function servedBy({ indexType, metricType }: { readonly indexType: string; readonly metricType: string }): ServedBy {
   if (metricType === '') return 'SCAN'
-  if (BINARY_METRICS.includes(metricType)) return 'BIN_FLAT'
+  if (BINARY_METRICS.includes(metricType) || BINARY_LIST_METRICS.includes(metricType)) return 'BIN_FLAT'
+  if (LIST_METRICS.includes(metricType)) return 'FLAT'
   if (indexType !== 'AUTOINDEX' && SPARSE_TYPES.includes(indexType)) return 'SPARSE_INVERTED_INDEX'
   return indexType === 'FLAT' ? 'FLAT' : 'HNSW'
 }
 
 /** Milvus's default metric of a vector type. */
 export function defaultMetric(type: DataType): string {
+  if (type === DataType.ArrayOfVector) return 'MAX_SIM_COSINE'
   if (!isVectorType(type)) return ''
   if (type === DataType.BinaryVector) return 'HAMMING'
   return type === DataType.SparseFloatVector ? 'IP' : 'COSINE'
+}
+
+function defaultMetricOf(field: FieldSchema): string {
+  return field.type === DataType.ArrayOfVector && field.elementType === DataType.BinaryVector ? 'MAX_SIM_HAMMING' : defaultMetric(field.type)
 }
 
 export interface IndexDefinition {
@@ -70,9 +80,9 @@ function wrong(expected: string, actual: string): MilvusError {
 export function defineIndex(field: FieldSchema, asked: Readonly<Record<string, string>>, isFilled = false): IndexDefinition {
   const flat = { ...parseParams(asked['params']), ...asked }
   const indexType = (flat['index_type'] ?? '').toUpperCase() || 'AUTOINDEX'
-  const metricType = isVectorType(field.type) ? (flat['metric_type'] ?? '').toUpperCase() || (isFilled ? 'BM25' : defaultMetric(field.type)) : ''
+  const metricType = isSearchable(field) ? (flat['metric_type'] ?? '').toUpperCase() || (isFilled ? 'BM25' : defaultMetricOf(field)) : ''
   checkType(field, indexType, flat)
-  if (isVectorType(field.type)) checkMetric(field.type, metricType)
+  if (isSearchable(field)) checkMetric(field, metricType)
   if (isFilled && metricType !== 'BM25') throw wrong('BM25', `index metric type of BM25 function output field must be BM25, got ${metricType}`)
   if (!isFilled && metricType === 'BM25') throw wrong('valid index params', 'only BM25 Function output field support BM25 metric type')
   if (metricType === 'BM25') bm25Params(flat)
@@ -123,7 +133,7 @@ function checkType(field: FieldSchema, indexType: string, flat: Readonly<Record<
 }
 
 function typesFor(field: FieldSchema, flat: Readonly<Record<string, string>>): readonly string[] {
-  switch (field.type) {
+  switch (vectorTypeOf(field)) {
     case DataType.FloatVector:
     case DataType.Float16Vector:
     case DataType.BFloat16Vector:
@@ -154,8 +164,11 @@ function scalarTypes(type: number): readonly string[] {
   return type === DataType.Bool ? ['INVERTED', 'BITMAP', 'AUTOINDEX'] : ['AUTOINDEX']
 }
 
-function checkMetric(type: DataType, metricType: string): void {
-  const metrics = type === DataType.BinaryVector ? BINARY_METRICS : type === DataType.SparseFloatVector ? SPARSE_METRICS : FLOAT_METRICS
+function checkMetric(field: FieldSchema, metricType: string): void {
+  const type = vectorTypeOf(field)
+  const ofLists = field.type !== DataType.ArrayOfVector ? [] : type === DataType.BinaryVector ? BINARY_LIST_METRICS : LIST_METRICS
+  const single = type === DataType.BinaryVector ? BINARY_METRICS : type === DataType.SparseFloatVector ? SPARSE_METRICS : FLOAT_METRICS
+  const metrics = [...single, ...ofLists]
   if (!metrics.includes(metricType)) {
     throw wrong('valid index params', `metric type ${metricType} not found or not supported, supported: [${metrics.join(' ')}]`)
   }

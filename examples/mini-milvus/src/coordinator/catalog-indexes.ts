@@ -1,7 +1,7 @@
 /** Indexes: one per field (and per JSON path), named or named after their field. */
 import type { CollectionMeta, IndexMeta } from '../model/meta.ts'
 import { functionInto } from '../model/functions.ts'
-import { dynamicField, type FieldSchema, isVectorType } from '../model/schema.ts'
+import { dynamicField, type FieldSchema, isSearchable } from '../model/schema.ts'
 import { Code, invalid, MilvusError } from '../server/status.ts'
 import { alterRecord, type CatalogContext, refused } from './catalog-context.ts'
 import { defineIndex, sameDefinition } from './catalog-index-rules.ts'
@@ -97,7 +97,7 @@ export async function dropIndex({ state, change }: CatalogContext, dbName: strin
     const field = collection.schema.fields.find((candidate) => candidate.name === fieldOrIndexName)
     const named = all.filter((index) => fieldOrIndexName === '' || index.name === fieldOrIndexName)
     const gone = named.length > 0 ? named : all.filter((index) => index.fieldId === field?.id)
-    const vectors = collection.schema.fields.filter((candidate) => isVectorType(candidate.type)).map((candidate) => candidate.id)
+    const vectors = collection.schema.fields.filter(isSearchable).map((candidate) => candidate.id)
     if (state.load(collection.id) !== undefined && gone.some((index) => vectors.includes(index.fieldId))) {
       throw refused(`vector index cannot be dropped on loaded collection: ${collection.id}`)
     }

@@ -1,6 +1,6 @@
 /** Partitions, and which of them are loaded. */
 import { type CollectionMeta, DEFAULT_PARTITION, type LoadMeta } from '../model/meta.ts'
-import { isVectorType } from '../model/schema.ts'
+import { isSearchable } from '../model/schema.ts'
 import { Code, invalid, MilvusError } from '../server/status.ts'
 import { type CatalogContext, refused } from './catalog-context.ts'
 import type { CatalogRecord } from './catalog-records.ts'
@@ -55,7 +55,7 @@ export async function dropPartition({ state, change }: CatalogContext, dbName: s
 
 function checkIndexes({ state }: CatalogContext, collection: CollectionMeta): void {
   const indexed = new Set(state.indexes(collection.id).map((index) => index.fieldId))
-  const missing = collection.schema.fields.filter((field) => isVectorType(field.type) && !indexed.has(field.id)).map((field) => field.name)
+  const missing = collection.schema.fields.filter((field) => isSearchable(field) && !indexed.has(field.id)).map((field) => field.name)
   if (missing.length === 0) return
   const reason = `there is no vector index on field: [${missing.join(' ')}], please create index firstly`
   throw new MilvusError(Code.IndexNotFound, `index not found[collection=${collection.schema.name}]: ${reason}`)

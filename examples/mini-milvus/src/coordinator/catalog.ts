@@ -1,7 +1,7 @@
 /** The coordinator's metadata: a mirror in memory over a KVBase, changed one transaction at a time. */
 import type { KVBase } from '@timetick/kv'
 import { DEFAULT_DATABASE, type SegmentIndexMeta, type SegmentMeta } from '../model/meta.ts'
-import type { FieldSchema } from '../model/schema.ts'
+import type { FieldSchema, StructMeta } from '../model/schema.ts'
 import type { CatalogWriter, CreateCollectionRequest, FunctionPlan, MetaChange, MetaReader, SegmentWriter } from './api.ts'
 import * as collections from './catalog-collections.ts'
 import { type CatalogContext, type CatalogLimits, defaultCatalogLimits } from './catalog-context.ts'
@@ -188,6 +188,9 @@ class KVCatalog extends CatalogState implements Catalog {
   }
   addFields(dbName: string, name: string, added: readonly FieldSchema[], functions?: FunctionPlan): Promise<void> {
     return fields.addFields(this.#context, dbName, name, added, functions)
+  }
+  addStruct(dbName: string, name: string, struct: StructMeta, added: readonly FieldSchema[]): Promise<void> {
+    return fields.addFields(this.#context, dbName, name, added, undefined, struct)
   }
   changeFunctions(dbName: string, name: string, plan: FunctionPlan): Promise<void> {
     return changeFunctions(this.#context, dbName, name, plan)

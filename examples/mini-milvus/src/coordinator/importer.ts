@@ -7,7 +7,7 @@ import type { ImportProgress } from '../bulk/plan.ts'
 import { segmentFolder } from '../datanode/stamped-rows.ts'
 import type { NodeClock } from '../edge/system.ts'
 import { type ImportFileMeta, type ImportJobMeta, importedRows, isEnded } from '../model/import-job.ts'
-import { isVectorType } from '../model/schema.ts'
+import { isSearchable } from '../model/schema.ts'
 import { asMilvusError, MilvusError } from '../server/status.ts'
 import { type ImportJobContext, runImportJob } from './import-job.ts'
 
@@ -259,7 +259,7 @@ function percentOf(context: ImportJobContext, job: ImportJobMeta, live: Readonly
 /** Of the job's segments and vector indexes, those that are built; segments that are gone were merged into others. */
 function indexedShare({ meta }: ImportJobContext, { collectionId, segmentIds }: ImportJobMeta): number {
   const fields = meta.collectionById(collectionId)?.schema.fields ?? []
-  const vectors = new Set(fields.filter(({ type }) => isVectorType(type)).map(({ id }) => id))
+  const vectors = new Set(fields.filter(isSearchable).map(({ id }) => id))
   const indexes = meta.indexes(collectionId).filter(({ fieldId }) => vectors.has(fieldId))
   if (indexes.length === 0 || segmentIds.length === 0) return 1
   const built = segmentIds.reduce((sum, id) => {

@@ -5,7 +5,7 @@
 import { canIndex, type Engine } from '../engine/index.ts'
 import type { NodeClock } from '../edge/system.ts'
 import type { IndexMeta, SegmentIndexMeta } from '../model/meta.ts'
-import { isVectorType } from '../model/schema.ts'
+import { isSearchable, isVectorType } from '../model/schema.ts'
 import { isIndexedColumn } from '../scalar/index.ts'
 import { segmentFolder } from '../datanode/stamped-rows.ts'
 import type { SegmentLoader } from '../querynode/segment-loader.ts'
@@ -99,7 +99,8 @@ export class IndexBuilder {
     const { segment, index, field } = job
     const base = { indexId: index.id, state: 'finished' as const, path: '', bytes: 0, crc32: 0, reason: '' }
     if (segment.rows < this.#options.minRows) return base
-    if (isVectorType(field.type) && (!canIndex(field.type) || SCANNED.has(index.indexType))) return base
+    // Lists of vectors are scanned.
+    if (isSearchable(field) && (!canIndex(field.type) || SCANNED.has(index.indexType))) return base
     try {
       return { ...base, ...(isVectorType(field.type) ? await this.#buildGraph(job) : await this.#buildSorted(job)) }
     } catch (error) {

@@ -27,7 +27,7 @@ async function load(): Promise<Library> {
 }
 
 export function canIndex(type: DataType): boolean {
-  return type !== DataType.BinaryVector && type !== DataType.SparseFloatVector
+  return type !== DataType.BinaryVector && type !== DataType.SparseFloatVector && type !== DataType.ArrayOfVector
 }
 
 /**

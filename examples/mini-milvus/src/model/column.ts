@@ -77,8 +77,20 @@ export interface SparseColumn extends ColumnBase {
   readonly data: Uint8Array
 }
 
+/** Lists of vectors (ArrayOfVector): row i is elements `offsets[i] .. offsets[i + 1])` of `elements`. */
+export interface VectorListColumn extends ColumnBase {
+  readonly kind: 'vectors'
+  readonly type: DataType
+  readonly elementType: DataType
+  readonly offsets: Uint32Array
+  readonly elements: VectorColumn
+}
+
+/** A list a row, of values or of vectors. */
+export type ListColumn = ArrayColumn | VectorListColumn
+
 export type ScalarColumn = BoolColumn | NumberColumn | Int64Column | StringColumn | JsonColumn | ArrayColumn
-export type Column = ScalarColumn | VectorColumn | SparseColumn
+export type Column = ScalarColumn | VectorColumn | SparseColumn | VectorListColumn
 
 /** Rows by field id. `ids` and `timestamps` are no columns of it: batches and segments carry them beside. */
 export interface ColumnSource {

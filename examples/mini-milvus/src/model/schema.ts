@@ -24,6 +24,10 @@ export const DataType = {
   BFloat16Vector: 103,
   SparseFloatVector: 104,
   Int8Vector: 105,
+  /** A sub-field of an array of structs: a list of vectors a row. */
+  ArrayOfVector: 106,
+  ArrayOfStruct: 200,
+  Struct: 201,
 } as const
 
 export type DataTypeName = keyof typeof DataType
@@ -36,8 +40,14 @@ export function dataTypeName(type: number): string {
   return names.get(type) ?? `Unknown(${type})`
 }
 
+/** One vector a row. */
 export function isVectorType(type: number): boolean {
-  return type >= 100
+  return type >= DataType.BinaryVector && type < DataType.ArrayOfVector
+}
+
+/** Whether vectors of the field can be searched for: one a row, or a list of them. */
+export function isSearchable({ type }: Pick<FieldSchema, 'type'>): boolean {
+  return type >= DataType.BinaryVector && type <= DataType.ArrayOfVector
 }
 
 /** A default value: what its field's type holds. JSON is its text. */
@@ -46,10 +56,11 @@ export type ScalarValue = boolean | number | bigint | string
 export interface FieldSchema {
   /** 100 and up, in order of creation. */
   readonly id: number
+  /** Of a sub-field of an array of structs `struct[sub]`. */
   readonly name: string
   readonly description: string
   readonly type: DataType
-  /** Of an Array. */
+  /** Of an Array, and of an ArrayOfVector. */
   readonly elementType?: DataType | undefined
   readonly isPrimary: boolean
   readonly autoId: boolean
@@ -63,11 +74,24 @@ export interface FieldSchema {
   readonly dim?: number | undefined
   /** Bytes of a VarChar, or of one element of an Array of VarChar. */
   readonly maxLength?: number | undefined
+  /** Of a sub-field: the name of its array of structs. */
+  readonly struct?: string | undefined
   /** Elements of an Array. */
   readonly maxCapacity?: number | undefined
   /** All type params as the client gave them (strings), for describe. */
   readonly typeParams: Readonly<Record<string, string>>
   readonly indexParams: Readonly<Record<string, string>>
+}
+
+/** What an array of structs has beside its sub-fields. */
+export interface StructMeta {
+  readonly id: number
+  readonly name: string
+  readonly description: string
+  /** A row may have null instead of a list. All sub-fields are nullable then, and null together. */
+  readonly nullable: boolean
+  /** As the client gave them, for describe. */
+  readonly typeParams: Readonly<Record<string, string>>
 }
 
 export interface CollectionSchema {
@@ -76,6 +100,8 @@ export interface CollectionSchema {
   /** User fields in order of creation, `$meta` last. */
   readonly fields: readonly FieldSchema[]
   readonly enableDynamicField: boolean
+  /** Arrays of structs, in order of creation. Their sub-fields stand among `fields`: an Array or ArrayOfVector each. */
+  readonly structs?: readonly StructMeta[] | undefined
   /** In order of creation; their output fields are no client's to write. */
   readonly functions?: readonly FunctionMeta[] | undefined
 }

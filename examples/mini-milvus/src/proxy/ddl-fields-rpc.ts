@@ -6,7 +6,7 @@ import type { CallContext, WireHandlers } from '../server/handlers.ts'
 import { type AlterCollectionSchemaRequest_AddRequest, decodeMessage, type FieldSchema, type FunctionSchema as WireFunction } from '../wire/index.ts'
 import { collectionOf, ddl, type DdlOptions } from './ddl-context.ts'
 import { checkEmpty } from './ddl-functions.ts'
-import { addedFieldFromWire } from './ddl-schema.ts'
+import { addedFieldFromWire, addedStructFromWire } from './ddl-schema.ts'
 import { functionFromWire } from './functions.ts'
 import { toRecord } from './rpc-values.ts'
 
@@ -24,6 +24,13 @@ export function fieldHandlers(options: DdlOptions): WireHandlers {
     AddCollectionField: ddl(async (request, call) => {
       const collection = collectionOf(options, call, request.collection_name)
       await catalog.addField(call.dbName, request.collection_name, addedFieldFromWire(wireField(request.schema), collection.schema))
+      return success()
+    }),
+    AddCollectionStructField: ddl(async (request, call) => {
+      const { schema } = collectionOf(options, call, request.collection_name)
+      if (request.struct_array_field_schema === null) throw invalid('no struct array field to add')
+      const { struct, fields } = addedStructFromWire(request.struct_array_field_schema, schema)
+      await catalog.addStruct(call.dbName, request.collection_name, struct, fields)
       return success()
     }),
     /** What the newest clients call to add fields, with indexes if they like. */

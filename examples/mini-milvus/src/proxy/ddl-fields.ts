@@ -8,6 +8,7 @@ const MAX_DIM = 32_768
 const MAX_LENGTH = 65_535
 const MAX_CAPACITY = 4096
 
+export const elementVectorTypes: readonly number[] = [DataType.BinaryVector, DataType.FloatVector, DataType.Float16Vector, DataType.BFloat16Vector, DataType.Int8Vector]
 const vectorTypes: readonly number[] = [
   DataType.BinaryVector,
   DataType.FloatVector,
@@ -30,7 +31,7 @@ const scalarTypes: readonly number[] = [
   DataType.Geometry,
   DataType.Timestamptz,
 ]
-const elementTypes: readonly number[] = [
+export const elementTypes: readonly number[] = [
   DataType.Bool,
   DataType.Int8,
   DataType.Int16,
@@ -76,7 +77,7 @@ export function fieldFromWire(wire: WireField, id: number, collection: string): 
   return withoutUndefined({ ...field, defaultValue })
 }
 
-function withoutUndefined(field: FieldSchema): FieldSchema {
+export function withoutUndefined(field: FieldSchema): FieldSchema {
   return Object.fromEntries(Object.entries(field).filter(([, value]) => value !== undefined)) as unknown as FieldSchema
 }
 
@@ -113,7 +114,7 @@ function integer(text: string): number {
   return /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
 }
 
-function dimension({ name }: WireField, type: DataType, text: string | undefined): number | undefined {
+export function dimension({ name }: Pick<WireField, 'name'>, type: DataType, text: string | undefined): number | undefined {
   if (type === DataType.SparseFloatVector) {
     if (text !== undefined) throw invalid(`dim should not be specified for sparse vector field ${name}(${DataType.SparseFloatVector})`)
     return undefined
@@ -132,7 +133,7 @@ function dimension({ name }: WireField, type: DataType, text: string | undefined
   return dim
 }
 
-function maxLength({ name }: WireField, text: string | undefined, collection: string): number {
+export function maxLength({ name }: Pick<WireField, 'name'>, text: string | undefined, collection: string): number {
   if (text === undefined) throw invalid(`type param(max_length) should be specified for the field(${name}) of collection ${collection}`)
   const length = integer(text)
   if (!(length >= 1 && length <= MAX_LENGTH)) {
@@ -141,7 +142,7 @@ function maxLength({ name }: WireField, text: string | undefined, collection: st
   return length
 }
 
-function maxCapacity({ name }: WireField, text: string | undefined): number {
+export function maxCapacity({ name }: Pick<WireField, 'name'>, text: string | undefined): number {
   if (text === undefined) throw invalid(`type param(max_capacity) should be specified for array field ${name}`)
   const capacity = integer(text)
   if (!(capacity >= 1 && capacity <= MAX_CAPACITY)) {

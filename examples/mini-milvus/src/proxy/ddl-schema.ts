@@ -1,11 +1,13 @@
 /** A collection's schema, from the wire to the model and back. */
 import { functionInto } from '../model/functions.ts'
-import { type CollectionSchema, DataType, DYNAMIC_FIELD_NAME, type FieldSchema, FIRST_FIELD_ID, isVectorType } from '../model/schema.ts'
+import { type CollectionSchema, DataType, DYNAMIC_FIELD_NAME, type FieldSchema, FIRST_FIELD_ID, isSearchable, isVectorType, type StructMeta } from '../model/schema.ts'
+import { nameInStruct, structsOf, subFields } from '../model/structs.ts'
 import { checkTextField } from '../text/index.ts'
-import { Code, invalid, MilvusError } from '../server/status.ts'
-import type { CollectionSchema as WireSchema, FieldSchema as WireField, Init } from '../wire/index.ts'
+import { invalid } from '../server/status.ts'
+import type { CollectionSchema as WireSchema, FieldSchema as WireField, Init, StructArrayFieldSchema as WireStruct } from '../wire/index.ts'
 import { fieldFromWire } from './ddl-fields.ts'
 import { functionsFromWire, functionsToWire } from './functions.ts'
+import { structFromWire } from './ddl-structs.ts'
 import { defaultToWire, toPairs } from './rpc-values.ts'
 
 const MAX_FIELDS = 64
@@ -13,21 +15,27 @@ const MAX_VECTOR_FIELDS = 10
 
 /** @param name of the collection: the request's, which wins over the schema's own */
 export function schemaFromWire(wire: WireSchema, name: string): CollectionSchema {
-  if (wire.struct_array_fields.length > 0) throw new MilvusError(Code.Unimplemented, 'arrays of structs are not served by mini-milvus yet')
-  if (wire.fields.length > MAX_FIELDS) throw invalid(`maximum field's number should be limited to ${MAX_FIELDS}`)
+  const structCount = wire.struct_array_fields.reduce((sum, { fields: inner }) => sum + 1 + inner.length, 0)
+  if (wire.fields.length + structCount > MAX_FIELDS) throw invalid(`maximum field's number should be limited to ${MAX_FIELDS}`)
   // The schema's own autoID is an older way to say it of the primary key.
   const given = wire.fields.map((field) => (wire.autoID && field.is_primary_key ? { ...field, autoID: true } : field))
   const fields = given.map((field, i) => fieldFromWire(field, FIRST_FIELD_ID + i, name))
-  checkTogether(fields)
+  const structs: StructMeta[] = []
+  for (const struct of wire.struct_array_fields) {
+    const made = structFromWire(struct, FIRST_FIELD_ID + fields.length + structs.length, name)
+    structs.push(made.struct)
+    fields.push(...made.fields)
+  }
+  checkTogether(fields, structs)
   for (const field of fields) checkTextField(field)
   const functions = functionsFromWire(wire.functions, fields)
-  if (wire.enable_dynamic_field) fields.push(dynamicMeta(FIRST_FIELD_ID + fields.length))
-  return { name, description: wire.description, fields, enableDynamicField: wire.enable_dynamic_field, ...(functions.length === 0 ? {} : { functions }) }
+  if (wire.enable_dynamic_field) fields.push(dynamicMeta(FIRST_FIELD_ID + fields.length + structs.length))
+  return { name, description: wire.description, fields, enableDynamicField: wire.enable_dynamic_field, ...(structs.length === 0 ? {} : { structs }), ...(functions.length === 0 ? {} : { functions }) }
 }
 
-function checkTogether(fields: readonly FieldSchema[]): void {
+function checkTogether(fields: readonly FieldSchema[], structs: readonly StructMeta[]): void {
   const names = new Set<string>()
-  for (const { name } of fields) {
+  for (const { name } of [...fields, ...structs]) {
     if (names.has(name)) throw invalid(`duplicated field name: ${name}`)
     names.add(name)
   }
@@ -45,7 +53,7 @@ function checkTogether(fields: readonly FieldSchema[]): void {
     'clustering key',
     fields.filter((field) => field.isClusteringKey),
   )
-  const vectors = fields.filter((field) => isVectorType(field.type))
+  const vectors = fields.filter(isSearchable)
   if (vectors.length === 0) throw invalid('schema does not contain vector field')
   if (vectors.length > MAX_VECTOR_FIELDS) throw invalid(`maximum vector field's number should be limited to ${MAX_VECTOR_FIELDS}`)
 }
@@ -81,10 +89,20 @@ export function addedFieldFromWire(wire: WireField, schema: CollectionSchema, is
   if (field.isClusteringKey && schema.fields.some((existing) => existing.isClusteringKey)) {
     throw invalid(`already has another clutering key field, field name: ${field.name}`)
   }
-  const vectors = schema.fields.filter((existing) => isVectorType(existing.type)).length
+  const vectors = schema.fields.filter(isSearchable).length
   if (isVectorType(field.type) && vectors >= MAX_VECTOR_FIELDS) throw invalid(`maximum vector field's number should be limited to ${MAX_VECTOR_FIELDS}`)
   if (!field.nullable && !isFilled) throw invalid(`added field must be nullable, please check it, field name = ${field.name}`)
   return field
+}
+
+/** An array of structs for a collection that has rows already: those get null. */
+export function addedStructFromWire(wire: WireStruct, schema: CollectionSchema): { readonly struct: StructMeta; readonly fields: readonly FieldSchema[] } {
+  const made = structFromWire(wire, 0, schema.name)
+  const existing = schema.fields.filter(({ isDynamic }) => !isDynamic)
+  if (existing.length + structsOf(schema).length + 1 + made.fields.length > MAX_FIELDS) throw invalid(`The number of fields has reached the maximum value ${MAX_FIELDS}`)
+  if (existing.filter(isSearchable).length + made.fields.filter(isSearchable).length > MAX_VECTOR_FIELDS) throw invalid(`maximum vector field's number should be limited to ${MAX_VECTOR_FIELDS}`)
+  if (!made.struct.nullable) throw invalid(`added field must be nullable, please check it, field name = ${wire.name}`)
+  return made
 }
 
 /** As describe shows it: `$meta` is hidden. */
@@ -94,16 +112,21 @@ export function schemaToWire(schema: CollectionSchema): Init<WireSchema> {
     name: schema.name,
     description: schema.description,
     autoID: fields.some((field) => field.isPrimary && field.autoId),
-    fields: fields.map((field) => ({ ...fieldToWire(field), is_function_output: functionInto(schema, field.id) !== undefined })),
+    fields: fields.filter(({ struct }) => struct === undefined).map((field) => ({ ...fieldToWire(field), is_function_output: functionInto(schema, field.id) !== undefined })),
+    struct_array_fields: structsOf(schema).map((struct) => structToWire(struct, subFields(schema, struct.name))),
     functions: functionsToWire(schema),
     enable_dynamic_field: schema.enableDynamicField,
   }
 }
 
+function structToWire({ id, name, description, nullable, typeParams }: StructMeta, fields: readonly FieldSchema[]): Init<WireStruct> {
+  return { fieldID: BigInt(id), name, description, nullable, type_params: toPairs(typeParams), fields: fields.map(fieldToWire) }
+}
+
 function fieldToWire(field: FieldSchema): Init<WireField> {
   return {
     fieldID: BigInt(field.id),
-    name: field.name,
+    name: nameInStruct(field),
     is_primary_key: field.isPrimary,
     description: field.description,
     data_type: field.type,

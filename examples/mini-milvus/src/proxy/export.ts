@@ -7,6 +7,7 @@ import type { MetaReader } from '../coordinator/api.ts'
 import type { AnyHandler, CallContext, HandlerTable } from '../server/handlers.ts'
 import { invalid } from '../server/status.ts'
 import { DataType, primaryField } from '../model/schema.ts'
+import { structsOf } from '../model/structs.ts'
 import type { QueryRequest } from '../wire/index.ts'
 import { withoutFunctionOutputs } from './function-outputs.ts'
 import type { QueryResponse } from './query.ts'
@@ -52,7 +53,8 @@ async function runExport({ meta, exporter }: ExportOptions, request: QueryReques
   if (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAGE) throw invalid(`expected \`limit\` to be in 1..${MAX_PAGE}, got ${params['limit']}`)
   const batch = await exporter().read(exportId(params[EXPORT] ?? ''), limit)
   const fields = batch.length === 0 ? [] : withoutFunctionOutputs(collection.schema)
-  const output = { fields, names: fields.map(({ name }) => name), dynamicKeys: undefined, hasPrimary: true }
+  const structs = structsOf(collection.schema)
+  const output = { fields, structs, names: [...fields.flatMap(({ name, struct }) => (struct === undefined ? [name] : [])), ...structs.map(({ name }) => name)], dynamicKeys: undefined, hasPrimary: true }
   return { message: { ...message, output_fields: output.names }, fields: fieldBytes(output, batch.columns, batch.length) }
 }
 

@@ -1,11 +1,14 @@
 /** What a read's `output_fields` mean: which columns come back, and which keys of the dynamic field. */
 import { functionInto } from '../model/functions.ts'
-import { DYNAMIC_FIELD_NAME, dynamicField, primaryField, type CollectionSchema, type FieldSchema } from '../model/schema.ts'
+import { DYNAMIC_FIELD_NAME, dynamicField, primaryField, type CollectionSchema, type FieldSchema, type StructMeta } from '../model/schema.ts'
+import { findStruct, structsOf, subFields } from '../model/structs.ts'
 import { MilvusError } from '../server/status.ts'
 import { ErrorCode } from '../wire/index.ts'
 
 export interface OutputFields {
   readonly fields: readonly FieldSchema[]
+  /** Of which there are sub-fields among `fields`. */
+  readonly structs: readonly StructMeta[]
   /** As the response names them: static fields, and dynamic keys as the client wrote them. */
   readonly names: readonly string[]
   /** Keys of the dynamic field to return; undefined: all of it. */
@@ -26,9 +29,14 @@ export function resolveOutputFields(schema: CollectionSchema, wanted: readonly s
       for (const field of schema.fields) {
         if (functionInto(schema, field.id) !== undefined) continue
         chosen.add(field)
-        names.add(field.name)
+        names.add(field.struct ?? field.name)
       }
       wholeDynamic = dynamic !== undefined
+      continue
+    }
+    if (findStruct(schema, name) !== undefined) {
+      for (const field of subFields(schema, name)) chosen.add(field)
+      names.add(name)
       continue
     }
     const field = schema.fields.find((candidate) => candidate.name === name)
@@ -43,11 +51,13 @@ export function resolveOutputFields(schema: CollectionSchema, wanted: readonly s
     } else {
       throw new MilvusError(1100, `field ${name} not exist`)
     }
-    names.add(name)
+    // A sub-field comes as a struct that has nothing else.
+    names.add(field?.struct ?? name)
   }
   const fields = schema.fields.filter((field) => chosen.has(field))
   return {
     fields,
+    structs: structsOf(schema).filter(({ name }) => fields.some(({ struct }) => struct === name)),
     names: [...names],
     dynamicKeys: wholeDynamic || keys.size === 0 ? undefined : keys,
     hasPrimary: chosen.has(primaryField(schema)),

@@ -1,21 +1,34 @@
 /** Columns of a result as the wire's FieldData, in bytes. */
 import { encodeFieldBytes } from '../codec/index.ts'
+import { encodeStructBytes } from '../codec/struct-fields.ts'
 import { textAt, type Column, type JsonColumn } from '../model/column.ts'
 import type { PrimaryKeys } from '../model/primary-keys.ts'
 import { primaryKeyAt } from '../model/primary-keys.ts'
 import type { IDs, Init } from '../wire/index.ts'
+import type { FieldSchema } from '../model/schema.ts'
 import type { OutputFields } from './output-fields.ts'
 
 const encoder = new TextEncoder()
 
 export function fieldBytes(output: OutputFields, columns: ReadonlyMap<number, Column>, length: number): Uint8Array[] {
   const rows = Uint32Array.from({ length }, (_, row) => row)
-  return output.fields.map((field) => {
+  const columnOf = (field: FieldSchema): Column => {
     const column = columns.get(field.id)
     if (column === undefined) throw new Error(`field ${field.name} is missing in a result`)
+    return column
+  }
+  const { structs } = output
+  const plain = structs.length === 0 ? output.fields : output.fields.filter(({ struct }) => struct === undefined)
+  const bytes = plain.map((field) => {
+    const column = columnOf(field)
     const shown = field.isDynamic && output.dynamicKeys !== undefined && column.kind === 'json' ? onlyKeys(column, output.dynamicKeys) : column
     return encodeFieldBytes(field, shown, rows)
   })
+  for (const struct of structs) {
+    const fields = output.fields.filter((field) => field.struct === struct.name)
+    bytes.push(encodeStructBytes(struct, fields, fields.map(columnOf), rows))
+  }
+  return bytes
 }
 
 export function primaryKeyIds(keys: PrimaryKeys): Init<IDs> {

@@ -1,5 +1,6 @@
 /** A collection from JSON: by schema, or the quick way from a name and a dimension. */
 import { DataType } from '../model/schema.ts'
+import { listTypeOf } from '../model/structs.ts'
 import { encodeMessage, type FieldSchema, type Init, type StructArrayFieldSchema, type ValueField } from '../wire/index.ts'
 import { asText, Body, isObject, named } from './body.ts'
 import { invalidParameter, missing } from './errors.ts'
@@ -40,9 +41,17 @@ export function structFieldOf(body: Body): Init<StructArrayFieldSchema> {
   return {
     name: body.text('fieldName') || body.text('name'),
     description: body.text('description'),
-    fields: body.objects('fields').map((field) => fieldOf(field, false)),
+    nullable: body.flag('nullable'),
+    fields: body.objects('fields').map((field) => listField(fieldOf(field, false))),
     type_params: body.object('elementTypeParams').pairs(),
   }
+}
+
+/** A sub-field may say what its lists hold instead of being an Array. */
+function listField(field: Init<FieldSchema>): Init<FieldSchema> {
+  const { data_type: type = 0 } = field
+  if (type === DataType.Array || type === DataType.ArrayOfVector) return field
+  return { ...field, data_type: listTypeOf(type as DataType), element_type: type }
 }
 
 function defaultOf(type: number, value: unknown): Init<ValueField> {

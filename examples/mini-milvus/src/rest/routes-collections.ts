@@ -160,7 +160,7 @@ async function describe(body: Body, session: Session): Promise<object> {
     description: found.schema?.description ?? '',
     autoId: (found.schema?.fields ?? []).some((field) => field.is_primary_key && field.autoID),
     fields,
-    structFields: (found.schema?.struct_array_fields ?? []).map((field) => ({ name: field.name, description: field.description, fields: field.fields.map(shownField) })),
+    structFields: (found.schema?.struct_array_fields ?? []).map((field) => ({ name: field.name, id: field.fieldID, description: field.description, nullable: field.nullable, fields: field.fields.map(shownField) })),
     functions: (found.schema?.functions ?? []).map(shownFunction),
     aliases: found.aliases,
     indexes: indexes.map((index) => ({
@@ -207,7 +207,7 @@ function shownField(field: FieldSchema): object {
     description: field.description,
     defaultValue: field.default_value === null ? undefined : shownDefault(field.default_value),
     params: field.type_params.length > 0 ? field.type_params.map(({ key, value }) => ({ key, value })) : undefined,
-    elementType: field.data_type === DataType.Array ? dataTypeName(field.element_type) : undefined,
+    elementType: field.data_type === DataType.Array || field.data_type === DataType.ArrayOfVector ? dataTypeName(field.element_type) : undefined,
   }
 }
 

@@ -4,6 +4,7 @@ import type { CollectionSchema, FieldData, FieldSchema, Init, ScalarField } from
 import { isObject, type JsonObject } from './body.ts'
 import { badRow, RestCode, RestError } from './errors.ts'
 import { stringifyJson } from './json.ts'
+import { structColumn } from './struct-rows.ts'
 import { dimOf, vectorBytesOf, vectorColumn, VectorError } from './vectors-in.ts'
 
 const encoder = new TextEncoder()
@@ -24,7 +25,8 @@ export function rowsToFields(
     return row
   })
   const fields = schema.fields.flatMap((field) => column(field, objects, isPartial))
-  return { rows: rows.length, fields: [...fields, ...dynamicColumn(schema, objects)] }
+  const structs = schema.struct_array_fields.flatMap((struct) => structColumn(struct, objects, isPartial, columnOf))
+  return { rows: rows.length, fields: [...fields, ...structs, ...dynamicColumn(schema, objects)] }
 }
 
 function present(row: JsonObject, name: string): unknown {
@@ -182,7 +184,7 @@ function arrayCell(field: FieldSchema, { value, row }: Cell): Init<ScalarField> 
 }
 
 function dynamicColumn(schema: CollectionSchema, rows: readonly JsonObject[]): Init<FieldData>[] {
-  const known = new Set(schema.fields.map(({ name }) => name))
+  const known = new Set([...schema.fields, ...schema.struct_array_fields].map(({ name }) => name))
   const data = rows.map((row, i) => {
     const extra = Object.entries(row).filter(([key]) => !known.has(key))
     if (extra.length > 0 && !schema.enable_dynamic_field)

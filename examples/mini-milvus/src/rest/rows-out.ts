@@ -4,6 +4,7 @@ import type { FieldData, ScalarField } from '../wire/index.ts'
 import { isObject } from './body.ts'
 import { int64, type Session } from './route.ts'
 import { parseJsonBody } from './json.ts'
+import { structCells } from './struct-rows.ts'
 import { vectorsToJson } from './vectors-out.ts'
 
 const decoder = new TextDecoder()
@@ -33,7 +34,8 @@ export function rowToObject(row: Row): object {
 export function rowCount(fields: readonly FieldData[]): number {
   for (const field of fields) {
     if (field.valid_data.length > 0) return field.valid_data.length
-    const { scalars } = field
+    const { scalars, struct_arrays: structs } = field
+    if (structs !== undefined) return rowCount(structs.fields)
     if (scalars !== undefined) return scalarList(scalars).length
     const vectors = vectorsToJson(field.vectors)
     if (vectors.length > 0) return vectors.length
@@ -49,12 +51,17 @@ function spread(row: Row, text: unknown): void {
 
 /** One value per row, nulls as undefined: payloads may be full length or hold valid rows only. */
 function cellsOf(field: FieldData, length: number, session: Session): readonly unknown[] {
-  const payload = field.scalars === undefined ? vectorsToJson(field.vectors) : scalarList(field.scalars).map((value) => toJson(value, field, session))
+  const { struct_arrays: structs } = field
+  const payload = structs === undefined ? plainCells(field, session) : structCells(structs.fields, length, (inner) => cellsOf(inner, length, session))
   const { valid_data: valid } = field
   if (valid.length === 0) return payload
   const compact = payload.length < length
   let next = 0
   return valid.map((isValid, row) => (isValid ? payload[compact ? next++ : row] : undefined))
+}
+
+function plainCells(field: FieldData, session: Session): readonly unknown[] {
+  return field.scalars === undefined ? vectorsToJson(field.vectors) : scalarList(field.scalars).map((value) => toJson(value, field, session))
 }
 
 function scalarList(scalars: ScalarField): readonly unknown[] {

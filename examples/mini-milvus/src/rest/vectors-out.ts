@@ -8,6 +8,7 @@ export function vectorsToJson(vectors: VectorField | undefined): readonly unknow
   if (vectors === undefined) return []
   const dim = Number(vectors.dim)
   if (vectors.sparse_float_vector !== undefined) return vectors.sparse_float_vector.contents.map(sparseToJson)
+  if (vectors.vector_array !== undefined) return vectors.vector_array.data.map(vectorsToJson)
   if (dim === 0) return []
   if (vectors.float_vector !== undefined) {
     const { data } = vectors.float_vector

@@ -1,6 +1,6 @@
 /** Arrow vectors as columns: views into the file's bytes, but for booleans and null maps. */
 import type { Data, Field } from 'apache-arrow'
-import type { Column, ScalarColumn } from '../model/column.ts'
+import type { Column, ScalarColumn, VectorColumn } from '../model/column.ts'
 import { DataType, dataTypeName, type FieldSchema, vectorBytes } from '../model/schema.ts'
 import { SegmentError } from './errors.ts'
 import { DIMENSIONS, ELEMENT_TYPE, FIELD_TYPE } from './to-arrow.ts'
@@ -35,14 +35,26 @@ export function fromArrowColumn(field: FieldSchema, arrow: Field, data: Data, fi
   if (field.type === DataType.SparseFloatVector)
     return { kind: 'sparse', type: field.type, length, valid, offsets: offsetsOf(data), data: bytesOf(data.values) }
   if (field.type < 100) return flat(field.type, data, valid, field, file)
+  if (field.type !== DataType.ArrayOfVector) return vectors(field, field.type, arrow, data, file)
+  const itsType = arrow.metadata.get(ELEMENT_TYPE) ?? 'no type'
+  const elementType = field.elementType ?? DataType.None
+  const child = data.children[0]
+  if (itsType !== dataTypeName(elementType) || child === undefined) throw wrongType(field, file, `lists of ${dataTypeName(elementType)}`, `lists of ${itsType}`)
+  const elements = vectors(field, elementType, arrow, child, file)
+  return { kind: 'vectors', type: field.type, elementType, length, valid, offsets: offsetsOf(data), elements }
+}
+
+function vectors(field: FieldSchema, type: DataType, arrow: Field, data: Data, file: string): VectorColumn {
+  const { length } = data
   const dim = field.dim ?? 0
   const itsDim = arrow.metadata.get(DIMENSIONS) ?? 'none'
+  const expected = dataTypeName(type)
   if (itsDim !== String(dim)) throw wrongType(field, file, `${expected} of ${dim} dimensions`, `${expected} of ${itsDim}`)
-  const bytesPerRow = vectorBytes(field.type, dim)
-  const values: unknown = field.type === DataType.FloatVector ? data.children[0]?.values : data.values
+  const bytesPerRow = vectorBytes(type, dim)
+  const values: unknown = type === DataType.FloatVector ? data.children[0]?.values : data.values
   const packed = bytesOf(values)
   if (packed.length < length * bytesPerRow) throw wrongType(field, file, `${length * bytesPerRow} bytes of vectors`, `${packed.length}`)
-  return { kind: 'vector', type: field.type, length, valid, dim, bytesPerRow, data: packed.subarray(0, length * bytesPerRow) }
+  return { kind: 'vector', type, length, valid: validOf(data), dim, bytesPerRow, data: packed.subarray(0, length * bytesPerRow) }
 }
 
 function flat(type: DataType, data: Data, valid: Uint8Array | undefined, field: FieldSchema, file: string): Elements {

@@ -1,6 +1,6 @@
 /** The named rows of a column, in their order, in steps. */
 import { sameNumbers } from '../codec/gather.ts'
-import type { ArrayColumn, Column, JsonColumn, SparseColumn, StringColumn, VectorColumn } from '../model/column.ts'
+import type { Column, JsonColumn, ListColumn, SparseColumn, StringColumn, VectorColumn } from '../model/column.ts'
 import { STEP_BYTES, STEP_ROWS, StepMeter, type Steps } from './steps.ts'
 
 type BytesColumn = StringColumn | JsonColumn | SparseColumn
@@ -23,6 +23,8 @@ export function* gatherSteps(column: Column, rows: Uint32Array): Steps<Column> {
     case 'sparse':
       return { ...column, length, valid, ...(yield* pickBytes(column, rows)) }
     case 'array':
+      return { ...column, length, valid, ...(yield* pickElements(column, rows)) }
+    case 'vectors':
       return { ...column, length, valid, ...(yield* pickElements(column, rows)) }
     case 'vector':
       return { ...column, length, valid, data: yield* pickVectors(column, rows) }
@@ -93,7 +95,7 @@ function copyBytes(from: Uint8Array, start: number, end: number, to: Uint8Array,
   else for (let byte = start, next = at; byte < end; byte++) to[next++] = from[byte] as number
 }
 
-function* pickElements({ offsets, elements }: ArrayColumn, rows: Uint32Array): Steps<Pick<ArrayColumn, 'offsets' | 'elements'>> {
+function* pickElements<C extends ListColumn>({ offsets, elements }: C, rows: Uint32Array): Steps<Pick<C, 'offsets' | 'elements'>> {
   const newOffsets = yield* pickOffsets(offsets, rows)
   const picked = new Uint32Array(newOffsets[rows.length] as number)
   const meter = new StepMeter()
@@ -105,7 +107,7 @@ function* pickElements({ offsets, elements }: ArrayColumn, rows: Uint32Array): S
     for (let element = start; element < end; element++) picked[next++] = element
     if (meter.spend(1 + end - start)) yield
   }
-  return { offsets: newOffsets, elements: (yield* gatherSteps(elements, picked)) as ArrayColumn['elements'] }
+  return { offsets: newOffsets, elements: (yield* gatherSteps(elements, picked)) as C['elements'] }
 }
 
 /** Rows that follow each other are copied together. */

@@ -1,6 +1,6 @@
 /** Columns of one field one after the other, in steps. */
 import { sameNumbers } from '../codec/gather.ts'
-import type { ArrayColumn, BoolColumn, Column, Int64Column, JsonColumn, NumberColumn, SparseColumn, StringColumn, VectorColumn } from '../model/column.ts'
+import type { ArrayColumn, BoolColumn, Column, Int64Column, JsonColumn, ListColumn, NumberColumn, SparseColumn, StringColumn, VectorColumn, VectorListColumn } from '../model/column.ts'
 import { STEP_BYTES, STEP_ROWS, StepMeter, type Steps } from './steps.ts'
 
 type FixedColumn = BoolColumn | NumberColumn | Int64Column
@@ -24,6 +24,8 @@ export function* joinSteps(parts: readonly Column[]): Steps<Column> {
       return { ...first, length, valid, ...(yield* joinBytes(parts as readonly BytesColumn[], length)) }
     case 'array':
       return { ...first, length, valid, ...(yield* joinElements(parts as readonly ArrayColumn[], length)) }
+    case 'vectors':
+      return { ...first, length, valid, ...(yield* joinElements(parts as readonly VectorListColumn[], length)) }
     case 'vector': {
       const data = new Uint8Array(length * first.bytesPerRow)
       // So much memory at once often makes the collector run: a step of its own.
@@ -59,17 +61,18 @@ function* joinBytes(parts: readonly BytesColumn[], length: number): Steps<{ offs
   return { offsets, data }
 }
 
-function* joinElements(parts: readonly ArrayColumn[], length: number): Steps<Pick<ArrayColumn, 'offsets' | 'elements'>> {
+function* joinElements<C extends ListColumn>(parts: readonly C[], length: number): Steps<Pick<C, 'offsets' | 'elements'>> {
   const offsets = yield* joinOffsets(parts, length)
   const pieces = parts.map((part) => elementsBetween(part.elements, part.offsets[0] as number, part.offsets[part.length] as number))
-  return { offsets, elements: (yield* joinSteps(pieces)) as ArrayColumn['elements'] }
+  return { offsets, elements: (yield* joinSteps(pieces)) as C['elements'] }
 }
 
 /** A view of elements `start .. end`. */
-function elementsBetween(elements: ArrayColumn['elements'], start: number, end: number): ArrayColumn['elements'] {
+function elementsBetween(elements: ListColumn['elements'], start: number, end: number): ListColumn['elements'] {
   const length = end - start
   const valid = elements.valid?.subarray(start, end)
   if (elements.kind === 'string') return { ...elements, length, valid, offsets: elements.offsets.subarray(start, end + 1) }
+  if (elements.kind === 'vector') return { ...elements, length, valid, data: elements.data.subarray(start * elements.bytesPerRow, end * elements.bytesPerRow) }
   return { ...elements, length, valid, values: elements.values.subarray(start, end) } as ArrayColumn['elements']
 }
 

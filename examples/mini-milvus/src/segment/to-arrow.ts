@@ -17,7 +17,7 @@ import {
   TimestampMicrosecond,
   Utf8,
 } from 'apache-arrow'
-import type { BoolColumn, Column, Int64Column, NumberColumn, StringColumn } from '../model/column.ts'
+import type { BoolColumn, Column, Int64Column, NumberColumn, StringColumn, VectorColumn } from '../model/column.ts'
 import { DataType, dataTypeName, type FieldSchema } from '../model/schema.ts'
 
 export const FIELD_ID = 'mini_milvus.field_id'
@@ -37,7 +37,8 @@ export function toArrowColumn(field: FieldSchema, column: Column, rows: number):
     [FIELD_ID, String(field.id)],
     [FIELD_TYPE, dataTypeName(column.type)],
   ])
-  if (column.kind === 'array') metadata.set(ELEMENT_TYPE, dataTypeName(column.elementType))
+  if ('elementType' in column) metadata.set(ELEMENT_TYPE, dataTypeName(column.elementType))
+  if (column.kind === 'vectors') metadata.set(DIMENSIONS, String(column.elements.dim))
   if (column.kind === 'vector') metadata.set(DIMENSIONS, String(column.dim))
   return { field: new Field(field.name, data.type, column.valid !== undefined, metadata), data }
 }
@@ -54,18 +55,26 @@ function toData(column: Column, rows: number): Data {
       const type = new List(new Field('item', elements.type, column.elements.valid !== undefined))
       return makeData({ type, ...common(column, rows), valueOffsets: offsetsOf(column.offsets, rows), child: elements })
     }
-    case 'vector': {
-      if (column.type !== DataType.FloatVector) {
-        const data = column.data.subarray(0, rows * column.bytesPerRow)
-        return makeData({ type: new FixedSizeBinary(column.bytesPerRow), ...common(column, rows), data })
-      }
-      const length = rows * column.dim
-      const child = makeData({ type: new Float32(), length, nullCount: 0, data: floats(column.data, length) })
-      return makeData({ type: new FixedSizeList(column.dim, new Field('item', new Float32(), false)), ...common(column, rows), child })
+    case 'vectors': {
+      const elements = toVectorData(column.elements, column.offsets[rows] ?? 0)
+      const type = new List(new Field('item', elements.type, false))
+      return makeData({ type, ...common(column, rows), valueOffsets: offsetsOf(column.offsets, rows), child: elements })
     }
+    case 'vector':
+      return toVectorData(column, rows)
     default:
       return toFlatData(column, rows)
   }
+}
+
+function toVectorData(column: VectorColumn, rows: number): Data {
+  if (column.type !== DataType.FloatVector) {
+    const data = column.data.subarray(0, rows * column.bytesPerRow)
+    return makeData({ type: new FixedSizeBinary(column.bytesPerRow), ...common(column, rows), data })
+  }
+  const length = rows * column.dim
+  const child = makeData({ type: new Float32(), length, nullCount: 0, data: floats(column.data, length) })
+  return makeData({ type: new FixedSizeList(column.dim, new Field('item', new Float32(), false)), ...common(column, rows), child })
 }
 
 function toFlatData(column: BoolColumn | NumberColumn | Int64Column | StringColumn, rows: number): Data {

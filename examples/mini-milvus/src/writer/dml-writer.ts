@@ -229,6 +229,7 @@ export function columnBytes(column: Column): number {
     case 'sparse':
       return (column.offsets[column.length] as number) - (column.offsets[0] as number) + column.length * 4
     case 'array':
+    case 'vectors':
       return columnBytes(column.elements) + column.length * 4
     case 'int64':
       return column.length * 8

@@ -77,7 +77,7 @@ export function columnOf(f: FieldSchema, cells: readonly Cell[]): Column {
       const offsets = new Uint32Array(length + 1)
       lists.forEach((list, i) => (offsets[i + 1] = (offsets[i] ?? 0) + list.length))
       const elements = columnOf({ ...f, type: f.elementType ?? 0, nullable: false }, lists.flat())
-      if (elements.kind === 'json' || elements.kind === 'array' || elements.kind === 'vector' || elements.kind === 'sparse') throw new Error('no such array')
+      if (elements.kind === 'json' || elements.kind === 'array' || elements.kind === 'vector' || elements.kind === 'vectors' || elements.kind === 'sparse') throw new Error('no such array')
       return { ...base, kind: 'array', elementType: f.elementType ?? 0, offsets, elements }
     }
     default: {

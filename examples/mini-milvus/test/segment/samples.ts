@@ -160,7 +160,8 @@ export function valueAt(column: Column, row: number): unknown {
     case 'string':
     case 'json':
       return new TextDecoder().decode(column.data.subarray(column.offsets[row], column.offsets[row + 1]))
-    case 'array': {
+    case 'array':
+    case 'vectors': {
       const items: unknown[] = []
       for (let i = column.offsets[row] ?? 0; i < (column.offsets[row + 1] ?? 0); i++) items.push(valueAt(column.elements, i))
       return items
