@@ -10,6 +10,16 @@ export interface Principal {
   /** Asked before anything is counted, sorted or sent. `row` is absent where an entity is gone. */
   sees(kind: Kind, key: string, row: Row | undefined): boolean
   readonly mayAct: boolean
+  /** Another text after each change of what it may see: what was told before may not be its to know. Absent: that never changes. */
+  readonly rights?: (() => string) | undefined
+  /** False once it may not come in any more: it is gone, or its password is another one. Absent: it always may. */
+  readonly isWelcome?: (() => boolean) | undefined
+}
+
+/** Who said hello, and whether that still holds. */
+export interface Identity {
+  readonly principal: Principal
+  holds(): boolean
 }
 
 export const EVERYTHING: Principal = { name: 'local', sees: () => true, mayAct: true }
@@ -46,11 +56,18 @@ interface Session {
   readonly until: number
 }
 
+interface Ticket {
+  readonly identity: Identity
+  readonly until: number
+}
+
+const ALWAYS: Identity = { principal: EVERYTHING, holds: () => true }
+
 export class Access {
   readonly #options: AccessOptions
   readonly #hosts: ReadonlySet<string>
   readonly #sessions = new Map<string, Session>()
-  readonly #tickets = new Map<string, Session>()
+  readonly #tickets = new Map<string, Ticket>()
   readonly #tries = new Map<string, { count: number; until: number }>()
 
   constructor(options: AccessOptions) {
@@ -72,17 +89,20 @@ export class Access {
   }
 
   /** Who a bearer token stands for. */
-  bearer(authorization: string | undefined): Principal | undefined {
-    if (this.isOpen) return EVERYTHING
+  bearer(authorization: string | undefined): Identity | undefined {
+    if (this.isOpen) return ALWAYS
     const token = authorization === undefined ? undefined : /^Bearer (.+)$/i.exec(authorization)?.[1]
     return token === undefined ? undefined : this.token(token)
   }
 
-  token(token: string): Principal | undefined {
-    if (this.isOpen) return EVERYTHING
-    if (this.#options.token !== undefined && isSame(token, this.#options.token)) return EVERYTHING
+  token(token: string): Identity | undefined {
+    if (this.isOpen) return ALWAYS
+    if (this.#options.token !== undefined && isSame(token, this.#options.token)) return ALWAYS
     const session = this.#sessions.get(digest(token))
-    return session !== undefined && session.until > this.#options.clock.now() ? session.principal : undefined
+    if (session === undefined) return undefined
+    const { principal, until } = session
+    const holds = (): boolean => until > this.#options.clock.now() && principal.isWelcome?.() !== false
+    return holds() ? { principal, holds } : undefined
   }
 
   /** A token for a user, or for how long to wait. `undefined`: wrong. */
@@ -103,23 +123,23 @@ export class Access {
     return { token }
   }
 
-  /** Stands for a principal once, for half a minute: what a page sends where it cannot send a header. */
-  ticket(principal: Principal): string {
+  /** Stands for who asks, once, within half a minute: what a page sends where it cannot send a header. It holds as long as what it was asked with. */
+  ticket(identity: Identity): string {
     const ticket = this.#options.secret()
     const now = this.#options.clock.now()
-    keep(this.#tickets, digest(ticket), { principal, until: now + TICKET_MS }, now)
+    keep(this.#tickets, digest(ticket), { identity, until: now + TICKET_MS }, now)
     return ticket
   }
 
-  redeem(ticket: string): Principal | undefined {
+  redeem(ticket: string): Identity | undefined {
     const key = digest(ticket)
     const found = this.#tickets.get(key)
     this.#tickets.delete(key)
-    return found !== undefined && found.until > this.#options.clock.now() ? found.principal : undefined
+    return found !== undefined && found.until > this.#options.clock.now() && found.identity.holds() ? found.identity : undefined
   }
 }
 
-function keep(map: Map<string, Session>, key: string, session: Session, now: number): void {
+function keep<T extends { readonly until: number }>(map: Map<string, T>, key: string, session: T, now: number): void {
   if (map.size >= MAX_SESSIONS) for (const [old, { until }] of map) if (until <= now) map.delete(old)
   const [oldest] = map.keys()
   if (map.size >= MAX_SESSIONS && oldest !== undefined) map.delete(oldest)

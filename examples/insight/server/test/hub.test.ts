@@ -38,7 +38,7 @@ async function setUp({ limits, ringEvents = 500, principal = EVERYTHING }: { lim
   let source = new PushSource()
   const open = () => {
     const clusters = new Clusters([{ id: 'dev', address: '127.0.0.1', kv, clock, random: () => 0.5, newEpoch: () => `e${++epochs}`, source: () => (source = new PushSource()), ring: { maxEvents: ringEvents }, isPinned: true }])
-    const hub = new Hub({ clusters, clock, version: 'test', limits: { maxClientsPerPeer: 1000, ...limits }, identify: ({ token }) => (token === 'bad' ? undefined : principal) })
+    const hub = new Hub({ clusters, clock, version: 'test', limits: { maxClientsPerPeer: 1000, ...limits }, identify: ({ token }) => (token === 'bad' ? undefined : { principal, holds: () => true }) })
     return { clusters, hub }
   }
   const server = open()
@@ -145,7 +145,7 @@ describe('a client', () => {
   test('a token that expires while its client stays ends it, and so do too many that say nothing', async () => {
     const { clock, server } = await setUp()
     const valid = new Set(['a', 'b'])
-    const hub = new Hub({ clusters: server.clusters, clock, version: 'test', isOpen: false, limits: { maxUnknown: 2, maxClientsPerPeer: 100, helloMs: 60_000 }, identify: ({ token = '' }) => (valid.has(token) ? EVERYTHING : undefined) })
+    const hub = new Hub({ clusters: server.clusters, clock, version: 'test', isOpen: false, limits: { maxUnknown: 2, maxClientsPerPeer: 100, helloMs: 60_000 }, identify: ({ token = '' }) => (valid.has(token) ? { principal: EVERYTHING, holds: () => valid.has(token) } : undefined) })
     const hello = (token: string) => join(hub, new TestClient(), [JSON.stringify({ t: 'hello', token })])
     const [a, b] = [await hello('a'), await hello('b')]
     await clock.advance(16_000)
@@ -199,6 +199,39 @@ describe('a client', () => {
     expect(client.received.filter(({ t }) => t === 'g')).toMatchObject([{ id: 'g', v: [['lag', expect.any(Number), 99]] }])
     await clock.advance(5000)
     expect(client.received.filter(({ t }) => t === 'g')).toHaveLength(1)
+    server.hub.close()
+  })
+
+  test('rights that are withdrawn while a client stays: its rows vanish at once, it is told, and a resume with the rights of before starts anew', async () => {
+    let rights = 'both'
+    const principal: Principal = { name: 'alice', mayAct: false, rights: () => rights, sees: (_kind, key) => rights === 'both' || key.startsWith('hers/') }
+    const { clock, server, put } = await setUp({ principal })
+    put('collection', 'default/1', { name: 'theirs' })
+    put('collection', 'hers/2', { name: 'hers' })
+    const { client, session } = await join(server.hub)
+    session?.receive(JSON.stringify({ t: 'view', id: 'v', cluster: 'dev', kind: 'collection', limit: 10 }))
+    await settle()
+    await clock.advance(100)
+    expect(client.rows.size).toBe(2)
+    expect(last(client, 'page')).toMatchObject({ total: 2 })
+    const before = client.at
+    rights = 'hers'
+    put('collection', 'default/1', { name: 'secret' })
+    await clock.advance(1200)
+    expect([...client.rows.keys()]).toEqual(['collection\nhers/2'])
+    expect(client.resets.at(-1)).toBe('rights')
+    expect(last(client, 'page')).toMatchObject({ total: 1, rows: [{ key: 'hers/2' }] })
+    expect(JSON.stringify(client.received)).not.toContain('secret')
+    const late = new TestClient()
+    late.at = before
+    late.rows = new Map([['collection\ndefault/1', { name: 'theirs' }]])
+    await join(server.hub, late)
+    await clock.advance(100)
+    expect(late.resets).toEqual(['epoch'])
+    expect([...late.rows.keys()]).toEqual(['collection\nhers/2'])
+    rights = 'both'
+    await clock.advance(1200)
+    expect(client.rows.size).toBe(2)
     server.hub.close()
   })
 

@@ -157,13 +157,18 @@ describe('the data flow of the seed, over HTTP', () => {
 describe('what else section 7 says', () => {
   test('the answers of Milvus’s own interface, by its paths and names', async () => {
     const world = new World()
-    world.put('default/1', { id: '449000000000000001', db: 'default', name: 'a', createdTs: '5', load: { state: 'loaded', percent: 100 } })
+    world.put('default/1', { id: '449000000000000001', db: 'default', name: 'a', createdTs: '445644800000000000', load: { state: 'loaded', percent: 100 } })
     world.put('other/2', { id: '2', db: 'other', name: 'b' })
-    const { get, base } = await start(world)
-    await expect.poll(async () => (await get('/api/v1/_collection/list')).body).toEqual({ collection_names: ['a'], collection_ids: ['449000000000000001'], created_utc_timestamps: ['5'], inMemory_percentages: ['100'], query_service_available: [true] })
-    expect((await get('/api/v1/_collection/list?db_name=other')).body['collection_names']).toEqual(['b'])
+    const { get, base, server } = await start(world)
+    await expect.poll(async () => (await get('/api/v1/_collection/list')).body).toEqual({ collection_names: ['a'], collection_ids: ['449000000000000001'], created_utc_timestamps: ['2023-11-14 22:13:20'], inMemory_percentages: ['100'], query_service_available: [true] })
+    expect((await get('/api/v1/_collection/list?db_name=other')).body).toEqual({ collection_names: ['b'], collection_ids: ['2'], created_utc_timestamps: [''], inMemory_percentages: ['unknown'], query_service_available: [false] })
     expect((await get('/api/v1/_db/list')).body).toEqual({ db_names: [], db_ids: [], created_timestamps: [] })
     expect((await get('/api/v1/_cluster/info')).body).toEqual({ nodes_info: [] })
+    const layer = server.insight.clusters.get('dev')?.layer
+    layer?.upsert('database', 'default', { id: '1', name: 'default', createdTs: '1700000000000' }, 'push')
+    layer?.upsert('node', 'n1', { name: 'node-1', role: 'querynode', state: 'healthy', version: '2.6', address: '127.0.0.1:1', startedAt: 1_700_000_000_000 }, 'push')
+    expect((await get('/api/v1/_db/list')).body).toEqual({ db_names: ['default'], db_ids: ['1'], created_timestamps: ['2023-11-14 22:13:20'] })
+    expect((await get('/api/v1/_cluster/info')).body).toMatchObject({ nodes_info: [{ identifier: 'n1', infos: { has_error: false, name: 'node-1', type: 'querynode', hardware_infos: { ip: '127.0.0.1:1' }, system_info: { system_version: '2.6' } } }] })
     for (const elsewhere of ['/api/v1/_cluster/configs', '/api/v1/_cluster', '/management/stop', '/expr']) expect((await fetch(`${base}${elsewhere}`)).status).toBe(404)
   })
 

@@ -198,6 +198,8 @@ function followFeed(id: string): () => void {
       leave = connection.follow(
         { t: 'sub', id: 'feed', cluster: id, topics: ['*'] },
         (message) => {
+          // What was told under other rights may not be shown any more.
+          if (message.t === 'reset' && message['reason'] === 'rights') feed.value = []
           if (message.t === 'live') Object.assign(position, { epoch: message['epoch'], seq: message['seq'] })
           if (message.t === 'mark') position.seq = Number(message['seq'])
           if (message.t !== 'ev') return

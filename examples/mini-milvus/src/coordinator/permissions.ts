@@ -1,4 +1,5 @@
 /** May this user do that? Answered from users, roles, grants and groups in memory. */
+import { createHash } from 'node:crypto'
 import type { CollectionMeta, DatabaseMeta } from '../model/meta.ts'
 import { builtinGroups, privileges } from '../model/privileges.ts'
 import { ADMIN_ROLE, ANY, type GrantMeta, PUBLIC_ROLE, type RoleMeta, ROOT_USER } from '../model/rbac.ts'
@@ -40,6 +41,14 @@ export class Permissions {
     return meta.roles.includes(PUBLIC_ROLE) ? meta.roles : [...meta.roles, PUBLIC_ROLE]
   }
 
+  /** What a user's rights rest on: see `Principal.standing`. */
+  standingOf(user: string): { readonly version: number; readonly credential: string; rights(): string } | undefined {
+    const meta = this.#rbac.get('user', user)
+    if (meta === undefined) return undefined
+    const rights = (): string => digestOf(this.isAdmin(user) ? 'all' : this.rolesOf(user).map((role) => [role, ...(this.#rightsOf(role) ?? [])]))
+    return { version: this.#rbac.version, credential: meta.password, rights }
+  }
+
   /** A collection is seen by those who have any right on it, beyond what everyone has. */
   seesCollection(user: string, { dbName, id, schema: { name } }: CollectionMeta, dbId: bigint): boolean {
     const target: Target = { level: 'collection', dbName, dbId, name, collectionId: id }
@@ -78,6 +87,11 @@ export class Permissions {
     this.#rights.set(name, { role, rights })
     return rights
   }
+}
+
+function digestOf(value: unknown): string {
+  const text = JSON.stringify(value, (_key, part: unknown) => (typeof part === 'bigint' ? String(part) : part))
+  return createHash('sha256').update(text).digest('hex').slice(0, 16)
 }
 
 /** The single privileges of a grant: itself, a group's, or all of its kind of object (all there are, for `Global`). */

@@ -4,7 +4,7 @@ import type { Permissions, Target } from '../coordinator/permissions.ts'
 import type { CollectionMeta, DatabaseMeta } from '../model/meta.ts'
 import { PermissionError } from './auth-errors.ts'
 import type { Authenticator } from './authenticator.ts'
-import type { CallContext, Gate, Principal, RpcName } from './handlers.ts'
+import type { CallContext, Gate, Principal, RpcName, Standing } from './handlers.ts'
 import { rpcRules } from './rpc-rules.ts'
 
 export interface GateOptions {
@@ -79,5 +79,9 @@ class User implements Principal {
 
   seesDatabase(database: DatabaseMeta): boolean {
     return this.#permissions.seesDatabase(this.name, database)
+  }
+
+  standing(): Standing | undefined {
+    return this.#permissions.standingOf(this.name)
   }
 }

@@ -40,6 +40,17 @@ export interface Principal {
   /** Whether lists show it to them. */
   sees(collection: CollectionMeta): boolean
   seesDatabase(database: DatabaseMeta): boolean
+  /** What all this rests on; undefined once there is no such user. */
+  standing(): Standing | undefined
+}
+
+export interface Standing {
+  /** Counts changes of users, roles and grants. */
+  readonly version: number
+  /** Another one after each change of the password. */
+  readonly credential: string
+  /** A digest of all that the user may do: the same for the same rights, over restarts too. Costs a walk over them. */
+  rights(): string
 }
 
 /**

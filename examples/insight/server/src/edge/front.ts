@@ -5,6 +5,7 @@ import { WebSocketServer, type WebSocket } from 'ws'
 import type { Access } from '../access.ts'
 import type { Hub } from '../hub/hub.ts'
 import { SUBPROTOCOL } from '../hub/protocol.ts'
+import { textFrame } from './frame.ts'
 import { MILVUS_BASE } from '../rest/milvus-webui.ts'
 import { failure, type Rest } from '../rest/rest.ts'
 import { RestError, type Answer, type EventStream } from '../rest/route.ts'
@@ -90,7 +91,7 @@ export class HttpFront {
       socket.end(`HTTP/1.1 403 Forbidden\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n${reason.replace(/[^\x20-\x7e]/g, '?')}`)
       return true
     }
-    this.#sockets.handleUpgrade(request, socket, head, (webSocket) => attach(hub, webSocket, request.socket.remoteAddress ?? ''))
+    this.#sockets.handleUpgrade(request, socket, head, (webSocket) => attach(hub, webSocket, socket, request.socket.remoteAddress ?? ''))
     return true
   }
 
@@ -127,6 +128,7 @@ export class HttpFront {
     } catch (error) {
       return send(response, failure(error))
     }
+    const identity = access.bearer(header('authorization'))
     const reply = await rest.answer({
       method: request.method ?? 'GET',
       path: url.pathname.slice(base.length),
@@ -134,7 +136,8 @@ export class HttpFront {
       header,
       body,
       peer: request.socket.remoteAddress ?? '',
-      principal: access.bearer(header('authorization')),
+      identity,
+      principal: identity?.principal,
     }, base !== this.#options.base)
     if ('events' in reply) this.#stream(reply.events, response)
     else send(response, reply)
@@ -155,7 +158,7 @@ export class HttpFront {
       // A reader that does not read starts again from its last id.
       if (response.writableLength > MAX_BODY) return response.destroy()
       response.write(`id: ${id}\n${event === undefined ? '' : `event: ${event}\n`}data: ${data}\n\n`)
-    })
+    }, end)
   }
 
   #pingAll(): void {
@@ -172,10 +175,14 @@ export class HttpFront {
 /** Clients that have not answered the last ping. */
 const silent = new WeakSet<WebSocket>()
 
-function attach(hub: Hub, socket: WebSocket, peer: string): void {
+function attach(hub: Hub, socket: WebSocket, raw: Duplex, peer: string): void {
   const session = hub.accept({
     peer,
-    send: (text) => socket.send(text),
+    send: (text, shared) => {
+      // What many get is framed once: the frames of a server are the same for all, and nothing is compressed.
+      if (shared === undefined) socket.send(text)
+      else if (socket.readyState === socket.OPEN) raw.write((shared.bytes ??= textFrame(text)))
+    },
     get bufferedAmount() {
       return socket.bufferedAmount
     },

@@ -1,20 +1,23 @@
 /** All clients of all layers: what changes is written to them in batches, serialised once for all who want the same. */
-import type { Principal } from '../access.ts'
+import type { Identity } from '../access.ts'
 import type { Clusters } from '../core/clusters.ts'
 import type { Layer } from '../core/layer.ts'
 import type { Clock } from '../core/model.ts'
+import { Batch } from './batch.ts'
 import { DEFAULT_LIMITS, type HubLimits } from './limits.ts'
 import { CLOSE } from './protocol.ts'
 import { Session, type Connection } from './session.ts'
-import type { EventTexts } from './subscription.ts'
 
-/** 100 ms for a thousand clients: a tenth of a core at most goes into writes. */
-const CLIENTS_PER_MS = 10
+/** 120 ms for a thousand clients: less than a tenth of a core goes into writes, and they are told within 150 ms. */
+const WAIT_MS_PER_CLIENT = 0.12
+
+/** Between so many writes other work of the node gets its turn. */
+const CLIENTS_PER_TURN = 250
 
 export interface HubOptions {
   readonly clusters: Clusters
   readonly clock: Clock
-  readonly identify: (hello: { readonly token?: string | undefined; readonly ticket?: string | undefined }) => Principal | undefined
+  readonly identify: (hello: { readonly token?: string | undefined; readonly ticket?: string | undefined }) => Identity | undefined
   readonly version: string
   /** False: clients must say who they are. @default true */
   readonly isOpen?: boolean | undefined
@@ -26,10 +29,14 @@ export class Hub {
   readonly #limits: HubLimits
   readonly #sessions = new Set<Session>()
   readonly #heard = new Map<Layer, () => void>()
-  readonly #texts = new Map<string, string>()
+  readonly #batch = new Batch()
+  /** Those that the flush under way has not reached yet. */
+  #pass: Iterator<Session> | undefined
   #cancelFlush: (() => void) | undefined
   #cancelGauges: (() => void) | undefined
   #cancelMark: (() => void) | undefined
+  /** Somebody has not got all that there is. */
+  #isBehind = false
   #made = 0
   #isClosed = false
 
@@ -100,26 +107,32 @@ export class Hub {
   #wake(): void {
     this.#hear()
     // A write to each of many clients takes the node's time: the more there are, the more goes into one.
-    this.#cancelFlush ??= this.#options.clock.setTimer(() => this.#flush(), Math.max(this.#limits.batchMs, this.#sessions.size / CLIENTS_PER_MS))
+    if (this.#pass === undefined) this.#cancelFlush ??= this.#options.clock.setTimer(() => this.#flush(), Math.max(this.#limits.batchMs, this.#sessions.size * WAIT_MS_PER_CLIENT))
+    else this.#isBehind = true
   }
 
   #flush(): void {
     this.#cancelFlush = undefined
-    this.#texts.clear()
-    let isBehind = false
-    for (const session of this.#sessions) {
-      if (session.flush(this.#shared)) isBehind = true
-      if (session.isClosed) this.#sessions.delete(session)
-    }
-    this.#texts.clear()
-    if (isBehind) this.#wake()
+    this.#isBehind = false
+    this.#pass = this.#sessions.values()
+    this.#turn(this.#pass)
   }
 
-  readonly #shared: EventTexts = (interest, layer, from, to, make) => {
-    const key = `${layer.epoch}\n${from}\n${to}\n${interest.signature}`
-    let text = this.#texts.get(key)
-    if (text === undefined) this.#texts.set(key, (text = make()))
-    return text
+  /** Writes to the next of them; the rest has to wait its turn. */
+  #turn(pass: Iterator<Session>): void {
+    for (let i = 0; i < CLIENTS_PER_TURN; i++) {
+      const { value: session, done } = pass.next()
+      if (done === true) return this.#endPass()
+      if (session.flush(this.#batch)) this.#isBehind = true
+      if (session.isClosed) this.#sessions.delete(session)
+    }
+    this.#cancelFlush = this.#options.clock.setTimer(() => this.#turn(pass), 0)
+  }
+
+  #endPass(): void {
+    this.#cancelFlush = this.#pass = undefined
+    this.#batch.clear()
+    if (this.#isBehind) this.#wake()
   }
 
   #startTimers(): void {
@@ -135,7 +148,11 @@ export class Hub {
     }
     every(
       this.#limits.gaugeMs,
-      () => this.#sessions.forEach((session) => session.flushGauges()),
+      () =>
+        this.#sessions.forEach((session) => {
+          session.checkRights()
+          session.flushGauges()
+        }),
       (cancel) => (this.#cancelGauges = cancel),
     )
     every(
@@ -147,7 +164,8 @@ export class Hub {
 
   #stopTimers(): void {
     for (const cancel of [this.#cancelFlush, this.#cancelGauges, this.#cancelMark]) cancel?.()
-    this.#cancelFlush = this.#cancelGauges = this.#cancelMark = undefined
+    this.#cancelFlush = this.#cancelGauges = this.#cancelMark = this.#pass = undefined
+    this.#batch.clear()
     for (const stop of this.#heard.values()) stop()
     this.#heard.clear()
   }

@@ -34,6 +34,12 @@ export class LiveView {
     }
   }
 
+  /** The page again, as it may be seen now. */
+  restart(): void {
+    this.#page = undefined
+    this.#seenSeq = -1
+  }
+
   get isBehind(): boolean {
     return this.layer.seq !== this.#seenSeq
   }
@@ -51,8 +57,9 @@ export class LiveView {
     const gone: string[] = []
     const rows = page.rows.flatMap((shown) => {
       const entity = layer.get(this.#query.kind, shown.key)
-      if (entity === undefined) gone.push(shown.key)
-      return entity === undefined || entity.rev === shown.rev ? [] : [{ key: entity.key, rev: entity.rev, observedAt: entity.observedAt, row: entity.row }]
+      const isGone = entity === undefined || this.#query.sees?.(entity) === false
+      if (isGone) gone.push(shown.key)
+      return isGone || entity.rev === shown.rev ? [] : [{ key: entity.key, rev: entity.rev, observedAt: entity.observedAt, row: entity.row }]
     })
     const newer = new Map(rows.map((row) => [row.key, row]))
     let known: Page = { ...page, rows: page.rows.filter(({ key }) => !gone.includes(key)).map((row) => newer.get(row.key) ?? row) }

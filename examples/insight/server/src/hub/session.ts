@@ -1,17 +1,19 @@
 /** One client: what it asked for, and how fast it takes it. */
-import type { Principal } from '../access.ts'
+import type { Identity, Principal } from '../access.ts'
 import type { Cluster } from '../core/cluster.ts'
 import type { Clock, Row } from '../core/model.ts'
+import type { Batch, SharedText } from './batch.ts'
 import type { HubLimits } from './limits.ts'
 import { LiveView } from './live-view.ts'
 import { CLOSE, ProtocolError, readMessage, type ClientMessage, type Subscribe, type View } from './protocol.ts'
-import { Subscription, type EventTexts } from './subscription.ts'
+import { Subscription } from './subscription.ts'
 import { Interest } from './topics.ts'
 
 /** A websocket as the hub needs it. */
 export interface Connection {
   readonly peer: string
-  send(text: string): void
+  /** `shared` is the same text, of which others get the very same. */
+  send(text: string, shared?: SharedText): void
   /** Bytes that were sent and are not gone yet. */
   readonly bufferedAmount: number
   close(code: number, reason: string): void
@@ -24,7 +26,7 @@ export interface SessionOptions {
   readonly clock: Clock
   readonly findCluster: (id: string) => Cluster | undefined
   readonly welcome: () => Row
-  readonly identify: (hello: { readonly token?: string | undefined; readonly ticket?: string | undefined }) => Principal | undefined
+  readonly identify: (hello: { readonly token?: string | undefined; readonly ticket?: string | undefined }) => Identity | undefined
   /** Something is to be written to this client. */
   readonly wake: () => void
 }
@@ -45,9 +47,9 @@ export class Session {
   readonly connection: Connection
   readonly #options: SessionOptions
   readonly #followed = new Map<string, Followed>()
-  #principal: Principal | undefined
-  /** What it said hello with: it may expire, or be taken back, while the client stays. */
-  #token: string | undefined
+  #identity: Identity | undefined
+  /** As they were when it was told what it knows. */
+  #rights: string | undefined
   #isClosed = false
   #tokens: number
   #tokensAt: number
@@ -65,7 +67,7 @@ export class Session {
 
   /** It has said who it is. */
   get isKnown(): boolean {
-    return this.#principal !== undefined
+    return this.#identity !== undefined
   }
 
   get isClosed(): boolean {
@@ -79,13 +81,13 @@ export class Session {
       this.#handle(readMessage(text))
     } catch (error) {
       if (!(error instanceof ProtocolError)) throw error
-      if (this.#principal === undefined) return this.end(CLOSE.badMessage, error.message)
+      if (this.#identity === undefined) return this.end(CLOSE.badMessage, error.message)
       this.#send(JSON.stringify({ t: 'err', code: 'bad-message', msg: error.message }))
     }
   }
 
   /** Writes what is new, as much as the client takes. True when there is more to write. */
-  flush(texts: EventTexts): boolean {
+  flush(batch: Batch): boolean {
     if (this.#isClosed || this.#isPaused()) return this.#pausedAt !== undefined
     const now = this.#options.clock.now()
     let isBehind = false
@@ -94,8 +96,9 @@ export class Session {
         for (const text of item.next(now)) this.#send(text)
         isBehind ||= item.isBehind
       } else if (item instanceof Subscription) {
-        for (let text = item.next(texts); text !== undefined; text = item.next(texts)) {
-          this.#send(text)
+        for (let message = item.next(batch); message !== undefined; message = item.next(batch)) {
+          if (typeof message === 'string') this.#send(message)
+          else this.connection.send(message.text, message)
           if (this.#isPaused()) return true
         }
       }
@@ -118,10 +121,21 @@ export class Session {
     }
   }
 
+  /** It may have expired, been taken back or become less while the client stays: then it ends, or all is told anew. */
+  checkRights(): void {
+    const identity = this.#identity
+    if (this.#isClosed || identity === undefined) return
+    if (!identity.holds()) return this.end(CLOSE.auth, 'the token is no longer valid')
+    const rights = identity.principal.rights?.()
+    if (rights === this.#rights) return
+    this.#rights = rights
+    for (const { item } of this.#followed.values()) if ('restart' in item) item.restart('rights')
+    this.#options.wake()
+  }
+
   /** Moves the resume points over what the client did not want, and tells it that we are alive. */
   mark(): void {
     if (this.#isClosed) return
-    if (this.#token !== undefined && this.#options.identify({ token: this.#token }) === undefined) return this.end(CLOSE.auth, 'the token is no longer valid')
     if (this.#pausedAt !== undefined) return
     const ts = this.#options.clock.now()
     for (const [id, { item }] of this.#followed) if (item instanceof Subscription && !item.isBehind) this.#send(JSON.stringify({ t: 'mark', id, seq: item.cursor, ts }))
@@ -144,7 +158,7 @@ export class Session {
 
   #handle(message: ClientMessage): void {
     if (message.t === 'hello') return this.#hello(message)
-    const principal = this.#principal
+    const principal = this.#identity?.principal
     if (principal === undefined) return this.end(CLOSE.auth, 'say hello first')
     if (message.t === 'ping') return this.#send(JSON.stringify({ t: 'pong', k: message.k }))
     if (message.t === 'unsub') return this.#leave(message.id)
@@ -154,11 +168,11 @@ export class Session {
   }
 
   #hello(message: { readonly token?: string | undefined; readonly ticket?: string | undefined }): void {
-    if (this.#principal !== undefined) throw new ProtocolError('hello was said already')
-    const principal = this.#options.identify(message)
-    if (principal === undefined) return this.end(CLOSE.auth, 'the token is not valid')
-    this.#principal = principal
-    this.#token = message.token
+    if (this.#identity !== undefined) throw new ProtocolError('hello was said already')
+    const identity = this.#options.identify(message)
+    if (identity === undefined) return this.end(CLOSE.auth, 'the token is not valid')
+    this.#identity = identity
+    this.#rights = identity.principal.rights?.()
     this.#cancelHello?.()
     this.#send(JSON.stringify({ t: 'welcome', v: 1, session: this.id, ...this.#options.welcome() }))
   }

@@ -5,13 +5,11 @@
 import type { Layer } from '../core/layer.ts'
 import type { Entity, InsightEvent, Kind } from '../core/model.ts'
 import { textOf } from '../core/ring.ts'
+import type { Batch, SharedText } from './batch.ts'
 import type { Interest } from './topics.ts'
 
 const ROWS_PER_MESSAGE = 500
 const EVENTS_PER_MESSAGE = 1000
-
-/** Serialises a run of events once for all who want the same. */
-export type EventTexts = (interest: Interest, layer: Layer, from: number, to: number, make: () => string) => string
 
 export class Subscription {
   readonly id: string
@@ -29,10 +27,10 @@ export class Subscription {
     this.id = id
     this.layer = layer
     this.interest = interest
-    const missed = from === undefined ? 'new' : layer.since(from.epoch, from.seq)
+    const missed = from === undefined ? 'new' : from.epoch === interest.epochOf(layer) ? layer.since(layer.epoch, from.seq) : 'epoch'
     if (typeof missed === 'string') {
       this.#cursor = layer.seq
-      this.#restart(missed)
+      this.restart(missed)
     } else {
       this.#cursor = from?.seq ?? layer.seq
       this.#replayed = missed.length
@@ -48,17 +46,18 @@ export class Subscription {
   }
 
   /** The next message, or undefined when there is nothing to say now. */
-  next(texts: EventTexts): string | undefined {
+  next(batch: Batch): string | SharedText | undefined {
     if (this.#pendingReset !== undefined) {
       const reason = this.#pendingReset
       this.#pendingReset = undefined
-      return JSON.stringify({ t: 'reset', id: this.id, epoch: this.layer.epoch, seq: this.#cursor, reason })
+      return JSON.stringify({ t: 'reset', id: this.id, epoch: this.interest.epochOf(this.layer), seq: this.#cursor, reason })
     }
     if (this.#snapshot !== undefined) return this.#nextRows(this.#snapshot)
-    return this.#nextEvents(texts)
+    return this.#nextEvents(batch)
   }
 
-  #restart(reason: string): void {
+  /** All rows again, as they may be seen now. */
+  restart(reason: string): void {
     this.#cursor = this.layer.seq
     this.#pendingReset = reason
     // Entities are never changed in place: the arrays are the state of this very moment.
@@ -82,24 +81,25 @@ export class Subscription {
     return JSON.stringify({ t: 'rows', id: this.id, rows, more: this.#snapshot !== undefined })
   }
 
-  #nextEvents(texts: EventTexts): string | undefined {
+  #nextEvents(batch: Batch): string | SharedText | undefined {
     const found = this.layer.since(this.layer.epoch, this.#cursor, EVENTS_PER_MESSAGE)
     if (typeof found === 'string') {
-      this.#restart(found === 'outdated' ? 'slow' : found)
-      return this.next(texts)
+      this.restart(found === 'outdated' ? 'slow' : found)
+      return this.next(batch)
     }
     const last = found.at(-1)
     if (last !== undefined) {
       const from = this.#cursor
       this.#cursor = last.seq
-      const list = texts(this.interest, this.layer, from, last.seq, () => eventsText(found, this.interest))
-      if (list !== '') return `{"t":"ev","id":${JSON.stringify(this.id)},"n":${++this.#messages},"e":[${list}]}`
-      return this.next(texts)
+      const message = batch.message({ interest: this.interest, layer: this.layer, from, to: last.seq }, this.id, this.#messages + 1, () => eventsText(found, this.interest))
+      if (message === undefined) return this.next(batch)
+      this.#messages++
+      return message
     }
     if (this.#replayed === undefined) return undefined
     const replayed = this.#replayed
     this.#replayed = undefined
-    return JSON.stringify({ t: 'live', id: this.id, epoch: this.layer.epoch, seq: this.#cursor, replayed })
+    return JSON.stringify({ t: 'live', id: this.id, epoch: this.interest.epochOf(this.layer), seq: this.#cursor, replayed })
   }
 }
 

@@ -1,6 +1,7 @@
 /** Which events and rows a subscription is about. */
 import type { Principal } from '../access.ts'
 import { typesOf } from '../core/catalogue.ts'
+import type { Layer } from '../core/layer.ts'
 import { KINDS, type InsightEvent, type Kind, type Row } from '../core/model.ts'
 import type { Filter } from './protocol.ts'
 
@@ -18,6 +19,12 @@ export class Interest {
     this.#principal = principal
     this.kinds = KINDS.filter((kind) => typesOf(kind).some((type) => this.#isTopic(kind, type)))
     this.signature = JSON.stringify([[...this.#topics].sort(), this.#filter.db, this.#filter.collId, principal.name])
+  }
+
+  /** The history of a layer as it is told to this reader: with other rights it is another one, and cannot be continued. */
+  epochOf({ epoch }: Pick<Layer, 'epoch'>): string {
+    const rights = this.#principal.rights?.()
+    return rights === undefined ? epoch : `${epoch}~${rights}`
   }
 
   wants(event: InsightEvent): boolean {

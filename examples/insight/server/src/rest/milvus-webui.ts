@@ -25,7 +25,7 @@ export function milvusRoutes(open: Open, firstCluster: () => string | undefined)
     route('/_cluster/info', 'Nodes of the cluster.', ({ layer }, request) => ({ nodes_info: seen(layer, 'node', request).map(nodeOf) })),
     route('/_db/list', 'Databases.', ({ layer }, request) => {
       const all = seen(layer, 'database', request)
-      return { db_names: all.map(({ row, key }) => textOf(row['name'], key)), db_ids: all.map(({ row }) => textOf(row['id'], '0')), created_timestamps: all.map(({ row }) => textOf(row['createdTs'], '0')) }
+      return { db_names: all.map(({ row, key }) => textOf(row['name'], key)), db_ids: all.map(({ row }) => textOf(row['id'], '0')), created_timestamps: all.map(({ row }) => timeOf(row['createdTs'])) }
     }),
     route(
       '/_collection/list',
@@ -33,12 +33,12 @@ export function milvusRoutes(open: Open, firstCluster: () => string | undefined)
       ({ layer }, request) => {
         const db = request.query.get('db_name') ?? 'default'
         const all = seen(layer, 'collection', request).filter(({ row }) => row['db'] === db)
-        const loaded = all.map(({ row }) => (row['load'] ?? {}) as { readonly state?: string; readonly percent?: number })
+        const loaded = all.map(({ row }) => (row['load'] ?? {}) as { readonly state?: string; readonly percent?: number | null })
         return {
           collection_names: all.map(({ row, key }) => textOf(row['name'], key)),
           collection_ids: all.map(({ row }) => textOf(row['id'], '0')),
-          created_utc_timestamps: all.map(({ row }) => textOf(row['createdTs'], '0')),
-          inMemory_percentages: loaded.map(({ percent = 0 }) => String(percent)),
+          created_utc_timestamps: all.map(({ row }) => timeOf(row['createdTs'])),
+          inMemory_percentages: loaded.map(({ percent }) => (typeof percent === 'number' ? String(percent) : 'unknown')),
           query_service_available: loaded.map(({ state }) => state === 'loaded'),
         }
       },
@@ -65,6 +65,14 @@ function nodeOf({ key, row }: Entity): Json {
       system_info: { system_version: textOf(version, '') },
     },
   }
+}
+
+/** Milvus writes times as `2006-01-02 15:04:05`, and nothing for none. Ours are hybrid (18 bits of a counter) or ms. */
+function timeOf(value: Json | undefined): string {
+  if (typeof value !== 'string' || !/^\d{1,20}$/.test(value)) return ''
+  const number = BigInt(value)
+  const ms = Number(number > 10n ** 15n ? number >> 18n : number)
+  return ms === 0 ? '' : new Date(ms).toISOString().slice(0, 19).replace('T', ' ')
 }
 
 const textOf = (value: Json | undefined, otherwise: string): string => (typeof value === 'string' ? value : otherwise)

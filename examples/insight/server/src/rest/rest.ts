@@ -92,9 +92,9 @@ export class Rest {
         method: 'POST',
         path: '/ws-ticket',
         summary: 'What a page says hello with: good once, for 30 s.',
-        run: ({ principal }) => {
-          if (principal === undefined) throw new RestError(401, 'unauthorized', 'log in first')
-          return { status: 200, body: { ticket: access.ticket(principal) } }
+        run: ({ identity }) => {
+          if (identity === undefined) throw new RestError(401, 'unauthorized', 'log in first')
+          return { status: 200, body: { ticket: access.ticket(identity) } }
         },
       },
       { method: 'GET', path: '/config', summary: 'Parameters in force, secrets masked.', run: ({ principal }) => ({ status: 200, body: principal?.mayAct === true ? config() : { actions: this.#options.actions } }) },

@@ -1,5 +1,5 @@
 /** The form of a route. The table of all is what serves, and what the OpenAPI document is made of. */
-import type { Principal } from '../access.ts'
+import type { Identity, Principal } from '../access.ts'
 import type { InsightEvent, Json } from '../core/model.ts'
 
 export interface RestRequest {
@@ -11,6 +11,8 @@ export interface RestRequest {
   /** The parsed body; undefined where there is none. */
   readonly body: unknown
   readonly peer: string
+  readonly identity: Identity | undefined
+  /** Of the identity. */
   readonly principal: Principal | undefined
 }
 
@@ -23,8 +25,8 @@ export type Reply = Answer | { readonly events: EventStream }
 
 /** Server-sent events: what there is now, and what comes. */
 export interface EventStream {
-  /** The result ends it. */
-  start(write: (event: { readonly id: string; readonly event?: string | undefined; readonly data: string }) => void): () => void
+  /** The result ends it; it calls `end` itself once the reader may read no more. */
+  start(write: (event: { readonly id: string; readonly event?: string | undefined; readonly data: string }) => void, end: () => void): () => void
 }
 
 export interface Parameter {

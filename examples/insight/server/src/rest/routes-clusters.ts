@@ -1,5 +1,5 @@
 /** Clusters and their feeds: connect and disconnect, events, gauges, refresh, actions. */
-import type { Principal } from '../access.ts'
+import type { Identity, Principal } from '../access.ts'
 import type { Cluster } from '../core/cluster.ts'
 import type { Clusters } from '../core/clusters.ts'
 import type { Layer } from '../core/layer.ts'
@@ -129,33 +129,60 @@ function bodyOf({ body }: RestRequest): Readonly<Record<string, unknown>> {
 }
 
 function events({ layer }: { readonly layer: Layer }, request: RestRequest, clock: Clock): Reply {
-  const { query, principal, header } = request
-  if (principal === undefined) throw new RestError(401, 'unauthorized', 'log in first')
-  const interest = new Interest(text(query, 'types')?.split(',') ?? ['*'], undefined, principal)
+  const { query, identity, header } = request
+  if (identity === undefined) throw new RestError(401, 'unauthorized', 'log in first')
+  const interest = new Interest(text(query, 'types')?.split(',') ?? ['*'], undefined, identity.principal)
   const resumed = /^(.+)-(\d+)$/.exec(header('last-event-id') ?? '')
-  const epoch = resumed?.[1] ?? text(query, 'epoch') ?? layer.epoch
+  const epoch = resumed?.[1] ?? text(query, 'epoch') ?? interest.epochOf(layer)
   const last = integer(query, 'last', 1, 5000)
   const start = last === undefined ? layer.seq : layer.seq - Math.min(last, layer.ringDepth)
   const since = resumed === null ? (integer(query, 'since', 0, Number.MAX_SAFE_INTEGER) ?? start) : Number(resumed[2])
-  if (header('accept')?.includes('text/event-stream') === true) return { events: { start: (write) => stream(layer, interest, epoch, since, clock, write) } }
-  const found = layer.since(epoch, since, integer(query, 'limit', 1, 5000) ?? 1000)
-  if (typeof found === 'string') throw new RestError(410, 'outdated', `these events are not kept (${found}): read the lists again, and go on from epoch ${layer.epoch}, seq ${layer.seq}`)
-  return { status: 200, body: { epoch: layer.epoch, seq: layer.seq, last: found.at(-1)?.seq ?? since, events: found.filter((event) => interest.wants(event)) } }
+  if (header('accept')?.includes('text/event-stream') === true) return { events: { start: (write, end) => stream({ layer, interest, identity, clock, write, end }, epoch, since) } }
+  const found = sinceFor(interest, layer, epoch, since, integer(query, 'limit', 1, 5000) ?? 1000)
+  if (typeof found === 'string') throw new RestError(410, 'outdated', `these events are not kept (${found}): read the lists again, and go on from epoch ${interest.epochOf(layer)}, seq ${layer.seq}`)
+  return { status: 200, body: { epoch: interest.epochOf(layer), seq: layer.seq, last: found.at(-1)?.seq ?? since, events: found.filter((event) => interest.wants(event)) } }
 }
 
-/** What was missed, or `reset` where that is lost; then each event as it comes. */
-function stream(layer: Layer, interest: Interest, epoch: string, since: number, clock: Clock, write: (event: { id: string; event?: string; data: string }) => void): () => void {
-  const tell = (event: InsightEvent): void => {
-    if (interest.wants(event)) write({ id: eventId(layer.epoch, event), event: event.type, data: textOf(event) })
+function sinceFor(interest: Interest, layer: Layer, epoch: string, seq: number, limit?: number): ReturnType<Layer['since']> {
+  return epoch === interest.epochOf(layer) ? layer.since(layer.epoch, seq, limit) : 'epoch'
+}
+
+interface StreamOptions {
+  readonly layer: Layer
+  readonly interest: Interest
+  readonly identity: Identity
+  readonly clock: Clock
+  readonly write: (event: { id: string; event?: string; data: string }) => void
+  readonly end: () => void
+}
+
+/** What was missed, or `reset` where that is lost; then each event as it comes, as long as the reader may read. */
+function stream({ layer, interest, identity, clock, write, end }: StreamOptions, epoch: string, since: number): () => void {
+  let rights = identity.principal.rights?.()
+  const place = (): string => eventId(interest.epochOf(layer), layer)
+  const reset = (reason: string): void => write({ id: place(), event: 'reset', data: JSON.stringify({ epoch: interest.epochOf(layer), seq: layer.seq, reason }) })
+  const isAllowed = (): boolean => {
+    if (!identity.holds()) {
+      end()
+      return false
+    }
+    const now = identity.principal.rights?.()
+    if (now !== rights) reset('rights')
+    rights = now
+    return true
   }
-  const missed = layer.since(epoch, since)
-  if (typeof missed === 'string') write({ id: `${layer.epoch}-${layer.seq}`, event: 'reset', data: JSON.stringify({ epoch: layer.epoch, seq: layer.seq, reason: missed }) })
+  const tell = (event: InsightEvent): void => {
+    if (isAllowed() && interest.wants(event)) write({ id: eventId(interest.epochOf(layer), event), event: event.type, data: textOf(event) })
+  }
+  const missed = sinceFor(interest, layer, epoch, since)
+  if (typeof missed === 'string') reset(missed)
   else missed.forEach(tell)
   // A bookmark: the reader's place moves over what it did not want, so that a later resume finds it.
   let cancel = (): void => undefined
   const mark = (): void => {
     cancel = clock.setTimer(() => {
-      write({ id: `${layer.epoch}-${layer.seq}`, event: 'mark', data: JSON.stringify({ seq: layer.seq, ts: clock.now() }) })
+      if (!isAllowed()) return
+      write({ id: place(), event: 'mark', data: JSON.stringify({ seq: layer.seq, ts: clock.now() }) })
       mark()
     }, MARK_MS)
   }

@@ -53,8 +53,9 @@ const sees = ({ principal }: RestRequest) => (entity: Entity): boolean => princi
 const header = ({ cluster, layer }: { readonly cluster: Cluster; readonly layer: Layer }) => ({ epoch: layer.epoch, seq: layer.seq, asOf: cluster.status().asOf, stale: cluster.isStale })
 
 function list(opened: { readonly cluster: Cluster; readonly layer: Layer }, kind: Kind, request: RestRequest): Reply {
-  const { query } = request
-  const tag = `"${opened.layer.epoch}-${opened.layer.seq}-${opened.cluster.isStale ? 's' : 'l'}"`
+  const { query, principal } = request
+  // Who asks, and what they may see now, are part of the answer.
+  const tag = `"${opened.layer.epoch}-${opened.layer.seq}-${opened.cluster.isStale ? 's' : 'l'}-${encodeURIComponent(`${principal?.name ?? ''}-${principal?.rights?.() ?? ''}`)}"`
   if (request.header('if-none-match') === tag) return { status: 304, text: '', type: 'application/json', headers: { etag: tag } }
   const page = asked(() =>
     opened.layer.query({

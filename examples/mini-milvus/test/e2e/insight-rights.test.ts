@@ -1,0 +1,97 @@
+/** A user on the page: sees what its rights say now, not what they said when it came. */
+import { MilvusClient, RbacObjects } from '@zilliz/milvus2-sdk-node'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { WebSocket } from 'ws'
+import { startMiniMilvus, type MiniMilvus } from '../../src/index.ts'
+
+interface Message {
+  readonly t: string
+  readonly reason?: string
+  readonly rows?: readonly { readonly key: string; readonly row: { readonly name?: string } }[]
+  readonly e?: readonly { readonly type: string; readonly data: { readonly name?: string } }[]
+}
+
+let node: MiniMilvus
+let root: MilvusClient
+const password = 'long enough'
+const base = () => `http://${node.metricsAddress}/insight/v1`
+
+beforeAll(async () => {
+  node = await startMiniMilvus({ inMemory: true, port: 0, metricsPort: 0, parameters: { 'authorization.enabled': true } })
+  root = new MilvusClient({ address: node.address, username: 'root', password: 'Milvus', logLevel: 'error' })
+  await root.connectPromise
+  for (const collection_name of ['mine', 'theirs']) await root.createCollection({ collection_name, dimension: 4 })
+  await root.createUser({ username: 'alice', password })
+  await root.createRole({ roleName: 'readers' })
+  await root.addUserToRole({ username: 'alice', roleName: 'readers' })
+  for (const objectName of ['mine', 'theirs']) await grant(objectName)
+})
+afterAll(async () => {
+  await root?.closeConnection()
+  await node?.close()
+})
+
+const grant = (objectName: string) => root.grantRolePrivilege({ roleName: 'readers', object: RbacObjects.Collection, objectName, privilegeName: 'Search' })
+
+async function login(): Promise<string> {
+  const answer = await fetch(`${base()}/login`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ user: 'alice', password }) })
+  return ((await answer.json()) as { token: string }).token
+}
+
+/** A socket that said hello with what it is given, and follows all collections. */
+async function follow(hello: object) {
+  const socket = new WebSocket(`ws://${node.metricsAddress}/insight/v1/ws`, 'insight.v1', { origin: `http://${node.metricsAddress}` })
+  const messages: Message[] = []
+  let code: number | undefined
+  socket.on('message', (data: Buffer) => messages.push(JSON.parse(data.toString()) as Message))
+  socket.once('close', (closed) => (code = closed))
+  await new Promise((resolve) => socket.once('open', resolve))
+  socket.send(JSON.stringify({ t: 'hello', ...hello }))
+  socket.send('{"t":"sub","id":"s","cluster":"local","topics":["collection"]}')
+  /** Of the last snapshot. */
+  const names = (): string[] => {
+    const begin = messages.findLastIndex(({ t }) => t === 'reset')
+    return messages.slice(begin).flatMap(({ rows = [] }) => rows.map(({ row }) => row.name ?? '')).sort()
+  }
+  return { socket, messages, names, code: () => code }
+}
+
+test('rights that are withdrawn while a websocket is open, by token or by ticket: rows vanish, the socket is told; a user that is dropped is out', async () => {
+  const token = await login()
+  const headers = { authorization: `Bearer ${token}` }
+  const { ticket } = (await (await fetch(`${base()}/ws-ticket`, { method: 'POST', headers })).json()) as { ticket: string }
+  const both = [await follow({ token }), await follow({ ticket })]
+  const list = async (more = {}) => fetch(`${base()}/clusters/local/collections`, { headers: { ...headers, ...more } })
+  for (const one of both) await expect.poll(one.names, { timeout: 10_000 }).toEqual(['mine', 'theirs'])
+  const tag = (await list()).headers.get('etag') ?? ''
+  await root.revokeRolePrivilege({ roleName: 'readers', object: RbacObjects.Collection, objectName: 'theirs', privilegeName: 'Search' })
+  for (const one of both) {
+    await expect.poll(one.names, { timeout: 10_000 }).toEqual(['mine'])
+    expect(one.messages.filter(({ t }) => t === 'reset').map(({ reason }) => reason)).toEqual(['new', 'rights'])
+  }
+  const again = await list({ 'if-none-match': tag })
+  expect(again.status).toBe(200)
+  expect(await again.json()).toMatchObject({ total: 1, rows: [{ name: 'mine' }] })
+  await root.renameCollection({ collection_name: 'theirs', new_collection_name: 'secret' })
+  await root.renameCollection({ collection_name: 'mine', new_collection_name: 'still_mine' })
+  for (const one of both) {
+    await expect.poll(() => one.messages.flatMap(({ e = [] }) => e.map(({ type }) => type)), { timeout: 10_000 }).toContain('collection.renamed')
+    expect(JSON.stringify(one.messages)).not.toContain('secret')
+  }
+  await root.deleteUser({ username: 'alice' })
+  for (const one of both) await expect.poll(one.code, { timeout: 10_000 }).toBe(4401)
+  expect((await list()).status).toBe(401)
+})
+
+test('a collection that goes is told to those who saw it, and to nobody else', async () => {
+  await root.createUser({ username: 'alice', password })
+  await root.addUserToRole({ username: 'alice', roleName: 'readers' })
+  await root.grantRolePrivilege({ roleName: 'readers', object: RbacObjects.Collection, objectName: '*', privilegeName: 'Search' })
+  await root.createCollection({ collection_name: 'passing', dimension: 4 })
+  const one = await follow({ token: await login() })
+  await expect.poll(one.names, { timeout: 10_000 }).toContain('passing')
+  await root.dropCollection({ collection_name: 'passing' })
+  await expect.poll(() => one.messages.flatMap(({ e = [] }) => e.filter(({ type }) => type === 'collection.dropped').map(({ data }) => data.name)), { timeout: 10_000 }).toEqual(['passing'])
+  await root.updateUser({ username: 'alice', oldPassword: password, newPassword: `${password} too` })
+  await expect.poll(one.code, { timeout: 10_000 }).toBe(4401)
+})
