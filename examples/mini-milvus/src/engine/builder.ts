@@ -1,4 +1,4 @@
-import type { Worker } from 'node:worker_threads'
+import type { EngineThread } from './engine-thread.edge.ts'
 import { EngineError } from './errors.ts'
 import { type FileSum, removeFile } from './index-file.edge.ts'
 import type { BuildJob, FromBuilder } from './protocol.ts'
@@ -6,11 +6,12 @@ import { toError } from './slot.ts'
 
 /** Runs a build in its worker to the end; an abort stops it before its next chunk of rows and rejects with the reason. */
 export async function runBuilder(
-  worker: Worker,
+  thread: EngineThread,
   job: BuildJob,
   onProgress: ((rows: number) => void) | undefined,
   signals: readonly AbortSignal[],
 ): Promise<FileSum> {
+  const { worker } = thread
   const cancel = () => void Atomics.store(job.cancel, 0, 1)
   for (const signal of signals) {
     signal.addEventListener('abort', cancel)
@@ -29,11 +30,11 @@ export async function runBuilder(
       worker.on('exit', (code) => die(new Error(`exit code ${code}`)))
     })
   } catch (error) {
-    await worker.terminate()
+    await thread.end()
     await removeFile(job.path).catch(() => undefined)
     throw error
   } finally {
     for (const signal of signals) signal.removeEventListener('abort', cancel)
-    await worker.terminate()
+    await thread.end()
   }
 }

@@ -1,10 +1,10 @@
 /// <reference lib="esnext.disposable" />
 import { availableParallelism } from 'node:os'
-import { Worker } from 'node:worker_threads'
 import { DataType, vectorBytes } from '../model/schema.ts'
 import type { IndexedColumn, SortedFile } from '../scalar/index.ts'
 import { runBuilder } from './builder.ts'
 import { CallerSearch } from './caller.ts'
+import { EngineThread } from './engine-thread.edge.ts'
 import { EngineError } from './errors.ts'
 import type { FileSum } from './index-file.edge.ts'
 import { checkVectorSet, type Metric, type VectorSet } from './metric.ts'
@@ -115,7 +115,7 @@ class WorkerEngine implements Engine {
   constructor(threads: number, maxQueued: number, url: URL) {
     this.#threads = threads
     this.#url = url
-    this.#pool = new WorkerPool(threads, maxQueued, () => new Worker(url, { workerData: { role: 'search' } }))
+    this.#pool = new WorkerPool(threads, maxQueued, () => new EngineThread(url, { role: 'search' }))
     this.#caller = new CallerSearch(this.#pool.sets, afterTurn)
   }
 
@@ -135,7 +135,7 @@ class WorkerEngine implements Engine {
       const before = this.#pool.sets.get(id)
       if (before?.set !== set || this.#closing.signal.aborted) return
       const job = { vectors: set.vectors, offsets: set.offsets, rows: set.rows }
-      const postings = await runOnce<Postings>(new Worker(this.#url, { workerData: { role: 'invert', job } }), 'inverts sparse vectors', [this.#closing.signal])
+      const postings = await runOnce<Postings>(new EngineThread(this.#url, { role: 'invert', job }), 'inverts sparse vectors', [this.#closing.signal])
       // It may have been dropped or replaced meanwhile.
       if (this.#pool.sets.get(id) === before) this.#pool.sets.set(id, { set: { ...set, postings }, index: undefined })
     }
@@ -224,7 +224,7 @@ class WorkerEngine implements Engine {
         path,
         cancel,
       }
-      return runBuilder(new Worker(this.#url, { workerData: { role: 'build', job }, transferList: moved }), job, options.onProgress, signals)
+      return runBuilder(new EngineThread(this.#url, { role: 'build', job }, moved), job, options.onProgress, signals)
     }
     const result = run()
     this.#builds = result.catch(() => undefined)
@@ -233,8 +233,8 @@ class WorkerEngine implements Engine {
 
   async sortColumn(column: IndexedColumn, signal?: AbortSignal): Promise<SortedFile> {
     this.#checkOpen()
-    const worker = new Worker(this.#url, { workerData: { role: 'sort', job: { column: sendableColumn(column) } } })
-    return runOnce<SortedFile>(worker, 'sorts a column', signal === undefined ? [this.#closing.signal] : [this.#closing.signal, signal])
+    const thread = new EngineThread(this.#url, { role: 'sort', job: { column: sendableColumn(column) } })
+    return runOnce<SortedFile>(thread, 'sorts a column', signal === undefined ? [this.#closing.signal] : [this.#closing.signal, signal])
   }
 
   async close(): Promise<void> {

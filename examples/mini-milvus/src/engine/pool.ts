@@ -1,5 +1,5 @@
 /** Spreads searches over worker threads that are started when they are needed. */
-import type { Worker } from 'node:worker_threads'
+import type { EngineThread } from './engine-thread.edge.ts'
 import { EngineError } from './errors.ts'
 import type { SearchItem } from './protocol.ts'
 import type { SearchResult } from './search.ts'
@@ -18,12 +18,12 @@ export class WorkerPool {
   readonly sets = new Map<string, EngineSet>()
   readonly #threads: number
   readonly #maxQueued: number
-  readonly #start: () => Worker
+  readonly #start: () => EngineThread
   readonly #slots = new Set<WorkerSlot>()
   readonly #queue = new Set<Job>()
   #closed = false
 
-  constructor(threads: number, maxQueued: number, start: () => Worker) {
+  constructor(threads: number, maxQueued: number, start: () => EngineThread) {
     this.#threads = threads
     this.#maxQueued = maxQueued
     this.#start = start
@@ -77,7 +77,7 @@ export class WorkerPool {
     const slots = [...this.#slots]
     this.#slots.clear()
     for (const slot of slots) slot.rejectAll(error)
-    await Promise.all(slots.map((slot) => slot.terminate()))
+    await Promise.all(slots.map((slot) => slot.end()))
     this.sets.clear()
   }
 

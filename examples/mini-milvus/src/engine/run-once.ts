@@ -1,13 +1,14 @@
-import type { Worker } from 'node:worker_threads'
+import type { EngineThread } from './engine-thread.edge.ts'
 import { EngineError } from './errors.ts'
 import type { FromOnce } from './protocol.ts'
 import { toError } from './slot.ts'
 
 /**
- * Waits for the one message of a worker that does one thing (`what`, for errors). The worker is gone afterwards, whatever happened.
+ * Waits for the one message of a thread that does one thing (`what`, for errors). The thread is gone afterwards, whatever happened.
  * An abort rejects with its reason.
  */
-export async function runOnce<T>(worker: Worker, what: string, signals: readonly AbortSignal[]): Promise<T> {
+export async function runOnce<T>(thread: EngineThread, what: string, signals: readonly AbortSignal[]): Promise<T> {
+  const { worker } = thread
   let abort = (): void => undefined
   try {
     return await new Promise<T>((resolve, reject) => {
@@ -22,6 +23,6 @@ export async function runOnce<T>(worker: Worker, what: string, signals: readonly
     })
   } finally {
     for (const signal of signals) signal.removeEventListener('abort', abort)
-    await worker.terminate()
+    await thread.end()
   }
 }

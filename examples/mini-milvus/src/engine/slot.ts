@@ -1,5 +1,6 @@
 /** One worker thread and what it was asked. */
 import type { Worker } from 'node:worker_threads'
+import type { EngineThread } from './engine-thread.edge.ts'
 import { EngineError, isEngineErrorCode } from './errors.ts'
 import type { VectorSet } from './metric.ts'
 import type { Quantization } from './native.ts'
@@ -24,6 +25,7 @@ interface Waiting {
 }
 
 export class WorkerSlot {
+  readonly #thread: EngineThread
   readonly #worker: Worker
   readonly #waiting = new Map<number, Waiting>()
   readonly #known = new Map<string, EngineSet>()
@@ -31,7 +33,9 @@ export class WorkerSlot {
   #dead = false
 
   /** `onIdle` is called after each answer, `onDeath` once, after everything that waited was rejected. */
-  constructor(worker: Worker, onAnswer: () => void, onDeath: () => void) {
+  constructor(thread: EngineThread, onAnswer: () => void, onDeath: () => void) {
+    const { worker } = thread
+    this.#thread = thread
     this.#worker = worker
     worker.unref()
     worker.on('message', (message: FromWorker) => {
@@ -81,9 +85,9 @@ export class WorkerSlot {
     for (const one of waiting) one.reject(error)
   }
 
-  async terminate(): Promise<void> {
+  async end(): Promise<void> {
     this.#dead = true
-    await this.#worker.terminate()
+    await this.#thread.end()
   }
 
   /** Brings the worker's copy of a set up to date. Should the index not open there, it scans: slower, but as right. */

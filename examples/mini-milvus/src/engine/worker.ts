@@ -5,6 +5,7 @@ import { EngineError } from './errors.ts'
 import { lowerThreadPriority, sumFile } from './index-file.edge.ts'
 import type { VectorSet } from './metric.ts'
 import { createIndex, type Index } from './native.ts'
+import { type NativeGate, useGate } from './native-gate.ts'
 import { type BuildJob, type FromBuilder, type FromOnce, type FromWorker, type SearchItem, toFailure, type ToWorker, type WorkerRole } from './protocol.ts'
 import { type SearchResult, searchSet } from './search.ts'
 import { buildPostings } from './sparse.ts'
@@ -143,7 +144,8 @@ function answerOnce<T>(work: () => T): void {
 
 const port = parentPort
 if (port === null) throw new Error('this file is the program of a worker thread')
-const role = workerData as WorkerRole
+const { gate, ...role } = workerData as WorkerRole & { readonly gate: NativeGate }
+useGate(gate)
 if (role.role === 'invert') {
   answerOnce(() => buildPostings(role.job))
 } else if (role.role === 'sort') {

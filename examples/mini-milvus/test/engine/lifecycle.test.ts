@@ -1,5 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { Worker } from 'node:worker_threads'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { EngineThread } from '../../src/engine/engine-thread.edge.ts'
 import { openEngine } from '../../src/engine/index.ts'
 import { WorkerPool } from '../../src/engine/pool.ts'
 import { resolveWorkerUrl } from '../../src/engine/worker-url.edge.ts'
@@ -55,9 +58,9 @@ describe('the life of an engine', () => {
 
   test('a worker that dies fails its searches by name, and a fresh one knows the vectors', async () => {
     const url = await resolveWorkerUrl()
-    const workers: Worker[] = []
+    const workers: EngineThread[] = []
     const pool = new WorkerPool(1, 100, () => {
-      const worker = new Worker(url, { workerData: { role: 'search' } })
+      const worker = new EngineThread(url, { role: 'search' })
       workers.push(worker)
       return worker
     })
@@ -66,10 +69,32 @@ describe('the life of an engine', () => {
     expect((await pool.search([item], [1], undefined))[0]?.rows[0]).toBe(0)
     // Seconds of work, cut off.
     const long = { id: 'a', query: { queries: set.vectors.subarray(0, 4000 * DIM * 4), nq: 4000, k: 1 } }
-    const [doomed] = await Promise.allSettled([pool.search([long], [1], undefined), workers[0]?.terminate()])
+    const [doomed] = await Promise.allSettled([pool.search([long], [1], undefined), workers[0]?.end()])
     expect(doomed).toMatchObject({ status: 'rejected', reason: { code: 'ENGINE_WORKER_FAILED', retryable: true } })
     expect((await pool.search([item], [1], undefined))[0]?.rows[0]).toBe(0)
     expect(workers).toHaveLength(2)
     await pool.close()
+  })
+
+  test('closing in the middle of native searches ends the threads, not the process', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'timetick-engine-'))
+    const path = join(folder, 'a.index')
+    const rows = 10_000
+    const small = { ...set, vectors: set.vectors.subarray(0, rows * DIM * 4), rows }
+    const builder = await openEngine({ threads: 1 })
+    const { crc32 } = await builder.buildIndex({ ...small, path })
+    await builder.close()
+    for (let round = 0; round < 8; round++) {
+      const engine = await openEngine({ threads: 1 })
+      engine.addSet({ id: 'a', ...small })
+      await engine.attachIndex({ setId: 'a', path, crc32 })
+      const many = { setId: 'a', queries: small.vectors.subarray(0, 1000 * DIM * 4), nq: 1000, k: 1, ef: 64 }
+      await engine.search({ ...many, nq: 100, queries: many.queries.subarray(0, 100 * DIM * 4) })
+      const cutOff = Promise.allSettled([engine.search(many)])
+      await new Promise((resolve) => setTimeout(resolve, 1 + round))
+      await engine.close()
+      expect((await cutOff)[0]).toMatchObject({ status: 'rejected', reason: { code: 'ENGINE_CLOSED' } })
+    }
+    await rm(folder, { recursive: true })
   })
 })
