@@ -2,6 +2,7 @@
 import type { CallOptions, ServiceDefinition } from '../internal/service.ts'
 import type { SegmentIndexMeta } from '../model/meta.ts'
 import type { ImportCall } from './imports.ts'
+import type { LoadProgress } from '../querynode/api.ts'
 
 /** The incarnation of a channel's ownership in whose name something is reported. */
 export interface ChannelTerm {
@@ -23,6 +24,27 @@ export interface CatalogReply {
   readonly revision: bigint
 }
 
+export interface MoveSegments {
+  readonly collectionId: bigint
+  readonly from: bigint
+  /** None: to all others of the replica. */
+  readonly to: readonly bigint[]
+  /** None: all that the node has. */
+  readonly segmentIds: readonly bigint[]
+}
+
+export interface TransferReplicas {
+  readonly collectionId: bigint
+  readonly from: string
+  readonly to: string
+  readonly count: number
+}
+
+/** Mirrors of the targets that have this revision show it. */
+export interface TargetsRevision {
+  readonly revision: bigint
+}
+
 /** Of the coordinator that leads; others refuse with `RPC_NOT_LEADER`. */
 export interface CoordinatorApi {
   /** `count` timestamps, greater than all that anybody got before. */
@@ -32,11 +54,17 @@ export interface CoordinatorApi {
   releaseChannel(request: ChannelTerm & { readonly owner: string }, options?: CallOptions): Promise<object>
   /** A call of its importer. */
   imports(request: ImportCall, options?: CallOptions): Promise<{ readonly value?: unknown }>
+  /** Of collections that are to be loaded. */
+  loadProgress(request: { readonly collectionIds: readonly bigint[] }, options?: CallOptions): Promise<TargetsRevision & { readonly progress: ReadonlyMap<bigint, LoadProgress> }>
+  /** Resolves when reads find them there. */
+  moveSegments(request: MoveSegments, options?: CallOptions): Promise<TargetsRevision>
+  /** Resolves when it is decided. */
+  transferReplicas(request: TransferReplicas, options?: CallOptions): Promise<TargetsRevision>
 }
 
 export const COORDINATOR: ServiceDefinition<CoordinatorApi> = {
   name: 'Coordinator',
-  methods: { allocTimestamps: { timeoutMs: 2_000 }, catalog: { timeoutMs: 10_000 }, releaseChannel: { timeoutMs: 5_000 }, imports: { timeoutMs: 10_000 } },
+  methods: { allocTimestamps: { timeoutMs: 2_000 }, catalog: { timeoutMs: 10_000 }, releaseChannel: { timeoutMs: 5_000 }, imports: { timeoutMs: 10_000 }, loadProgress: { timeoutMs: 2_000 }, moveSegments: { timeoutMs: 70_000 }, transferReplicas: { timeoutMs: 10_000 } },
 }
 
 export interface LogRecord {

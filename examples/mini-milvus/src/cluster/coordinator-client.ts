@@ -10,7 +10,8 @@ import { isPassing, isSafeToRepeat, RpcError } from '../internal/errors.ts'
 import { createClient } from '../internal/service.ts'
 import type { Transport } from '../internal/transport.ts'
 import type { CollectionSchema } from '../model/schema.ts'
-import { COORDINATOR, type CatalogReply, type ChannelTerm, type CoordinatorApi } from './apis.ts'
+import type { LoadProgress } from '../querynode/api.ts'
+import { COORDINATOR, type CatalogReply, type ChannelTerm, type CoordinatorApi, type MoveSegments, type TargetsRevision, type TransferReplicas } from './apis.ts'
 import { answerPlan, REPORTS, WRITES } from './catalog-calls.ts'
 import type { CatalogMirror } from './catalog-mirror.ts'
 import type { ImportService } from '../coordinator/importer.ts'
@@ -99,6 +100,20 @@ export class CoordinatorClient {
 
   async release(channel: ChannelTerm & { readonly owner: string }): Promise<void> {
     await this.#ask((api) => api.releaseChannel(channel), true, undefined, RELEASE_MS)
+  }
+
+  loadProgress(collectionIds: readonly bigint[], signal?: AbortSignal): Promise<TargetsRevision & { readonly progress: ReadonlyMap<bigint, LoadProgress> }> {
+    return this.#ask((api) => api.loadProgress({ collectionIds }, { signal }), true, signal)
+  }
+
+  /** The revision that targets must have to show it. */
+  async moveSegments(request: MoveSegments): Promise<bigint> {
+    return (await this.#ask((api) => api.moveSegments(request), false, undefined)).revision
+  }
+
+  /** The revision that targets must have to show it. */
+  async transferReplicas(request: TransferReplicas): Promise<bigint> {
+    return (await this.#ask((api) => api.transferReplicas(request), false, undefined)).revision
   }
 
   async close(): Promise<void> {

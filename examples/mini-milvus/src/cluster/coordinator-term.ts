@@ -14,6 +14,7 @@ import { ChannelAssigner } from './channel-assigner.ts'
 import { ClusterGarbage } from './garbage.ts'
 import { isPendingImport, type LeaderImportsOptions, startImports } from './imports.ts'
 import { openGuardedStore, type GuardedStore } from './guarded-store.ts'
+import { openQueryPlanner, type QueryPlanner, type QueryPlannerSettings } from './query-planner.ts'
 
 export interface CoordinatorTermOptions {
   readonly kv: KVBase
@@ -28,6 +29,7 @@ export interface CoordinatorTermOptions {
   /** How long a file must be nobody's before it is removed. */
   readonly garbageGraceMs: number
   readonly imports: LeaderImportsOptions
+  readonly queryNodes: QueryPlannerSettings
   readonly onProblem: (message: string, error: unknown) => void
 }
 
@@ -35,24 +37,26 @@ export class CoordinatorTerm {
   readonly catalog: Catalog
   readonly assigner: ChannelAssigner
   readonly importer: Importer
+  readonly planner: QueryPlanner
   readonly #term: LeaderTerm
   readonly #oracle: TimestampOracle
   readonly #allocator: TimestampAllocator
   readonly #store: GuardedStore
   readonly #garbage: ClusterGarbage
 
-  private constructor(parts: { readonly term: LeaderTerm; readonly oracle: TimestampOracle; readonly allocator: TimestampAllocator; readonly store: GuardedStore; readonly catalog: Catalog; readonly assigner: ChannelAssigner; readonly garbage: ClusterGarbage; readonly importer: Importer }) {
+  private constructor(parts: { readonly term: LeaderTerm; readonly oracle: TimestampOracle; readonly allocator: TimestampAllocator; readonly store: GuardedStore; readonly catalog: Catalog; readonly assigner: ChannelAssigner; readonly garbage: ClusterGarbage; readonly importer: Importer; readonly planner: QueryPlanner }) {
     this.#term = parts.term
     this.#oracle = parts.oracle
     this.#allocator = parts.allocator
     this.#store = parts.store
     this.catalog = parts.catalog
     this.assigner = parts.assigner
+    this.planner = parts.planner
     this.#garbage = parts.garbage
     this.importer = parts.importer
   }
 
-  static async open({ kv, clock, ids, pchannels, owner, leaderKey, term, storage, garbageGraceMs, imports, onProblem }: CoordinatorTermOptions): Promise<CoordinatorTerm> {
+  static async open({ kv, clock, ids, pchannels, owner, leaderKey, term, storage, garbageGraceMs, imports, queryNodes, onProblem }: CoordinatorTermOptions): Promise<CoordinatorTerm> {
     const oracle = await openTimestampOracle({ kv, rootPath: 'tso', clock, owner, signal: term.over, onEvent: (event) => onProblem(`timestamp oracle: ${event.type}`, event) })
     const allocator = startTimestampAllocator({ source: oracle })
     try {
@@ -60,9 +64,13 @@ export class CoordinatorTerm {
       const store = await openGuardedStore(kv, { key: leaderKey, token: term.token, onFenced })
       const catalog = await openCatalog({ kv: store, ids, timestamps: allocator, pchannels })
       const assigner = await ChannelAssigner.start({ kv, clock, pchannels, store, isLive: () => term.isLive, onProblem })
+      const planner = await openQueryPlanner({ ...queryNodes, kv, clock, meta: catalog, ids, leader: { key: leaderKey, modRevision: term.token }, onProblem }).catch(async (error: unknown) => {
+        await assigner.close()
+        throw error
+      })
       const garbage = new ClusterGarbage({ meta: catalog, storage, clock, graceMs: garbageGraceMs, isPending: (segmentId) => isPendingImport(catalog, segmentId), alone: (run) => assigner.alone(run), onProblem })
       const importer = startImports(imports, { catalog, isSwept: (segmentId) => garbage.isSwept(segmentId) })
-      return new CoordinatorTerm({ term, oracle, allocator, store, catalog, assigner, garbage, importer })
+      return new CoordinatorTerm({ term, oracle, allocator, store, catalog, assigner, garbage, importer, planner })
     } catch (error) {
       await allocator.close()
       await oracle.close()
@@ -103,6 +111,7 @@ export class CoordinatorTerm {
   async close(): Promise<void> {
     await this.importer.close()
     await this.#garbage.close()
+    await this.planner.close()
     await this.assigner.close()
     await this.catalog.settled()
     await this.#allocator.close()

@@ -5,12 +5,14 @@ import { startElection, type Election, type LeaderTerm } from '@timetick/watchdo
 import type { NodeClock } from '../edge/system.ts'
 import { RpcError } from '../internal/errors.ts'
 import type { CallOptions } from '../internal/service.ts'
-import type { CatalogCall, CatalogReply, ChannelTerm, CoordinatorApi } from './apis.ts'
+import type { LoadProgress } from '../querynode/api.ts'
+import type { CatalogCall, CatalogReply, ChannelTerm, CoordinatorApi, MoveSegments, TargetsRevision, TransferReplicas } from './apis.ts'
 import { type CallOutcome, REPORTS, runCatalogCall } from './catalog-calls.ts'
 import type { SegmentMeta } from '../model/meta.ts'
 import type { ObjectStorage } from '../storage/index.ts'
 import { type ImportCall, type LeaderImportsOptions, runImportCall } from './imports.ts'
 import { CoordinatorTerm } from './coordinator-term.ts'
+import type { QueryPlannerSettings } from './query-planner.ts'
 
 export const LEADER_ROOT = 'coordinator/'
 export const LEADER_KEY = `${LEADER_ROOT}leader`
@@ -29,6 +31,7 @@ export interface CoordinatorOptions {
   /** How long a file must be nobody's before it is removed. */
   readonly garbageGraceMs: number
   readonly imports: LeaderImportsOptions
+  readonly queryNodes: QueryPlannerSettings
   readonly onProblem: (message: string, error: unknown) => void
 }
 
@@ -83,14 +86,35 @@ export class Coordinator implements CoordinatorApi {
     return { value: await runImportCall(this.term.importer, call) }
   }
 
+  async loadProgress({ collectionIds }: { readonly collectionIds: readonly bigint[] }): Promise<TargetsRevision & { readonly progress: ReadonlyMap<bigint, LoadProgress> }> {
+    const { planner } = this.term
+    const progress = new Map(collectionIds.flatMap((id) => {
+      const found = planner.coord.loadProgress(id)
+      return found === undefined ? [] : [[id, found] as const]
+    }))
+    return { progress, revision: planner.store.revision }
+  }
+
+  async moveSegments({ collectionId, from, to, segmentIds }: MoveSegments): Promise<TargetsRevision> {
+    const { planner } = this.term
+    await planner.coord.moveSegments(collectionId, from, to, segmentIds)
+    return { revision: planner.store.revision }
+  }
+
+  async transferReplicas({ collectionId, from, to, count }: TransferReplicas): Promise<TargetsRevision> {
+    const { planner } = this.term
+    await planner.coord.transferReplicas(collectionId, from, to, count)
+    return { revision: planner.store.revision }
+  }
+
   /** Gives the lead to another. Idempotent. */
   close(): Promise<void> {
     return this.#election.close()
   }
 
   async #lead(election: LeaderTerm): Promise<void> {
-    const { kv, clock, ids, pchannels, createOwner, storage, garbageGraceMs, imports, onProblem } = this.#options
-    const term = await CoordinatorTerm.open({ kv, clock, ids, pchannels, owner: createOwner?.(), leaderKey: LEADER_KEY, term: election, storage, garbageGraceMs, imports, onProblem })
+    const { kv, clock, ids, pchannels, createOwner, storage, garbageGraceMs, imports, queryNodes, onProblem } = this.#options
+    const term = await CoordinatorTerm.open({ kv, clock, ids, pchannels, owner: createOwner?.(), leaderKey: LEADER_KEY, term: election, storage, garbageGraceMs, imports, queryNodes, onProblem })
     try {
       this.#term = term
       if (!election.over.aborted) await new Promise<void>((resolve) => election.over.addEventListener('abort', () => resolve(), { once: true }))

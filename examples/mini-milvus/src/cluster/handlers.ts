@@ -77,6 +77,7 @@ export function createClusterHandlers(options: ClusterHandlersOptions): HandlerT
       version: `mini-milvus-${version}`,
       clock,
       health: () => member.health(),
+      maxReplicas: () => queryNode.nodeIds().length || 1,
       databasesChanged: options.databasesChanged,
       onConnect: (identifier, info, call) => options.clients?.connected(identifier, info, call),
       onHeartbeat: (identifier, call) => options.clients?.heartbeat(identifier, call),
@@ -87,7 +88,7 @@ export function createClusterHandlers(options: ClusterHandlersOptions): HandlerT
     ...createSegmentHandlers({ meta: mirror, queryNode }),
     ...createCompactionHandlers({ meta: mirror, compactor: () => compactor, allocateId: () => ids.allocOne(), segmentBytes: () => parameters.getBytes('dataNode.sealBytes') }),
     ...createImportHandlers({ meta: mirror, importer: () => member.coordinator.imports }),
-    ...createNodeInfoHandlers({ meta: mirror, queryNode, queryNodes: { nodeIds: () => queryNode.nodeIds, oldestReader: () => undefined, placement: undefined }, version: `mini-milvus-${version}`, now: () => clock.now(), usage: systemUsage }),
+    ...createNodeInfoHandlers({ meta: mirror, queryNode, queryNodes: queryNode, version: `mini-milvus-${version}`, now: () => clock.now(), usage: systemUsage }),
   }
   return withFreshMeta(handlers, member)
 }
@@ -111,12 +112,14 @@ export function withFreshMeta(handlers: HandlerTable, { mirror, membership, quer
       async run(request: never, call: CallContext): Promise<object> {
         if (!membership.isLive) throw new MilvusError(Code.NotReady, 'service not ready: this proxy has lost its place in the cluster, retry later')
         if (ALWAYS_FRESH.has(rpc)) await mirror.catchUp(call.signal)
-        if (OF_MEMORY.has(rpc)) await queryNodes.refresh()
+        if (OF_MEMORY.has(rpc)) await queryNodes.refresh(call.signal)
+        if (rpc === 'GetQuerySegmentInfo') await queryNodes.look(mirror.collections().map(({ id }) => id))
         try {
           return await run(request, call)
         } catch (error) {
           if (!(error instanceof MilvusError) || !NOT_FOUND.has(error.code)) throw error
           await mirror.catchUp(call.signal)
+          await queryNodes.catchUp(call.signal)
           return run(request, call)
         }
       },

@@ -8,8 +8,8 @@ import type { GlobalParamsTable } from '@timetick/paramtable'
 import type { NodeClock } from '../edge/system.ts'
 import { RpcError } from '../internal/errors.ts'
 import type { SegmentMeta } from '../model/meta.ts'
-import type { QueryNodeApi } from '../querynode/api.ts'
 import type { ObjectStorage } from '../storage/index.ts'
+import type { RemoteQueryNodes } from './remote-query-nodes.ts'
 
 /** A call of the leader's importer by name. */
 export interface ImportCall {
@@ -32,8 +32,8 @@ export interface LeaderImportsOptions {
   readonly ids: Pick<IdAllocator, 'alloc'>
   readonly parameters: GlobalParamsTable
   readonly clock: NodeClock
-  /** Those that answer reads, asked for what they hold before it is looked at. */
-  readonly queryNodes: () => (Pick<QueryNodeApi, 'loadProgress' | 'segments'> & { refresh(): Promise<void> }) | undefined
+  /** Those that answer reads. */
+  readonly queryNodes: () => Pick<RemoteQueryNodes, 'refresh' | 'loadProgress' | 'served'> | undefined
   readonly onProblem: (message: string, error: unknown) => void
 }
 
@@ -74,7 +74,7 @@ export function startImports(options: LeaderImportsOptions, { catalog, isSwept }
       const nodes = queryNodes()
       await nodes?.refresh()
       if (nodes?.loadProgress(collectionId)?.percent !== 100) return catalog.load(collectionId) === undefined ? undefined : new Set()
-      return new Set(nodes.segments(collectionId).map(({ segmentId }) => segmentId))
+      return nodes.served(collectionId)
     },
     onWarning: onProblem,
   })

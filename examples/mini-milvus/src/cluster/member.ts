@@ -25,7 +25,11 @@ import { CoordinatorClient } from './coordinator-client.ts'
 import { Directory } from './directory.ts'
 import { loadFences } from './fence-records.ts'
 import { type ClusterRole, type Member, Membership } from './membership.ts'
-import { createQueryService, QUERY, RemoteQueryNodes, type QueryServiceApi } from './query-service.ts'
+import { leaveReads } from './leave-reads.ts'
+import type { QueryPlannerSettings } from './query-planner.ts'
+import { createQueryClients, createQueryService, QUERY, type QueryServiceApi } from './query-service.ts'
+import { RemoteQueryNodes } from './remote-query-nodes.ts'
+import { TargetMirror } from './target-mirror.ts'
 
 export interface MemberOptions {
   readonly stores: Stores
@@ -77,7 +81,8 @@ export async function openMember(options: MemberOptions, keep: Keep): Promise<Cl
   const own: { coordinator: Coordinator | undefined; host: ChannelHost | undefined; queryNode: Role<QueryNode> | undefined } = { coordinator: undefined, host: undefined, queryNode: undefined }
   const apis = localApis(own)
   const mirror = await keep(CatalogMirror.open({ kv: stores.kv, clock, onProblem: (error) => onWarning('the catalog could not be followed', error) }))
-  const query = createQueryService(() => running(own.queryNode, 'query').current, (revision) => mirror.waitFor(revision))
+  const targets = await keep(TargetMirror.open({ kv: stores.kv, clock, onProblem: (error) => onWarning('the targets of query nodes could not be followed', error) }))
+  const query = createQueryService({ node: () => running(own.queryNode, 'query').current, starts: () => own.queryNode?.starts ?? 0, awaitMeta: (revision, signal) => mirror.waitFor(revision, signal) })
   const table = servicesOf(roles, apis, query, mirror)
   await keep(transport)
   const server = await keep(table.listen(transport))
@@ -86,6 +91,7 @@ export async function openMember(options: MemberOptions, keep: Keep): Promise<Cl
   const pchannels = await logChannels(stores.kv, parameters.getInt('rootCoord.dmlChannelNum'))
   for (const pchannel of pchannels) await stores.mq.createChannel(pchannel)
   const directory = await keep(Directory.open({ kv: stores.kv, clock, onProblem: onWarning }))
+  const apiOf = createQueryClients(transport, roles.includes('query') ? { address, api: query } : undefined)
   const watchdog = await keep(startWatchdog({ clock, random, checkIntervalMs: parameters.getDurationMs('watchdog.interval'), restart: PERSISTENT }))
 
   let readers: RemoteQueryNodes | undefined
@@ -94,6 +100,7 @@ export async function openMember(options: MemberOptions, keep: Keep): Promise<Cl
     own.coordinator = await keep(new Coordinator({
       kv: stores.kv, clock, ids, pchannels, ttlMs, address, createOwner, storage: stores.storage, garbageGraceMs: graceMs, onProblem: onWarning,
       imports: { storage: stores.storage, ids, parameters, clock, queryNodes: () => readers, onProblem: onWarning },
+      queryNodes: { directory, apiOf, ...plannerSettings(parameters) },
     }))
   }
   const onChanged = (revision: bigint): Promise<void> => tellProxies({ directory, transport, clock, ttlMs, address, revision })
@@ -116,7 +123,9 @@ export async function openMember(options: MemberOptions, keep: Keep): Promise<Cl
       onFailure: (name, error) => onWarning(`${name} failed`, error),
       open: async (onFailure) => {
         await mirror.catchUp()
+        await targets.catchUp()
         return startQueryNode({
+          targets,
           nodeId: membership.nodeId, meta: mirror, mq: log.readers, engine, loader: createSegmentLoader(stores.storage), pchannels, clock,
           maxWaitMs: parameters.getDurationMs('queryNode.maxWait'),
           checkpoint: (pchannel) => positionOf(mirror.checkpoint(pchannel)),
@@ -139,7 +148,8 @@ export async function openMember(options: MemberOptions, keep: Keep): Promise<Cl
     await keep(role)
     await role.start()
   }
-  const queryNodes = (readers = new RemoteQueryNodes({ directory, transport, clock, meta: mirror, local: roles.includes('query') ? { address, api: query } : undefined }))
+  const maxWaitMs = Math.max(timeoutMs, parameters.getDurationMs('queryNode.maxWait'))
+  const queryNodes = (readers = await keep(new RemoteQueryNodes({ directory, apiOf, clock, meta: mirror, targets, coordinator, pchannels, maxWaitMs })))
   // Others wait for this proxy from its registration on: what they changed before must be known by now.
   await mirror.catchUp()
   return {
@@ -147,7 +157,9 @@ export async function openMember(options: MemberOptions, keep: Keep): Promise<Cl
     health: () => healthOf(own, membership, coordinator, mirror),
     async drain() {
       await membership.stop()
+      const leaving = own.queryNode === undefined ? undefined : leaveReads({ nodeId: membership.nodeId, targets, directory, clock, timeoutMs: parameters.getDurationMs('queryNode.drainTimeout') })
       await own.host?.close()
+      await leaving
       await own.coordinator?.close()
       table.stop()
     },
@@ -164,6 +176,9 @@ function localApis(own: { readonly coordinator: CoordinatorApi | undefined; read
       catalog: async (request, call) => coordinator().catalog(request, call),
       releaseChannel: async (request, call) => coordinator().releaseChannel(request, call),
       imports: async (request, call) => coordinator().imports(request, call),
+      loadProgress: async (request, call) => coordinator().loadProgress(request, call),
+      moveSegments: async (request, call) => coordinator().moveSegments(request, call),
+      transferReplicas: async (request, call) => coordinator().transferReplicas(request, call),
     },
     channels: {
       append: async (request, call) => host().append(request, call),
@@ -189,6 +204,15 @@ function servicesOf(roles: readonly ClusterRole[], apis: ReturnType<typeof local
   if (roles.includes('data')) table.add(CHANNELS, apis.channels)
   if (roles.includes('query')) table.add(QUERY, query)
   return table
+}
+
+function plannerSettings(parameters: GlobalParamsTable): Omit<QueryPlannerSettings, 'directory' | 'apiOf'> {
+  return {
+    graceMs: parameters.getDurationMs('queryCoord.grace'),
+    intervalMs: parameters.getDurationMs('queryCoord.interval'),
+    maxMoves: () => (parameters.getBool('queryCoord.autoBalance') ? parameters.getInt('queryCoord.maxMoves') : 0),
+    tolerance: parameters.getFloat('queryCoord.tolerance'),
+  }
 }
 
 function running<T>(part: T | undefined, role: ClusterRole): T {

@@ -68,7 +68,7 @@ export async function startClusterNode(parameters: GlobalParamsTable, roles: rea
 
 async function openProxy(member: ClusterMember, parameters: GlobalParamsTable, logger: NodeLogger, clock: NodeClock, keep: Keep): Promise<Listener> {
   const { stores, mirror, queryNodes } = member
-  const security = await keep(openSecurity({ core: { stores, catalog: mirror, roles: { queryNode: { nodeIds: () => queryNodes.nodeIds, oldestReader: () => undefined, placement: undefined } } }, parameters, clock, logger }))
+  const security = await keep(openSecurity({ core: { stores, catalog: mirror, roles: { queryNode: queryNodes } }, parameters, clock, logger }))
   // Nothing is staged here: unflushed work of a client would be known to one proxy alone.
   const clients = await keep(createClients({ ...clientLimits(parameters), clock, rules: { meta: mirror, serverDefault: 'milvus' }, holders: () => new Set(), discard: () => undefined }))
   const handlers = security.handlers(createClusterHandlers({ member, parameters, clock, clients, databasesChanged: security.databasesChanged }))

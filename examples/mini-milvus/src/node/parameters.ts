@@ -38,6 +38,7 @@ export const declarations: readonly ParamDeclaration[] = [
   { key: 'compaction.minSegments', type: 'int', default: 8, min: 2, max: 1000, doc: 'So many small segments of a partition are merged into one.' },
   { key: 'compaction.deleteShare', type: 'float', default: 0.3, min: 0.01, max: 1, doc: 'A segment is rewritten when more deletes wait for it than this share of its rows.' },
   { key: 'queryNode.count', type: 'int', default: 1, min: 1, max: 64, doc: 'Query nodes in this process. From 2 on each holds a part of what is loaded, replicas have nodes of their own, and the number can be changed while the node runs.' },
+  { key: 'queryNode.drainTimeout', type: 'durationMs', unit: 'ms', default: 30_000, min: 0, max: 3_600_000, doc: 'How long a query node that stops waits for others to take over what it holds.' },
   { key: 'queryCoord.interval', type: 'durationMs', unit: 'ms', default: 1000, min: 10, max: 60_000, doc: 'How often several query nodes are looked at when nothing happens.' },
   { key: 'queryCoord.grace', type: 'durationMs', unit: 'ms', default: 5000, min: 0, max: 600_000, doc: 'How long segments that were moved can still be read where they were.' },
   { key: 'queryCoord.autoBalance', type: 'bool', default: true, doc: 'Move segments from query nodes that carry more to those that carry less.' },

@@ -21,6 +21,8 @@ export interface ReadRouterOptions {
   readonly node: (nodeId: bigint) => QueryNodeApi | undefined
   readonly nodeIds: () => readonly bigint[]
   readonly loadProgress: (collectionId: bigint) => LoadProgress | undefined
+  /** Before a read at or above `ts`: learns how far these nodes have come by themselves, where that is not known. */
+  readonly prepare?: ((nodeIds: readonly bigint[], ts: bigint) => Promise<void>) | undefined
   readonly clock: NodeClock
   /** How long a read is tried again, if its client gives it longer. */
   readonly maxWaitMs: number
@@ -150,6 +152,7 @@ export class ReadRouter implements QueryNodeApi {
   }
 
   async #askAll<Request extends AnyRead, Result>(parts: readonly PlannedPart[], request: Request, ask: (node: QueryNodeApi, part: Request) => Promise<Result>): Promise<Result[]> {
+    await this.#options.prepare?.(parts.map(({ nodeId }) => nodeId), request.guaranteeTs)
     const ts = this.#moment(parts, request.collectionId)
     const abort = new AbortController()
     const signal = AbortSignal.any([request.signal, abort.signal])

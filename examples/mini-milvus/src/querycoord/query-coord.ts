@@ -10,6 +10,7 @@ import type { ReplicaRecord } from '../model/target.ts'
 import type { CollectionHoldings, LoadProgress } from '../querynode/api.ts'
 import { Code, MilvusError } from '../server/status.ts'
 import { NodeLoads } from './loads.ts'
+import { missingReplicas } from './progress.ts'
 import { wantedContents } from './wanted.ts'
 import { wantedReplicas, withNodes } from './replicas.ts'
 import { isLoaded, loadedPercent, stepReplica, type Holdings } from './step.ts'
@@ -96,9 +97,8 @@ export class QueryCoord {
     const { meta, store } = this.#options
     const load = meta.load(collectionId)
     if (load === undefined) return undefined
-    const records = store.replicas(collectionId)
-    if (records.length < load.replicaNumber) return { percent: 0, failure: undefined }
-    const missing = records.filter((record) => record.current === undefined || !covers(record, load))
+    const missing = missingReplicas(store.replicas(collectionId), load)
+    if (missing === undefined) return { percent: 0, failure: undefined }
     if (missing.length === 0) return { percent: 100, failure: undefined }
     const failure = missing.flatMap(({ nodeIds }) => nodeIds.map((id) => this.#reports.get(id)?.failures.get(collectionId))).find((reason) => reason !== undefined)
     const percent = Math.min(...missing.map((record) => loadedPercent({ ...record, current: undefined }, (id) => this.#reports.get(id)?.byCollection.get(collectionId))))
@@ -319,10 +319,6 @@ async function reportsOf(nodes: readonly CoordNode[], collectionIds: readonly bi
 
 function groupsOf({ replicaNumber, resourceGroups = [] }: LoadMeta): string[] {
   return Array.from({ length: replicaNumber }, (_, i) => resourceGroups[Math.min(i, resourceGroups.length - 1)] ?? DEFAULT_RESOURCE_GROUP)
-}
-
-function covers({ current }: ReplicaRecord, load: LoadMeta): boolean {
-  return current !== undefined && (current.wholeCollection || (!load.wholeCollection && load.partitionIds.every((id) => current.partitionIds.includes(id))))
 }
 
 function changesOf(collectionId: bigint, before: readonly ReplicaRecord[], after: readonly ReplicaRecord[]): ReplicaChange[] {

@@ -22,6 +22,6 @@ export class NotServable extends MilvusError {
 }
 
 /** By its number, so that it is known also where it came over a wire. */
-export function isRefusal(error: unknown): boolean {
-  return error instanceof MilvusError && Object.values(REFUSALS).some((code) => code === error.code)
+export function isRefusal(error: unknown, what?: keyof typeof REFUSALS): boolean {
+  return error instanceof MilvusError && (what === undefined ? Object.values(REFUSALS) : [REFUSALS[what]]).some((code) => code === error.code)
 }

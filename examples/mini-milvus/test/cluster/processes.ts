@@ -16,6 +16,8 @@ export interface RunningCluster {
   addresses(): string[]
   /** kill -9, and another in its place. */
   replace(process: ClusterProcess): Promise<void>
+  /** One more. */
+  add(roles: readonly ClusterRole[]): Promise<ClusterProcess>
   close(): Promise<void>
 }
 
@@ -46,6 +48,11 @@ export async function startCluster(redis: string, layout: readonly (readonly Clu
   return {
     processes,
     addresses: () => processes.filter(({ roles }) => roles.includes('proxy')).map(({ program }) => program.address),
+    async add(roles) {
+      const one: ClusterProcess = { roles, program: await start(roles) }
+      processes.push(one)
+      return one
+    },
     async replace(one) {
       await one.program.stop('SIGKILL')
       one.program = await start(one.roles)
