@@ -106,7 +106,7 @@ export class RemoteQueryNode implements QueryNodeApi {
   async #ask<Request extends { readonly signal: AbortSignal }, Result>(request: Request, run: (sent: Sent<Request>, options: CallOptions) => Promise<Answered<Result>>): Promise<Result> {
     const { signal, ...asked } = request
     try {
-      const { result, reached } = await run({ ...asked, metaRevision: this.#options.metaRevision() } as Sent<Request>, { signal: AbortSignal.any([signal, this.#gone.signal]) })
+      const { result, reached } = await run({ ...asked, metaRevision: this.#options.metaRevision() }, { signal: AbortSignal.any([signal, this.#gone.signal]) })
       this.#heard(reached)
       return result
     } catch (error) {
