@@ -5,7 +5,8 @@
 import type { Column, ColumnSource, JsonColumn, ListColumn, NumberColumn, RowBatch, SparseColumn, StringColumn, VectorColumn } from '../model/column.ts'
 import type { CollectionSchema, FieldSchema } from '../model/schema.ts'
 import { emptyColumn, fillColumn } from './fill.ts'
-import { gatherColumn, sameNumbers } from './gather.ts'
+import { sameNumbers } from './gather.ts'
+import { sliceColumn } from './slice.ts'
 
 export interface GrowableColumns extends ColumnSource {
   /** Rows that lack a column of the schema get the field's default or null. */
@@ -193,7 +194,7 @@ function sliceElements({ offsets, length, elements }: ListColumn): ListColumn['e
   const start = offsets[0] as number
   const end = offsets[length] as number
   if (start === 0 && end === elements.length) return elements
-  return gatherColumn(elements, Uint32Array.from({ length: end - start }, (_, i) => start + i))
+  return sliceColumn(elements, start, end)
 }
 
 class VectorGrower implements Grower {

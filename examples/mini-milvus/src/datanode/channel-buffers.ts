@@ -3,8 +3,11 @@
  * have to be read again. Synchronous; the flush itself is somebody else's.
  */
 import type { MsgPosition } from '@timetick/msgstream'
-import type { DmlPack } from '../channel/dml-pack.ts'
+import type { DmlItem, DmlPack } from '../channel/dml-pack.ts'
 import type { MetaReader } from '../coordinator/api.ts'
+import type { RowBatch } from '../model/column.ts'
+import type { PrimaryKeys } from '../model/primary-keys.ts'
+import { StepMeter, type Steps } from '../segment/steps.ts'
 import { keysOf, rowsOf } from '../writer/log-messages.ts'
 import { ShardBuffer, type SealedBuffer, type ShardKey } from './shard-buffer.ts'
 
@@ -74,9 +77,25 @@ export class ChannelBuffers {
     return rows
   }
 
-  /** Take a step of the log. @returns buffers that are to be flushed now, in order. */
-  take(pack: DmlPack, now: number): SealedBuffer[] {
-    for (const item of pack.items) this.#takeItem(item, pack.startPosition, now)
+  /** Decodes what will be kept of a step of the log: a flush of a client may bring more than a turn of the event loop can decode. */
+  *decodeSteps({ items }: DmlPack): Steps<DecodedItems> {
+    const decoded = new Map<DmlItem, Decoded>()
+    const meter = new StepMeter()
+    for (const item of items) {
+      if (!this.#keeps(item.header)) continue
+      decoded.set(item, decode(item))
+      if (meter.spend(0, item.message.body.length)) yield
+    }
+    return decoded
+  }
+
+  /**
+   * Take a step of the log: what was written at one timestamp is there at once, as who counts rows sees it.
+   * @param decoded what was decoded before; the rest is decoded now
+   * @returns buffers that are to be flushed now, in order
+   */
+  take(pack: DmlPack, now: number, decoded?: DecodedItems): SealedBuffer[] {
+    for (const item of pack.items) this.#takeItem(item, decoded?.get(item), pack.startPosition, now)
     this.#tick = pack.timeTick
     this.#end = pack.endPosition
     const due: SealedBuffer[] = []
@@ -137,15 +156,20 @@ export class ChannelBuffers {
     return oldest
   }
 
-  #takeItem({ header, message }: DmlPack['items'][number], position: MsgPosition, now: number): void {
-    const { collectionId, partitionId, vchannel, ts } = header
+  #keeps({ collectionId, partitionId, vchannel, ts }: DmlItem['header']): boolean {
     const collection = this.#meta.collectionById(collectionId)
-    if (collection === undefined || ts <= this.#meta.flushedTs(collectionId, vchannel) || ts <= collection.truncatedTs) return
-    if (partitionId !== 0n && !collection.partitions.some(({ id }) => id === partitionId)) return
+    if (collection === undefined || ts <= this.#meta.flushedTs(collectionId, vchannel) || ts <= collection.truncatedTs) return false
+    return partitionId === 0n || collection.partitions.some(({ id }) => id === partitionId)
+  }
+
+  #takeItem(item: DmlItem, decoded: Decoded | undefined, position: MsgPosition, now: number): void {
+    const { header, message } = item
+    if (!this.#keeps(header)) return
+    const { collectionId, partitionId, vchannel, ts } = header
     const buffer = this.#open({ collectionId, vchannel })
-    const bytes = message.body.length
-    if (header.kind === 'insert') buffer.addRows(partitionId, rowsOf(message), ts, bytes, position, now)
-    else buffer.addDelete({ partitionId, keys: keysOf(message), ts }, bytes, position, now)
+    const { rows, keys } = decoded ?? decode(item)
+    if (rows !== undefined) buffer.addRows(partitionId, rows, ts, message.body.length, position, now)
+    if (keys !== undefined) buffer.addDelete({ partitionId, keys, ts }, message.body.length, position, now)
   }
 
   #open(key: ShardKey): ShardBuffer {
@@ -181,6 +205,17 @@ export class ChannelBuffers {
     entry.waiting = entry.waiting.filter((wish) => !done(wish))
     if (entry.waiting.length === 0) this.#wishes.delete(nameOf(key))
   }
+}
+
+interface Decoded {
+  readonly rows?: RowBatch
+  readonly keys?: PrimaryKeys
+}
+
+export type DecodedItems = ReadonlyMap<DmlItem, Decoded>
+
+function decode({ header, message }: DmlItem): Decoded {
+  return header.kind === 'insert' ? { rows: rowsOf(message) } : { keys: keysOf(message) }
 }
 
 function nameOf({ collectionId, vchannel }: ShardKey): string {

@@ -155,7 +155,7 @@ export class DataNode {
     const room = (): Promise<void> | undefined => (channel.buffers.bufferedBytes > this.#options.maxBufferedBytes ? channel.tail : undefined)
     const nodes = [
       new FilterNode(`${name}/filter`, meta),
-      new BufferNode(`${name}/buffer`, channel.buffers, channel.read, () => clock.monotonic()),
+      new BufferNode(`${name}/buffer`, channel.buffers, channel.read, clock),
       new FlushNode(`${name}/flush`, (sealed) => this.#enqueue(channel, sealed), room),
     ]
     return openChannelGraph({ mq, channel: channel.name, subscription: name, position: checkpoint(channel.name), nodes, clock, transactions, onFailure })

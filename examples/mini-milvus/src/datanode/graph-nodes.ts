@@ -4,7 +4,9 @@ import { withItems, type DmlPack } from '../channel/dml-pack.ts'
 import type { ServiceTime } from '../channel/service-time.ts'
 import type { MetaReader } from '../coordinator/api.ts'
 import { applied, isApplyTraced } from '../tracing.ts'
-import type { ChannelBuffers } from './channel-buffers.ts'
+import type { NodeClock } from '../edge/system.ts'
+import { inTurns, STEP_BYTES } from '../segment/steps.ts'
+import type { ChannelBuffers, DecodedItems } from './channel-buffers.ts'
 import type { SealedBuffer } from './shard-buffer.ts'
 
 /** Drops what belongs to collections that are gone, without decoding it. */
@@ -34,18 +36,27 @@ interface FlushMsg extends Msg {
 export class BufferNode extends BaseNode {
   readonly #buffers: ChannelBuffers
   readonly #read: ServiceTime
-  readonly #monotonic: () => number
+  readonly #clock: Pick<NodeClock, 'monotonic' | 'yieldToLoop'>
 
-  constructor(name: string, buffers: ChannelBuffers, read: ServiceTime, monotonic: () => number) {
+  constructor(name: string, buffers: ChannelBuffers, read: ServiceTime, clock: Pick<NodeClock, 'monotonic' | 'yieldToLoop'>) {
     super(name)
     this.#buffers = buffers
     this.#read = read
-    this.#monotonic = monotonic
+    this.#clock = clock
   }
 
-  operate(inputs: readonly Msg[]): FlushMsg {
+  operate(inputs: readonly Msg[]): FlushMsg | Promise<FlushMsg> {
     const pack = inputs[0] as DmlPack
-    const sealed = this.#buffers.take(pack, this.#monotonic())
+    const bytes = pack.items.reduce((sum, { message }) => sum + message.body.length, 0)
+    return bytes <= STEP_BYTES ? this.#take(pack) : this.#takeLarge(pack)
+  }
+
+  async #takeLarge(pack: DmlPack): Promise<FlushMsg> {
+    return this.#take(pack, await inTurns(this.#buffers.decodeSteps(pack), () => this.#clock.yieldToLoop()))
+  }
+
+  #take(pack: DmlPack, decoded?: DecodedItems): FlushMsg {
+    const sealed = this.#buffers.take(pack, this.#clock.monotonic(), decoded)
     this.#read.advance(pack.timeTick)
     if (isApplyTraced()) for (const { header } of pack.items) applied({ role: 'data-node', ...header })
     return { timeTick: pack.timeTick, sealed }

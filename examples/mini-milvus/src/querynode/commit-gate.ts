@@ -16,31 +16,10 @@ export class CommitGate {
   /** From where each channel is read: what was committed at or below is in segments and never comes. */
   readonly #begins: ReadonlyMap<string, bigint>
   readonly #waiting = new Map<bigint, Waiting>()
-  readonly #expected = new Map<string, number>()
-  #applied = 0n
   #closed = false
 
   constructor(begins: ReadonlyMap<string, bigint>) {
     this.#begins = begins
-  }
-
-  /** The latest commit that was applied. */
-  get applied(): bigint {
-    return this.#applied
-  }
-
-  /** A pack with parts is on its way to where they are applied. */
-  expect(channel: string): void {
-    this.#expected.set(channel, (this.#expected.get(channel) ?? 0) + 1)
-  }
-
-  passed(channel: string): void {
-    this.#expected.set(channel, (this.#expected.get(channel) ?? 1) - 1)
-  }
-
-  /** Packs of the channel may have to wait for a commit before they are applied. */
-  isExpecting(channel: string): boolean {
-    return (this.#expected.get(channel) ?? 0) > 0
   }
 
   /** A channel has come to its part. Undefined: it has been applied, with all others. A promise of false: the gate was closed. */
@@ -60,7 +39,6 @@ export class CommitGate {
       this.#waiting.delete(ts)
       apply()
       for (const part of waiting.parts) part.apply()
-      if (ts > this.#applied) this.#applied = ts
       for (const part of waiting.parts) part.release(true)
       return undefined
     }

@@ -19,7 +19,7 @@ export interface QueryChannel {
   readonly find: FindShard
 }
 
-/** Announces commits. What belongs to collections that are not loaded is left out only where it is applied: they may be loaded by then. */
+/** Tells how far the log has been begun. What belongs to collections that are not loaded is left out only where it is applied: they may be loaded by then. */
 export class FilterNode extends BaseNode {
   readonly #channel: QueryChannel
 
@@ -31,7 +31,6 @@ export class FilterNode extends BaseNode {
   operate(inputs: readonly Msg[]): Msg {
     const pack = inputs[0] as DmlPack
     this.#channel.serviceTime.enter(pack.timeTick)
-    if (pack.items.some(({ transaction }) => transaction !== undefined)) this.#channel.gate.expect(this.#channel.name)
     return pack
   }
 }
@@ -105,7 +104,6 @@ export class ApplyNode extends BaseNode {
       })
       if (applied === false) return pack
     }
-    gate.passed(name)
     return pack
   }
 

@@ -15,8 +15,8 @@ import type { CollectionMeta, SegmentIndexMeta, SegmentMeta, ShardMeta } from '.
 import { isPrimaryKeyColumn, type PrimaryKeys } from '../model/primary-keys.ts'
 import { primaryField } from '../model/schema.ts'
 import { builtScalarIndexes } from './scalar-indexes.ts'
-import { type Pause, StepMeter } from '../segment/steps.ts'
-import { applyDelete } from './apply-deletes.ts'
+import { inTurns, type Pause, type StepMeter, type Steps } from '../segment/steps.ts'
+import { allDeleteSteps, applyDelete, deleteSteps } from './apply-deletes.ts'
 import { GrowingRows } from './growing-rows.ts'
 import { NotServable, type ReadScope } from './scope.ts'
 import type { SegmentLoader } from './segment-loader.ts'
@@ -69,6 +69,8 @@ export class LoadedShard {
   /** With duties: earlier moments cannot be looked at any more. */
   #historyFrom = 0n
   #deletesSinceForgetting = 0
+  /** Of a commit that is applied step by step and that nobody sees yet. */
+  #pendingTs: bigint | undefined
   #reconciling: Promise<void> | undefined
   #stale = false
 
@@ -122,8 +124,15 @@ export class LoadedShard {
 
   /** Everything a search may look at now, of these partitions. */
   views(partitionIds: ReadonlySet<bigint> | undefined, ignoreGrowing: boolean): SegmentView[] {
-    const all: SegmentView[] = ignoreGrowing ? [...this.#sealed.values()] : [...this.#sealed.values(), ...this.#growing.chunks()]
-    return partitionIds === undefined ? all : all.filter((view) => partitionIds.has(view.partitionId))
+    const all = ignoreGrowing ? [...this.#sealed.values()] : this.#all()
+    const named = partitionIds === undefined ? all : all.filter((view) => partitionIds.has(view.partitionId))
+    if (this.#pendingTs === undefined || this.#isShared) return named
+    const before = this.#pendingTs - 1n
+    return named.map((view) => (view.sealed ? sealedViewAt(view, before) : growingViewAt(view, 0n, before))).filter((view) => view !== undefined)
+  }
+
+  #all(): SegmentView[] {
+    return [...this.#sealed.values(), ...this.#growing.chunks()]
   }
 
   /** Of what a read names that which is of this shard; segments that are not here are left out. Throws NotServable for growing rows or a moment that are gone. */
@@ -150,6 +159,10 @@ export class LoadedShard {
     return this.#options.duty === undefined ? ts > this.#handedOverTs : this.#growingFrom !== undefined && ts > this.#growingFrom
   }
 
+  wantsInsert(partitionId: bigint, ts: bigint): boolean {
+    return this.takesInsert(ts) && this.#options.isLoadedPartition(partitionId)
+  }
+
   applyInsert(collection: CollectionMeta, partitionId: bigint, rows: RowBatch, ts: bigint): void {
     if (!this.takesInsert(ts) || ts <= collection.truncatedTs || !this.#options.isLoadedPartition(partitionId)) return
     this.#growing.append(partitionId, collection.schema, rows, ts)
@@ -158,21 +171,58 @@ export class LoadedShard {
   /** @returns keys that were looked for, over all segments */
   applyDelete(record: DeleteRecord): number {
     this.#recentDeletes.push(record)
-    const views = this.views(undefined, false)
+    const views = this.#all()
     for (const view of views) applyDelete(view, record, this.#isDated)
-    if (this.#isDated && ++this.#deletesSinceForgetting >= DELETES_PER_FORGETTING) this.#forgetBefore(addDuration(record.ts, -HISTORY_MS))
+    this.#countDelete(record.ts)
     return views.length * record.keys.length
   }
 
-  /** Others may be behind: a read looks at a moment that all have reached. */
-  get #isDated(): boolean {
+  /** From now on what comes with this timestamp is seen by nobody, and may come step by step, until it is shown. */
+  beginCommit(ts: bigint): void {
+    this.#pendingTs = ts
+  }
+
+  /** The same as {@link applyDelete}, in steps. */
+  *deleteSteps(record: DeleteRecord, meter: StepMeter): Steps<void> {
+    this.#recentDeletes.push(record)
+    const done = new Set<SegmentView>()
+    // Segments that come meanwhile have the whole record; a chunk of which a part went to a segment is another one.
+    for (let view = this.#nextView(done); view !== undefined; view = this.#nextView(done)) {
+      done.add(view)
+      yield* deleteSteps(view, record, this.#isDated, meter)
+    }
+    this.#countDelete(record.ts)
+  }
+
+  #nextView(done: ReadonlySet<SegmentView>): SegmentView | undefined {
+    return this.#all().find((view) => !done.has(view))
+  }
+
+  /** What was begun is seen, all of it. One step, whatever came. */
+  showCommit(): void {
+    const ts = this.#pendingTs
+    this.#pendingTs = undefined
+    if (ts !== undefined && !this.#isDated) for (const view of this.#all()) view.tombstones.forget(ts)
+  }
+
+  /** Other nodes may be behind: a read looks at a moment that all have reached. */
+  get #isShared(): boolean {
     return this.#options.duty !== undefined
+  }
+
+  /** Somebody may look at a moment that passed. */
+  get #isDated(): boolean {
+    return this.#isShared || this.#pendingTs !== undefined
+  }
+
+  #countDelete(ts: bigint): void {
+    if (this.#isShared && ++this.#deletesSinceForgetting >= DELETES_PER_FORGETTING) this.#forgetBefore(addDuration(ts, -HISTORY_MS))
   }
 
   #forgetBefore(ts: bigint): void {
     this.#deletesSinceForgetting = 0
     if (ts > this.#historyFrom) this.#historyFrom = ts
-    for (const view of this.views(undefined, false)) view.tombstones.forget(ts)
+    for (const view of this.#all()) view.tombstones.forget(ts)
   }
 
   dropPartition(partitionId: bigint): void {
@@ -278,12 +328,8 @@ export class LoadedShard {
     return sealed
   }
 
-  async #applyAll(segment: SealedSegment, records: readonly DeleteRecord[]): Promise<void> {
-    const meter = new StepMeter()
-    for (const record of records) {
-      applyDelete(segment, record, this.#isDated)
-      if (meter.spend(record.keys.length)) await this.#options.pause()
-    }
+  #applyAll(segment: SealedSegment, records: readonly DeleteRecord[]): Promise<void> {
+    return inTurns(allDeleteSteps(segment, records, () => this.#isDated), this.#options.pause)
   }
 
   /** @param appliedDeletes so many of the recent ones were applied to the fresh segments before */

@@ -3,8 +3,12 @@ export class Tombstones {
   #alive: Uint8Array
   #length: number
   #dead = 0
-  /** Of the last deaths, ascending by when; kept only where deaths come with a time. */
-  #recent: Death[] = []
+  /** When the last of the dead died, in about the order of their deaths; kept only where deaths come with a time. */
+  readonly #recent = new Map<number, bigint>()
+  /** No death that is remembered is later. */
+  #latest = 0n
+  /** The last answer to who lived when: many reads ask for the same moment while others come to it. */
+  #then: { readonly ts: bigint; readonly begin: number; readonly tombstones: Tombstones } | undefined
 
   constructor(length: number) {
     this.#alive = new Uint8Array(length).fill(1)
@@ -42,7 +46,8 @@ export class Tombstones {
   killAll(): void {
     this.#alive.fill(0, 0, this.#length)
     this.#dead = this.#length
-    this.#recent = []
+    this.#recent.clear()
+    this.#then = undefined
   }
 
   /**
@@ -55,57 +60,51 @@ export class Tombstones {
       this.#alive[row] = 0
       this.#dead++
     }
-    if (ts !== undefined && wasAlive) this.#remember(row, ts)
-    else if (!wasAlive && this.#recent.length > 0) this.#diedBefore(row, ts)
+    if (this.#then !== undefined && (ts === undefined || ts <= this.#then.ts)) this.#then = undefined
+    if (wasAlive && ts !== undefined) {
+      this.#recent.set(row, ts)
+      if (ts > this.#latest) this.#latest = ts
+    } else if (!wasAlive && this.#recent.size > 0) this.#diedBefore(row, ts)
     return wasAlive
   }
 
   /** Deaths at or below `ts` will not be asked for any more. */
   forget(ts: bigint): void {
-    const kept = this.#recent.findIndex((death) => death.ts > ts)
-    if (kept !== 0) this.#recent = kept < 0 ? [] : this.#recent.slice(kept)
+    if (ts >= this.#latest) this.#recent.clear()
+    // One that was heard of out of its order stays for longer.
+    else {
+      for (const [row, died] of this.#recent) {
+        if (died > ts) break
+        this.#recent.delete(row)
+      }
+    }
+    if (this.#then !== undefined && this.#then.ts < ts) this.#then = undefined
   }
 
   /** Undefined where it lives, or died too long ago to be remembered. */
   diedAt(row: number): bigint | undefined {
-    return this.#recent.findLast((death) => death.row === row)?.ts
+    return this.#recent.get(row)
   }
 
   /** Who of the rows `begin .. end` lived at `ts`; rows before `begin` are dead, those from `end` on are not there. The same object where that is what is now. */
   at(ts: bigint, begin: number, end: number): Tombstones {
-    const isNow = (this.#recent.at(-1)?.ts ?? 0n) <= ts
+    const isNow = this.#recent.size === 0 || this.#latest <= ts
     if (isNow && begin === 0 && end === this.#length) return this
+    if (this.#then?.ts === ts && this.#then.begin === begin && this.#then.tombstones.#length === end) return this.#then.tombstones
     const then = new Tombstones(end)
     then.#alive.set(this.#alive.subarray(0, end))
-    for (let i = this.#recent.length - 1; i >= 0; i--) {
-      const { row, ts: died } = this.#recent[i] as Death
-      if (died <= ts) break
-      if (row < end && row >= 0) then.#alive[row] = 1
-    }
+    if (!isNow) for (const [row, died] of this.#recent) if (died > ts && row < end) then.#alive[row] = 1
     then.#alive.fill(0, 0, begin)
     let alive = 0
     for (let row = begin; row < end; row++) alive += then.#alive[row] as number
     then.#dead = end - alive
+    this.#then = { ts, begin, tombstones: then }
     return then
-  }
-
-  #remember(row: number, ts: bigint): void {
-    let at = this.#recent.length
-    while (at > 0 && (this.#recent[at - 1] as Death).ts > ts) at--
-    if (at === this.#recent.length) this.#recent.push({ row, ts })
-    else this.#recent.splice(at, 0, { row, ts })
   }
 
   /** An older delete, or a truncation, that was heard of late: nobody looks at moments before it. */
   #diedBefore(row: number, ts: bigint | undefined): void {
-    const at = this.#recent.findLastIndex((death) => death.row === row)
-    const known = this.#recent[at]
-    if (known !== undefined && (ts === undefined || ts < known.ts)) this.#recent[at] = { row: -1, ts: known.ts }
+    const known = this.#recent.get(row)
+    if (known !== undefined && (ts === undefined || ts < known)) this.#recent.delete(row)
   }
-}
-
-interface Death {
-  /** -1: of none any more. */
-  readonly row: number
-  readonly ts: bigint
 }

@@ -53,6 +53,10 @@ class ViewAt implements SegmentView {
     return this.#view.partitionId
   }
 
+  get rowsTs(): bigint | undefined {
+    return this.#view.rowsTs
+  }
+
   get sealed(): boolean {
     return this.#view.sealed
   }

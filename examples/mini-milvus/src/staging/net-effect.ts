@@ -15,11 +15,14 @@ import { completeRows } from '../proxy/partial-upsert.ts'
 import { splitRows } from '../proxy/split-rows.ts'
 import { fillColumn } from '../codec/fill.ts'
 import type { QueryNodeApi, QueryResult } from '../querynode/api.ts'
-import { inTurns, type Pause } from '../segment/steps.ts'
+import { inTurns, type Pause, StepMeter } from '../segment/steps.ts'
 import type { DmlWrite, PartitionRows } from '../writer/dml-writer.ts'
 import { OwnRows, type OwnBatch } from './own-rows.ts'
 import type { PartialRows } from './partial-rows.ts'
 import type { PredicateDelete, StagedWork } from './staging.ts'
+
+/** What a write costs beside its rows, in rows. */
+const ROWS_PER_WRITE = 16
 
 export interface NetContext {
   /** As it is now. */
@@ -34,11 +37,14 @@ export interface NetContext {
 export async function netEffect(works: Iterable<StagedWork> | AsyncIterable<StagedWork>, context: NetContext): Promise<Omit<DmlWrite, 'signal'>> {
   const { pause, signal, collection } = context
   const own = new OwnRows()
+  const meter = new StepMeter()
   for await (const { deletes = [], predicate, partial, inserts = [] } of works) {
     for (const item of deletes) await inTurns(own.delete(item), pause, signal)
     if (predicate !== undefined) await deleteMatching(own, predicate, context)
     if (partial !== undefined) await upsertPartial(own, partial, context)
     for (const item of inserts) own.add(await asOfNow(item, context))
+    // Many small writes are much work, too.
+    if (meter.spend(ROWS_PER_WRITE)) await pause()
   }
   return { collection, ...(await inTurns(own.netSteps(), pause, signal)) }
 }
@@ -52,24 +58,23 @@ async function asOfNow(rows: PartitionRows, { collection: { schema }, pause }: N
 async function deleteMatching(own: OwnRows, { partitionId, filter, templates }: PredicateDelete, context: NetContext): Promise<void> {
   const { collection, pause, signal } = context
   const compiled = compileFilter(filter, collection.schema, templates)
-  const keys = new Set<PrimaryKey>()
   const isDeleted = await inTurns(own.deletedSteps(), pause, signal)
   // Where own deletes reach one partition only, it matters where a row lies.
   const scopes = partitionId !== 0n ? [partitionId] : own.hasScopedDeletes ? collection.partitions.map(({ id }) => id) : [0n]
+  const found: PrimaryKeys[] = []
+  const { type } = primaryField(collection.schema)
   for (const scope of scopes) {
     for (const piece of await committedKeys(scope, filter, templates, context)) {
-      for (let at = 0; at < piece.length; at++) {
-        const key = primaryKeyAt(piece, at)
-        if (!isDeleted(key, scope)) keys.add(key)
-      }
+      found.push(primaryKeyColumn(type, primaryKeyList(piece).filter((key) => !isDeleted(key, scope))))
       await pause()
     }
   }
   for (const batch of own.batches) {
     if (partitionId !== 0n && batch.partitionId !== partitionId) continue
-    for (const row of await ownMatches(batch, compiled, context)) keys.add(primaryKeyAt(batch.keys, row))
+    const rows = await ownMatches(batch, compiled, context)
+    if (rows.length > 0) found.push(gatherColumn<PrimaryKeys>(batch.keys, rows))
   }
-  await inTurns(own.delete({ partitionId, keys: primaryKeyColumn(primaryField(collection.schema).type, [...keys]) }), pause, signal)
+  for (const keys of found) await inTurns(own.delete({ partitionId, keys }), pause, signal)
 }
 
 function committedKeys(scope: bigint, filter: string, templates: PredicateDelete['templates'], { collection, queryNode, readTs, signal }: NetContext): Promise<readonly PrimaryKeys[]> {

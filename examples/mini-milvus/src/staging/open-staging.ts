@@ -10,7 +10,7 @@ import type { DmlWrite, DmlWriter, PartitionRows } from '../writer/dml-writer.ts
 import { encodeRows } from '../writer/log-messages.ts'
 import { netEffect } from './net-effect.ts'
 import type { SpillFile, SpillFolder } from './spill.ts'
-import { spilledBytes, StageBook, type Entry, type Stage, type StageLimits } from './stage-book.ts'
+import { type Dropped, StageBook, type Entry, type Stage, type StageLimits, type Taken } from './stage-book.ts'
 import type { ClientStage, StagedWork, Staging, StagingTotals } from './staging.ts'
 import { TransactionError, type Transactions } from './transactions.ts'
 
@@ -98,22 +98,18 @@ class Stages implements Staging {
     stage.isDiscarded = true
     this.#dropped.add(client)
     for (const oldest of this.#dropped) if (this.#dropped.size > MAX_DROPPED) this.#dropped.delete(oldest)
-    const { rows, file } = this.#book.drop(client, () => true)
-    this.#count(rows, file)
+    this.#count(this.#book.drop(client))
   }
 
   discardCollection(collectionId: bigint, partitionId?: bigint): void {
     if (partitionId !== undefined) {
-      const rows = this.#book.dropPartition(collectionId, partitionId)
-      for (const { client, entries } of this.#book.stages()) if (entries.length === 0) this.#forget(this.#book.drop(client, () => true).file)
-      if (rows > 0) this.#count(rows, undefined)
+      const dropped = this.#book.dropPartition(collectionId, partitionId)
+      for (const { file } of dropped) this.#forget(file)
+      const rows = dropped.reduce((sum, one) => sum + one.rows, 0)
+      if (rows > 0) this.#count({ rows, file: undefined })
       return
     }
-    for (const { client, entries } of this.#book.stages()) {
-      if (!entries.some((entry) => entry.collectionId === collectionId)) continue
-      const { rows, file } = this.#book.drop(client, (entry) => entry.collectionId === collectionId)
-      this.#count(rows, file)
-    }
+    for (const { client, groups } of this.#book.stages()) if (groups.has(collectionId)) this.#count(this.#book.drop(client, collectionId))
   }
 
   lastCommit(collectionId: bigint): bigint {
@@ -121,8 +117,7 @@ class Stages implements Staging {
   }
 
   hasWork(collectionId: bigint): boolean {
-    for (const { entries } of this.#book.stages()) if (entries.some((entry) => entry.collectionId === collectionId)) return true
-    return false
+    return this.#book.stages().some(({ groups }) => groups.has(collectionId))
   }
 
   stats(): readonly ClientStage[] {
@@ -158,15 +153,16 @@ class Stages implements Staging {
     signal.throwIfAborted()
     const stage = this.#book.stage(client)
     await stage?.spilling
-    const taken = stage?.entries.filter(({ collectionId }) => collectionIds === undefined || collectionIds.includes(collectionId)) ?? []
-    if (stage === undefined || taken.length === 0) return 0n
+    const taken = new Map<bigint, Taken>()
+    for (const [id, { entries, rows }] of stage?.groups ?? []) if (collectionIds === undefined || collectionIds.includes(id)) taken.set(id, { entries, count: entries.length, rows })
+    if (stage === undefined || taken.size === 0) return 0n
     const pause = (): Promise<void> => clock.yieldToLoop()
     const readTs = await this.#options.now()
     const writes: Omit<DmlWrite, 'signal'>[] = []
-    for (const id of new Set(taken.map(({ collectionId }) => collectionId))) {
+    for (const [id, one] of taken) {
       const collection = meta.collectionById(id)
       if (collection === undefined) continue
-      const works = this.#works(stage, taken.filter(({ collectionId }) => collectionId === id))
+      const works = this.#works(stage, one)
       const write = await netEffect(works, { collection, queryNode: queryNode(), readTs, pause, signal })
       if (write.deletes.length > 0 || write.inserts.length > 0) writes.push(write)
     }
@@ -181,17 +177,16 @@ class Stages implements Staging {
       for (const { collection } of writes) this.#lastCommits.set(collection.id, ts)
       requestTick(committed.channels, ts)
     }
-    const committed = new Set(taken)
-    const rows = taken.reduce((sum, entry) => sum + entry.rows, 0)
     // The client may have gone meanwhile, and come again: only what was committed is taken from it.
-    this.#forget(this.#book.drop(client, (entry) => committed.has(entry)).file)
+    for (const [id, one] of taken) this.#forget(this.#book.dropTaken(client, id, one).file)
     this.#commits++
-    this.#committedRows += rows
+    for (const { rows } of taken.values()) this.#committedRows += rows
     return ts
   }
 
-  async *#works(stage: Stage, entries: readonly Entry[]): AsyncGenerator<StagedWork> {
-    for (const { work, spilled } of entries) {
+  async *#works(stage: Stage, { entries, count }: Taken): AsyncGenerator<StagedWork> {
+    for (let at = 0; at < count; at++) {
+      const { work, spilled } = entries[at] as Entry
       if (spilled === undefined) yield work
       else {
         const inserts: PartitionRows[] = []
@@ -208,7 +203,7 @@ class Stages implements Staging {
 
   /** The oldest rows first: a client that is in the middle of something small keeps that in memory. */
   async #spill(stage: Stage, folder: SpillFolder): Promise<void> {
-    for (const entry of stage.entries) {
+    for (const entry of [...stage.groups.values()].flatMap(({ entries }) => entries)) {
       if (this.#closed || stage.bytes - stage.spilledBytes <= this.#options.spillBytes / 2) return
       const { inserts = [] } = entry.work
       if (entry.spilled !== undefined || inserts.length === 0) continue
@@ -218,15 +213,12 @@ class Stages implements Staging {
         const bytes = encodeRows(rows)
         places.push({ partitionId, offset: await stage.file.append(bytes), length: bytes.length })
       }
-      if (!stage.entries.includes(entry)) continue
-      entry.spilled = places
-      entry.work = { ...entry.work, inserts: undefined }
-      stage.spilledBytes += spilledBytes(entry)
+      if (stage.groups.get(entry.collectionId)?.entries.includes(entry) === true) this.#book.spilled(stage, entry, places)
     }
     if (this.#book.stage(stage.client) !== stage) this.#forget(stage.file)
   }
 
-  #count(rows: number, file: SpillFile | undefined): void {
+  #count({ rows, file }: Dropped): void {
     this.#discards++
     this.#discardedRows += rows
     this.#forget(file)

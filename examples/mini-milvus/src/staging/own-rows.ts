@@ -1,8 +1,9 @@
 /** The rows that a client is about to commit, while its writes are gone through in order: which of them live, and which keys it deletes. */
+import { concatColumns } from '../codec/gather.ts'
 import type { Column } from '../model/column.ts'
 import { primaryKeyAt, type PrimaryKey, type PrimaryKeys } from '../model/primary-keys.ts'
 import { gatherSteps } from '../segment/gather-steps.ts'
-import { STEP_ROWS, type Steps } from '../segment/steps.ts'
+import { STEP_ROWS, StepMeter, type Steps } from '../segment/steps.ts'
 import type { PartitionKeys, PartitionRows } from '../writer/dml-writer.ts'
 
 export interface OwnBatch extends PartitionRows {
@@ -82,11 +83,23 @@ export class OwnRows {
   /** What is left of it all. */
   *netSteps(): Steps<{ readonly deletes: readonly PartitionKeys[]; readonly inserts: readonly PartitionRows[] }> {
     const inserts: PartitionRows[] = []
-    for (const { partitionId, rows, keys, alive, deadCount } of this.#batches) {
-      if (deadCount === keys.length) continue
-      if (alive === undefined) inserts.push({ partitionId, rows, keys })
-      else inserts.push(yield* livingSteps({ partitionId, rows, keys }, alive))
+    const meter = new StepMeter()
+    let small: PartitionRows[] = []
+    let smallRows = 0
+    const join = (): void => {
+      if (small.length > 0) inserts.push(joined(small))
+      small = []
+      smallRows = 0
     }
+    for (const { partitionId, rows, keys, alive, deadCount } of this.#batches) {
+      if (meter.spend(ROWS_PER_BATCH)) yield
+      if (deadCount === keys.length) continue
+      const living = alive === undefined ? { partitionId, rows, keys } : yield* livingSteps({ partitionId, rows, keys }, alive)
+      if (small[0] !== undefined && !isAlike(small[0], living)) join()
+      small.push(living)
+      if ((smallRows += living.keys.length) >= JOINED_ROWS) join()
+    }
+    join()
     return { deletes: this.#deletes, inserts }
   }
 
@@ -116,6 +129,27 @@ export class OwnRows {
     }
     return places
   }
+}
+
+/** What a batch costs beside its rows, in rows. */
+const ROWS_PER_BATCH = 16
+/** Many small writes become few messages of about so many rows. */
+const JOINED_ROWS = 1024
+
+/** Of one partition and with the same fields: rows from before a field was added have one less. */
+function isAlike(a: PartitionRows, b: PartitionRows): boolean {
+  if (a.partitionId !== b.partitionId || a.rows.columns.size !== b.rows.columns.size) return false
+  for (const id of a.rows.columns.keys()) if (!b.rows.columns.has(id)) return false
+  return true
+}
+
+function joined(parts: readonly PartitionRows[]): PartitionRows {
+  const [first] = parts as readonly [PartitionRows]
+  if (parts.length === 1) return first
+  const columns = new Map<number, Column>()
+  for (const id of first.rows.columns.keys()) columns.set(id, concatColumns(parts.map(({ rows }) => rows.columns.get(id) as Column)))
+  const keys = concatColumns<PrimaryKeys>(parts.map((part) => part.keys))
+  return { partitionId: first.partitionId, rows: { length: keys.length, columns }, keys }
 }
 
 const NONE: readonly number[] = []

@@ -24,9 +24,19 @@ export interface Entry {
   spilled: readonly { readonly partitionId: bigint; readonly offset: number; readonly length: number }[] | undefined
 }
 
+/** What a client has staged on one collection. The order matters only within it. */
+export interface Group {
+  /** Only ever appended to, or replaced. */
+  entries: Entry[]
+  rows: number
+  deletes: number
+  bytes: number
+  spilledBytes: number
+}
+
 export interface Stage {
   readonly client: string
-  entries: Entry[]
+  readonly groups: Map<bigint, Group>
   bytes: number
   spilledBytes: number
   file: SpillFile | undefined
@@ -73,62 +83,115 @@ export class StageBook {
     if (this.#bytes + entry.bytes > maxBytes) throw tooMuch('all clients together have', this.#bytes, entry.bytes, 'staging.maxBytes', maxBytes)
     let stage = this.#stages.get(client)
     if (stage === undefined) {
-      stage = { client, entries: [], bytes: 0, spilledBytes: 0, file: undefined, isDiscarded: false, spilling: Promise.resolve() }
+      stage = { client, groups: new Map(), bytes: 0, spilledBytes: 0, file: undefined, isDiscarded: false, spilling: Promise.resolve() }
       this.#stages.set(client, stage)
     }
-    stage.entries.push(entry)
+    let group = stage.groups.get(entry.collectionId)
+    if (group === undefined) stage.groups.set(entry.collectionId, (group = { entries: [], rows: 0, deletes: 0, bytes: 0, spilledBytes: 0 }))
+    group.entries.push(entry)
+    group.rows += entry.rows
+    group.deletes += entry.deletes
+    group.bytes += entry.bytes
     stage.bytes += entry.bytes
     this.#bytes += entry.bytes
     return entry
   }
 
-  /** @returns what is left without an entry and is to be forgotten with its file */
-  drop(client: string, gone: (entry: Entry) => boolean): { readonly rows: number; readonly file: SpillFile | undefined } {
+  /** Rows of the entry are on disk now. */
+  spilled(stage: Stage, entry: Entry, places: NonNullable<Entry['spilled']>): void {
+    entry.spilled = places
+    entry.work = { ...entry.work, inserts: undefined }
+    const bytes = spilledBytes(entry)
+    stage.spilledBytes += bytes
+    const group = stage.groups.get(entry.collectionId)
+    if (group !== undefined) group.spilledBytes += bytes
+  }
+
+  /** However much it is, this takes no time: nothing is looked at one by one. @param collectionId undefined: on all */
+  drop(client: string, collectionId?: bigint): Dropped {
     const stage = this.#stages.get(client)
     if (stage === undefined) return { rows: 0, file: undefined }
     let rows = 0
-    stage.entries = stage.entries.filter((entry) => {
-      if (!gone(entry)) return true
-      rows += entry.rows
-      stage.bytes -= entry.bytes
-      if (entry.spilled !== undefined) stage.spilledBytes -= spilledBytes(entry)
-      this.#bytes -= entry.bytes
-      return false
-    })
-    if (stage.entries.length > 0) return { rows, file: undefined }
-    this.#stages.delete(client)
-    return { rows, file: stage.file }
+    for (const id of collectionId === undefined ? [...stage.groups.keys()] : [collectionId]) {
+      const group = stage.groups.get(id)
+      if (group === undefined) continue
+      rows += group.rows
+      this.#put(stage, id, undefined)
+    }
+    return this.#droppedOf(stage, rows)
+  }
+
+  /** What was taken of a collection when the group had so many entries; those that came since stay. */
+  dropTaken(client: string, collectionId: bigint, { entries, count }: Omit<Taken, 'rows'>): Dropped {
+    const stage = this.#stages.get(client)
+    const group = stage?.groups.get(collectionId)
+    if (stage === undefined || group === undefined) return { rows: 0, file: undefined }
+    if (group.entries === entries && entries.length === count) return this.drop(client, collectionId)
+    const taken = new Set(entries.slice(0, count))
+    this.#put(stage, collectionId, group.entries.filter((entry) => !taken.has(entry)))
+    return this.#droppedOf(stage, 0)
   }
 
   /** A partition is gone: rows and keys of it are no longer part of what was staged. */
-  dropPartition(collectionId: bigint, partitionId: bigint): number {
-    let dropped = 0
-    for (const { client, entries } of this.stages()) {
-      const before = entries.filter((entry) => entry.collectionId === collectionId)
-      if (before.length === 0) continue
-      const kept = new Map(before.map((entry) => [entry, withoutPartition(entry, partitionId)]))
-      dropped += before.reduce((sum, entry) => sum + entry.rows - (kept.get(entry)?.rows ?? 0), 0)
-      const stage = this.#stages.get(client) as Stage
-      for (const [entry, left] of kept) {
-        stage.bytes -= entry.bytes - (left?.bytes ?? 0)
-        this.#bytes -= entry.bytes - (left?.bytes ?? 0)
-      }
-      stage.entries = stage.entries.map((entry) => (kept.has(entry) ? kept.get(entry) : entry)).filter((entry) => entry !== undefined)
-    }
-    return dropped
+  dropPartition(collectionId: bigint, partitionId: bigint): Dropped[] {
+    return this.stages().flatMap((stage) => {
+      const group = stage.groups.get(collectionId)
+      if (group === undefined) return []
+      this.#put(stage, collectionId, group.entries.map((entry) => withoutPartition(entry, partitionId)).filter((entry) => entry !== undefined))
+      return [this.#droppedOf(stage, group.rows - (stage.groups.get(collectionId)?.rows ?? 0))]
+    })
+  }
+
+  #put(stage: Stage, collectionId: bigint, entries: Entry[] | undefined): void {
+    const before = stage.groups.get(collectionId)
+    const after = entries === undefined || entries.length === 0 ? undefined : groupOf(entries)
+    if (after === undefined) stage.groups.delete(collectionId)
+    else stage.groups.set(collectionId, after)
+    const bytes = (after?.bytes ?? 0) - (before?.bytes ?? 0)
+    stage.bytes += bytes
+    this.#bytes += bytes
+    stage.spilledBytes += (after?.spilledBytes ?? 0) - (before?.spilledBytes ?? 0)
+  }
+
+  #droppedOf(stage: Stage, rows: number): Dropped {
+    if (stage.groups.size > 0) return { rows, file: undefined }
+    this.#stages.delete(stage.client)
+    return { rows, file: stage.file }
   }
 
   describe(): ClientStage[] {
-    return [...this.#stages.values()].map(({ client, entries, bytes, spilledBytes }) => ({
-      client,
-      collectionIds: [...new Set(entries.map(({ collectionId }) => collectionId))],
-      rows: entries.reduce((sum, { rows }) => sum + rows, 0),
-      deletes: entries.reduce((sum, { deletes }) => sum + deletes, 0),
-      bytes,
-      spilledBytes,
-      since: entries.reduce((oldest, { at }) => Math.min(oldest, at), Infinity),
-    }))
+    return [...this.#stages.values()].map(({ client, groups, bytes, spilledBytes }) => {
+      const all = [...groups.values()]
+      return {
+        client,
+        collectionIds: [...groups.keys()],
+        rows: all.reduce((sum, { rows }) => sum + rows, 0),
+        deletes: all.reduce((sum, { deletes }) => sum + deletes, 0),
+        bytes,
+        spilledBytes,
+        since: all.reduce((oldest, { entries }) => Math.min(oldest, entries[0]?.at ?? Infinity), Infinity),
+      }
+    })
   }
+}
+
+/** The entries of a group as they were when they were taken. */
+export interface Taken {
+  readonly entries: readonly Entry[]
+  readonly count: number
+  /** To insert, as staged. */
+  readonly rows: number
+}
+
+export interface Dropped {
+  readonly rows: number
+  /** To be forgotten: nothing is left. */
+  readonly file: SpillFile | undefined
+}
+
+function groupOf(entries: Entry[]): Group {
+  const sum = (of: (entry: Entry) => number): number => entries.reduce((total, entry) => total + of(entry), 0)
+  return { entries, rows: sum(({ rows }) => rows), deletes: sum(({ deletes }) => deletes), bytes: sum(({ bytes }) => bytes), spilledBytes: sum(spilledBytes) }
 }
 
 function entryOf(work: StagedWork, at: number): Entry {
@@ -148,6 +211,8 @@ function entryOf(work: StagedWork, at: number): Entry {
 function withoutPartition(entry: Entry, gone: bigint): Entry | undefined {
   const { work, spilled } = entry
   const { inserts = [], deletes = [], predicate, partial } = work
+  const all = [...inserts, ...deletes, ...(spilled ?? []), ...(predicate === undefined ? [] : [predicate]), ...(partial === undefined ? [] : [partial])]
+  if (all.every(({ partitionId }) => partitionId !== gone)) return entry
   const isKept = ({ partitionId }: Pick<PartitionKeys | PartitionRows, 'partitionId'>): boolean => partitionId !== gone
   const left: StagedWork = {
     collection: work.collection,
