@@ -83,7 +83,7 @@ describe('a commit of many rows', () => {
     const old = 50_000
     for (const [index, name] of CHANNELS.entries()) shards.get(name)?.applyInsert(collection, 2n, batch(keys(index * old, old)), 10n)
     expect(alive()).toBe(2 * old)
-    const done = CHANNELS.map((name, index) => {
+    const done = CHANNELS.map(async (name, index) => {
       const items = [
         item(deleteMessage(target(name, 't'), encodeKeys(keys(index * old, old)), 20n), transaction),
         item(insertMessage(target(name, 't'), encodeRows(batch(keys(10_000_000 + index * rows, rows))), 20n), transaction),
@@ -104,13 +104,13 @@ describe('a commit of many rows', () => {
   it('is not seen while another channel is behind, nor when a collection is released meanwhile', async () => {
     const { shards, scheduler, nodes, alive } = setUp()
     const part = (name: string) => packOf(name, [item(insertMessage(target(name, 't'), encodeRows(batch(keys(name === 'a' ? 0 : 100_000, 50_000))), 20n), transaction)])
-    const first = nodes.get('a')?.operate([part('a')])
+    const first = (async () => nodes.get('a')?.operate([part('a')]))()
     while (!scheduler.isIdle) await scheduler.step()
     expect(alive()).toBe(0)
     // Released and loaded anew: what was made ready is of a shard that nobody has any more.
     const fresh = setUp().shards.get('a') as LoadedShard
     shards.set('a', fresh)
-    const second = nodes.get('b')?.operate([part('b')])
+    const second = (async () => nodes.get('b')?.operate([part('b')]))()
     while (!scheduler.isIdle) await scheduler.step()
     await Promise.all([first, second])
     expect(alive()).toBe(100_000)
