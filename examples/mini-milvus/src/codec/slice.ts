@@ -16,6 +16,7 @@ export function sliceColumn(column: Column, begin: number, end: number): Column 
     case 'json':
     case 'sparse':
     case 'array':
+    case 'vectors':
       return { ...column, ...base, offsets: column.offsets.subarray(begin, end + 1) }
     case 'vector':
       return { ...column, ...base, data: column.data.subarray(begin * column.bytesPerRow, end * column.bytesPerRow) }
