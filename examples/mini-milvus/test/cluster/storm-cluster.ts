@@ -13,6 +13,19 @@ export interface OwnService {
   restart(): Promise<unknown>
 }
 
+const STARTS = 10
+
+/** As an orchestrator does: a process that could not reach its stores is started again. */
+async function startWhenPossible(flags: readonly string[]): Promise<RunningProgram> {
+  for (let left = STARTS; ; left--) {
+    try {
+      return await startProcess(flags)
+    } catch (error) {
+      if (left === 1 || !(error instanceof Error && error.message.startsWith('the node ended with 6'))) throw error
+    }
+  }
+}
+
 /** Whoever starts it stops it. */
 export async function ownService(name: string, options: object = {}): Promise<OwnService> {
   const path = new URL('../../../../tools/services/index.mjs', import.meta.url).href
@@ -72,7 +85,7 @@ export class StormProcess {
       all[key] = link.address
     }
     const flags = [...roles.flatMap((role) => ['--role', role]), ...Object.entries(all).flatMap(([key, value]) => ['--set', `${key}=${value}`])]
-    return new StormProcess(name, roles, flags, links, await startProcess(flags))
+    return new StormProcess(name, roles, flags, links, await startWhenPossible(flags))
   }
 
   /** Of gRPC, where it is a proxy. */
@@ -89,7 +102,7 @@ export class StormProcess {
   }
 
   async again(): Promise<void> {
-    this.#program = await startProcess(this.#flags)
+    this.#program = await startWhenPossible(this.#flags)
   }
 
   signal(name: 'SIGSTOP' | 'SIGCONT'): void {

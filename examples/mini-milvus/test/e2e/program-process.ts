@@ -28,9 +28,9 @@ export interface RunningProgram {
 }
 
 /** Starts the program on free ports and waits for its ready line. */
-export async function startProcess(flags: readonly string[], options: { readonly nodeFlags?: readonly string[] } = {}): Promise<RunningProgram> {
+export async function startProcess(flags: readonly string[], options: { readonly nodeFlags?: readonly string[]; readonly env?: NodeJS.ProcessEnv } = {}): Promise<RunningProgram> {
   const args = [...(options.nodeFlags ?? []), program, '--port', '0', '--metrics-port', '0', '--log-format', 'json', ...flags, ...chosenFlags(flags)]
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env: options.env ?? process.env })
   const ended = new Promise<number | null>((resolve) => child.once('exit', resolve))
   let errors = ''
   child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()))

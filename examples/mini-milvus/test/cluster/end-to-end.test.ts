@@ -1,0 +1,67 @@
+/** The node's end-to-end tests, unchanged, against a cluster of processes: 2 proxies, 2 coordinators, 2 data nodes, 3 query nodes. */
+import { spawn } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { hasServices, ring } from '../stores/services.edge.ts'
+import { combinations } from '../stores/settings.ts'
+
+const STAGED = 'visibility flush is served by a node that is alone: staged work would be known to one proxy only'
+const IN_PROCESS = 'starts a node inside the test’s process and looks into it'
+
+/** Those that cannot run there by their nature, each with the reason. */
+const ALONE: Readonly<Record<string, string>> = {
+  authorization: IN_PROCESS,
+  'bulk-program': 'lays files for its imports into the folder of a standalone node',
+  damage: 'damages files in the folder of a standalone node',
+  insight: 'the page of one node, on the port of its metrics',
+  'insight-node': 'the page of one node, on the port of its metrics',
+  pipelined: STAGED,
+  premises: STAGED,
+  program: 'the folder of a standalone node: its lock, its format, its exit codes',
+  'query-nodes': 'several query nodes in one process, by `queryNode.count`',
+  'rest-docs': IN_PROCESS,
+  'rest-visibility': STAGED,
+  secrets: IN_PROCESS,
+  'side-by-side': 'several nodes in memory in one process',
+  staging: STAGED,
+  'tls-node': IN_PROCESS,
+  'visibility-rule': STAGED,
+}
+
+const FEW = ['deletes', 'consistency', 'import']
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const present = readdirSync(`${root}/test/e2e`).flatMap((name) => (name.endsWith('.test.ts') ? [name.slice(0, -'.test.ts'.length)] : []))
+const all = present.filter((name) => ALONE[name] === undefined)
+const vitest = createRequire(import.meta.url).resolve('vitest/package.json').replace(/package\.json$/, 'vitest.mjs')
+
+/** One file after the other: each starts clusters of its own. */
+function run(key: string, files: readonly string[]): Promise<{ readonly code: number | null; readonly output: string }> {
+  return new Promise((resolve) => {
+    const env = { ...process.env, TIMETICK_E2E: `cluster:${key}`, TIMETICK_E2E_LAYOUT: ring === 'soak' ? 'nine' : 'five', TIMETICK_RING: 'default', NO_COLOR: '1' }
+    const args = [vitest, 'run', '--testTimeout=180000', '--hookTimeout=240000', '--no-file-parallelism', ...files]
+    const child = spawn(process.execPath, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
+    let output = ''
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()))
+    child.once('close', (code) => resolve({ code, output }))
+  })
+}
+
+describe('end-to-end tests on a cluster', () => {
+  it('are all but those that are named, and those are there', () => {
+    expect(Object.keys(ALONE).filter((name) => !present.includes(name))).toEqual([])
+    expect(FEW.filter((name) => !all.includes(name))).toEqual([])
+    expect(all.length).toBeGreaterThan(20)
+  })
+})
+
+// In CI a few stand for all, on the quickest servers.
+const chosen = combinations.filter(({ key }) => ring === 'soak' || (ring === 'ci' && key === 'redis'))
+
+describe.each(chosen)('a cluster on $name', ({ key, services }) => {
+  it.skipIf(!hasServices(...services))('passes the end-to-end tests', { timeout: 7_200_000 }, async () => {
+    const { code, output } = await run(key, (ring === 'soak' ? all : FEW).map((file) => `test/e2e/${file}.test.ts`))
+    expect(code, `${output.slice(-8000)}`).toBe(0)
+  })
+})
