@@ -22,7 +22,7 @@ const collection: CollectionMeta = {
   partitions: [{ id: FIRST + 1n, name: '_default', createdTs: FIRST }],
   shards: [0, 1].map((index) => ({ vchannel: `dml_${index}_${FIRST}v${index}`, pchannel: `dml_${index}` })),
   schema: { name: 'documents', description: '', enableDynamicField: false, fields: [], functions: [] },
-} as unknown as CollectionMeta
+}
 
 function segment(i: number): SegmentMeta {
   const id = FIRST + BigInt(i * 37 + 100)

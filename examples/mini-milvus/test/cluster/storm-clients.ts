@@ -6,6 +6,7 @@ export const collection_name = 'storm'
 const HANG_MS = 60_000
 const CALL_MS = 20_000
 const PAUSE_MS = 30
+const FAILED_PAUSE_MS = 500
 const NEAREST = 4
 
 type Answer = { readonly code?: unknown; readonly error_code?: unknown; readonly reason?: unknown } | undefined
@@ -53,10 +54,14 @@ export class StormClients {
     await this.#running
   }
 
+  #addressOf(index: number): string {
+    const addresses = this.#addresses()
+    return addresses[index % addresses.length] ?? ''
+  }
+
   /** A client of the n-th proxy, whose first call may fail as any. */
   open(index: number): MilvusClient {
-    const addresses = this.#addresses()
-    const client = new MilvusClient({ address: addresses[index % addresses.length] ?? '', timeout: CALL_MS, maxRetries: 0, logLevel: 'error' })
+    const client = new MilvusClient({ address: this.#addressOf(index), timeout: CALL_MS, maxRetries: 0, logLevel: 'error' })
     client.connectPromise.catch(() => undefined)
     return client
   }
@@ -97,15 +102,21 @@ export class StormClients {
     return this.call('query', run, () => ({ code: 0 }))
   }
 
+  /** Turns with one client, which is another when its proxy has another address. Making one takes much of a processor. */
   async #loop(index: number, turn: (client: MilvusClient) => Promise<boolean>, pauseMs = PAUSE_MS): Promise<void> {
+    let at: string | undefined
+    let client: MilvusClient | undefined
     while (!this.#isStopping) {
-      const client = this.open(index)
-      for (let left = 20, isFine = true; left > 0 && isFine && !this.#isStopping; left--) {
-        isFine = await turn(client)
-        await new Promise((resolve) => setTimeout(resolve, pauseMs))
+      const address = this.#addressOf(index)
+      if (client === undefined || at !== address) {
+        await client?.closeConnection()
+        client = this.open(index)
+        at = address
       }
-      await client.closeConnection()
+      const isFine = await turn(client)
+      await new Promise((resolve) => setTimeout(resolve, isFine ? pauseMs : FAILED_PAUSE_MS))
     }
+    await client?.closeConnection()
   }
 
   #insert(index: number): Promise<void> {
@@ -158,8 +169,13 @@ export class StormClients {
   /** What one proxy was told, the other knows. */
   #ddl(): Promise<void> {
     let made = 0
+    const others: { at?: string; client?: MilvusClient } = {}
     return this.#loop(0, async (client) => {
-      const other = this.open(1)
+      if (others.at !== this.#addressOf(1)) {
+        await others.client?.closeConnection()
+        Object.assign(others, { at: this.#addressOf(1), client: this.open(1) })
+      }
+      const other = others.client as MilvusClient
       const name = `ddl_${(made += 1)}`
       const fields = [{ name: 'id', data_type: 'Int64', is_primary_key: true }, { name: 'vec', data_type: 'FloatVector', dim: 4 }] as const
       const has = async (): Promise<boolean | undefined> => (await this.call('has', () => other.hasCollection({ collection_name: name }), ({ status }) => status))?.value === true
@@ -169,9 +185,8 @@ export class StormClients {
       const isDropped = isMade === undefined ? undefined : await this.call('drop', () => client.dropCollection({ collection_name: name }), (status) => status)
       if (isDropped !== undefined && (await has()) === true) this.violations.push(`${name} was dropped, and another proxy still has it`)
       if (isDropped !== undefined) this.counts.ddl++
-      await other.closeConnection()
       return isDropped !== undefined
-    }, 300)
+    }, 300).finally(() => others.client?.closeConnection())
   }
 
   #flush(): Promise<void> {

@@ -45,7 +45,7 @@ async function until<T>(what: string, clients: StormClients, run: () => Promise<
     const found = await run()
     if (found !== undefined) return found
     if (Date.now() > end) throw new Error(`seed ${seed}: ${what} did not come: ${clients.lastReason}`)
-    await pause(200)
+    await pause(500)
   }
 }
 

@@ -53,8 +53,8 @@ describe('docker-compose.cluster.yml', () => {
     onTestFinished(async () => {
       await Promise.all([...running.values()].map((one) => one.stop('SIGKILL')))
     })
-    await Promise.all(nodes.map(async ([name, { command = [], environment }]) => {
-      running.set(name, await startProcess([...command], { env: { ...process.env, ...environmentOf(environment) } }))
+    await Promise.all(nodes.map(async ([name, { command, environment }]) => {
+      running.set(name, await startProcess(Array.isArray(command) ? (command as readonly string[]) : [], { env: { ...process.env, ...environmentOf(environment) } }))
     }))
     const addresses = ['proxy-1', 'proxy-2'].map((name) => running.get(name)?.address ?? '')
     const collection_name = 'composed'
