@@ -91,7 +91,8 @@ function over(mq: Mq, own: Partial<Mq>): Mq {
   return { ...plain, ...own }
 }
 
-function epochOf(fences: readonly FenceMark[], start: StartPosition): bigint {
+/** Which epoch has begun where a reader starts. */
+export function epochOf(fences: readonly FenceMark[], start: StartPosition): bigint {
   if ('at' in start && start.at === 'earliest') return 0n
   const place = 'from' in start ? start.from : 'after' in start ? start.after : undefined
   const passed = place === undefined ? fences : fences.filter(({ id }) => compareMessageIds(id, place) <= 0)
@@ -132,14 +133,14 @@ class OwnedProducer implements MqProducer {
 
   send(frames: readonly Uint8Array[], options?: CallOptions): Promise<MessageId[]> {
     if (!this.#isHeld()) return Promise.reject(this.#lost())
-    for (const frame of frames) stamp(frame, this.#epoch)
+    for (const frame of frames) stampEpoch(frame, this.#epoch)
     return this.#producer.send(frames, options)
   }
 
   sendTransient(frame: Uint8Array): void {
     // Progress that nobody need hear of: the next owner's comes.
     if (!this.#isHeld()) return
-    stamp(frame, this.#epoch)
+    stampEpoch(frame, this.#epoch)
     this.#producer.sendTransient(frame)
   }
 
@@ -156,9 +157,22 @@ class OwnedProducer implements MqProducer {
   }
 }
 
-function stamp(frame: Uint8Array, epoch: bigint): void {
+export function stampEpoch(frame: Uint8Array, epoch: bigint): void {
   new DataView(frame.buffer, frame.byteOffset, frame.byteLength).setBigUint64(EPOCH_AT, epoch, true)
 }
+
+/** Undefined for what is no envelope. */
+export function epochAt(frame: Uint8Array): bigint | undefined {
+  return frame.length < EPOCH_AT + 8 ? undefined : new DataView(frame.buffer, frame.byteOffset, frame.byteLength).getBigUint64(EPOCH_AT, true)
+}
+
+/** A fence, or what readers must know: no reader of rows gets it. */
+export function isOwnRecord(frame: Uint8Array): boolean {
+  const type = typeOf(frame)
+  return type === META || type === FENCE
+}
+
+const typeOf = (frame: Uint8Array): number => (frame[TYPE_AT] as number) | ((frame[TYPE_AT + 1] as number) << 8)
 
 class FencedReader implements MqReader {
   readonly channel: string
@@ -185,9 +199,8 @@ class FencedReader implements MqReader {
       let revision = 0n
       batch.frames.forEach((frame, index) => {
         if (!this.#isPresent(frame)) return
-        const type = (frame[TYPE_AT] as number) | ((frame[TYPE_AT + 1] as number) << 8)
-        if (type === META) revision = revisionOf(frame)
-        if (type === META || type === FENCE) return
+        if (typeOf(frame) === META) revision = revisionOf(frame)
+        if (isOwnRecord(frame)) return
         ids.push(batch.ids[index] as MessageId)
         frames.push(frame)
       })
@@ -224,8 +237,8 @@ class FencedReader implements MqReader {
 
   /** An owner's first frame may stand for its fence: it wrote that before. What is no envelope is left to the stream's own checks. */
   #isPresent(frame: Uint8Array): boolean {
-    if (frame.length < EPOCH_AT + 8) return true
-    const epoch = new DataView(frame.buffer, frame.byteOffset, frame.byteLength).getBigUint64(EPOCH_AT, true)
+    const epoch = epochAt(frame)
+    if (epoch === undefined) return true
     if (epoch > this.#epoch) this.#epoch = epoch
     return epoch === this.#epoch
   }

@@ -6,6 +6,8 @@
 import { crc32 } from 'node:zlib'
 import type { KVBase } from '@timetick/kv'
 import { compareMessageIds, type Mq } from '@timetick/msgstream'
+import { createUnfencing } from '../channel/unfenced.ts'
+import { loadFences } from '../cluster/fence-records.ts'
 import { CHECKPOINTS } from '../coordinator/catalog-records.ts'
 import type { NodeClock } from '../edge/system.ts'
 import type { Stores } from '../node/stores.ts'
@@ -39,6 +41,9 @@ export interface MoveOptions {
   readonly onProgress: (done: number, all: number) => void
 }
 
+const SESSION_IDS = 'sessions/id'
+/** Positions in the source's log, and who did what among its processes. */
+const STAYING = [CHECKPOINTS, 'sessions/', 'channels/', 'fences/', 'coordinator/', 'query-replicas/', 'targets/']
 const PAGE = 1000
 /** Below what one transaction may have on any store. */
 const BATCH = 100
@@ -54,7 +59,7 @@ export async function moveStores(options: MoveOptions): Promise<MoveReport> {
   }
   const { objects, bytes } = await moveObjects(from.storage, to.storage, onProgress)
   let messages = 0
-  for (const channel of await from.mq.listChannels()) messages += await moveChannel(from.mq, to.mq, channel)
+  for (const channel of await from.mq.listChannels()) messages += await moveChannel(from, to.mq, channel)
   const keys = await moveMetadata(from.kv, to.kv)
   await to.kv.remove(UNFINISHED_MOVE)
   return { objects, bytes, messages, keys }
@@ -62,7 +67,8 @@ export async function moveStores(options: MoveOptions): Promise<MoveReport> {
 
 /** A folder is locked by whoever uses it. A node on servers writes time ticks as long as it runs. */
 async function refuseRunning({ from, clock, stillMs }: MoveOptions): Promise<void> {
-  if ((await from.kv.loadWithPrefix('sessions/', { limit: 1 })).keys.length > 0) throw new MoveError('DATA_LOCKED', 'the source is running: processes of it are registered; stop them all')
+  const { keys } = await from.kv.loadWithPrefix('sessions/', { limit: 2 })
+  if (keys.some((key) => key !== SESSION_IDS)) throw new MoveError('DATA_LOCKED', 'the source is running: processes of it are registered; stop them all')
   if (from.mq.features.sharing !== 'writers') return
   const ends = async (): Promise<string> => {
     const bounds = await Promise.all((await from.mq.listChannels()).map((channel) => from.mq.bounds(channel)))
@@ -108,13 +114,16 @@ function same(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 /** A channel is short, since a log is cut behind what is in segments: one that was begun is made anew. */
-async function moveChannel(from: Mq, to: Mq, channel: string): Promise<number> {
+async function moveChannel({ mq: from, kv }: Pick<Stores, 'mq' | 'kv'>, to: Mq, channel: string): Promise<number> {
+  const unfenced = createUnfencing(await loadFences(kv, channel), (await from.bounds(channel)).first)
   await to.deleteChannel(channel)
   await to.createChannel(channel)
   const producer = await to.openProducer(channel)
   const written = { frames: 0, sum: 0 }
   try {
-    for await (const frames of framesOf(from, channel)) {
+    for await (const batch of framesOf(from, channel)) {
+      const frames = unfenced(batch)
+      if (frames.length === 0) continue
       await producer.send(frames)
       add(written, frames)
     }
@@ -150,7 +159,7 @@ async function* framesOf(mq: Mq, channel: string): AsyncGenerator<readonly Uint8
 }
 
 async function moveMetadata(from: KVBase, to: KVBase): Promise<number> {
-  const entries = [...(await allEntries(from))].filter(([key]) => !key.startsWith(CHECKPOINTS) && key !== UNFINISHED_MOVE)
+  const entries = [...(await allEntries(from))].filter(([key]) => !STAYING.some((prefix) => key.startsWith(prefix)) && key !== UNFINISHED_MOVE)
   for (let begin = 0; begin < entries.length; begin += BATCH) await to.bytes.multiSave(new Map(entries.slice(begin, begin + BATCH)))
   const there = await allEntries(to)
   for (const [key, value] of entries) {

@@ -1,0 +1,76 @@
+/** A data folder moved into a cluster of processes, which writes, and back: what was written in either place is there. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { MilvusClient } from '@zilliz/milvus2-sdk-node'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import type { ClusterRole } from '../../src/cluster/membership.ts'
+import { startCluster } from '../cluster/processes.ts'
+import { runProgram } from '../e2e/running-program.ts'
+import { startProcess } from '../e2e/program-process.ts'
+import { hasServices, ring, serviceUrl } from './services.edge.ts'
+import { combinations, newClusterName } from './settings.ts'
+
+const collection_name = 'moved'
+const LAYOUT: readonly (readonly ClusterRole[])[] = [['coordinator', 'data'], ['proxy', 'query'], ['query']]
+
+async function withClient<T>(address: string, run: (client: MilvusClient) => Promise<T>): Promise<T> {
+  const client = new MilvusClient({ address, logLevel: 'error' })
+  try {
+    return await run(client)
+  } finally {
+    await client.closeConnection()
+  }
+}
+
+const rowsFrom = (from: number, count: number): { id: number; vector: number[] }[] => Array.from({ length: count }, (_, i) => ({ id: from + i, vector: [from + i, 0, 0, 1] }))
+
+async function idsOf(client: MilvusClient, count: number): Promise<number[]> {
+  await expect.poll(async () => (await client.count({ collection_name })).data, { timeout: 60_000 }).toBe(count)
+  const found = await client.query({ collection_name, filter: 'id >= 0', output_fields: ['id'], limit: 1000 })
+  return found.data.map((row) => Number(row['id'])).sort((a, b) => a - b)
+}
+
+const without = (count: number, ...gone: number[]): number[] => Array.from({ length: count }, (_, id) => id).filter((id) => !gone.includes(id))
+
+// Processes: where the long rings run. The quickest servers stand for all in CI.
+const chosen = combinations.filter(({ key }) => ring === 'soak' || (ring === 'ci' && key === 'redis'))
+
+describe.each(chosen)('a folder that becomes a cluster on $name', ({ parameters, services }) => {
+  it.skipIf(!hasServices(...services))('and a folder again, with what the cluster wrote', { timeout: 300_000 }, async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'timetick-move-cluster-'))
+    onTestFinished(() => rm(folder, { recursive: true, force: true }))
+    const [source, back, config] = [join(folder, 'source'), join(folder, 'back'), join(folder, 'cluster.yaml')]
+    const settings = parameters(newClusterName(), folder)
+    await writeFile(config, Object.entries(settings).map(([key, value]) => `${key}: ${JSON.stringify(value)}\n`).join(''))
+
+    const alone = await startProcess(['--data-dir', source])
+    await withClient(alone.address, async (client) => {
+      await client.createCollection({ collection_name, dimension: 4, metric_type: 'L2', consistency_level: 'Strong' })
+      await client.insert({ collection_name, data: rowsFrom(0, 300) })
+      await client.flushSync({ collection_names: [collection_name] })
+      await client.insert({ collection_name, data: rowsFrom(300, 40) })
+      await client.delete({ collection_name, ids: [3, 310] })
+    })
+    expect(await alone.stop()).toBe(0)
+    expect(await runProgram(['move', '--data-dir', source, '--to', config])).toMatchObject({ code: 0 })
+
+    const cluster = await startCluster(serviceUrl('redis'), LAYOUT, { 'rootCoord.dmlChannelNum': '4', ...settings })
+    onTestFinished(() => cluster.close())
+    await withClient(cluster.addresses()[0] ?? '', async (client) => {
+      expect(await idsOf(client, 338)).toEqual(without(340, 3, 310))
+      await client.insert({ collection_name, data: rowsFrom(340, 20) })
+      await client.delete({ collection_name, ids: [4, 320] })
+      expect(await idsOf(client, 356)).toEqual(without(360, 3, 4, 310, 320))
+    })
+    // In order: who is registered keeps a cluster from being moved.
+    for (const { program } of cluster.processes.toReversed()) expect(await program.stop()).toBe(0)
+    expect(await runProgram(['move', '--config', config, '--to', back])).toMatchObject({ code: 0 })
+
+    const again = await startProcess(['--data-dir', back])
+    await withClient(again.address, async (client) => {
+      expect(await idsOf(client, 356)).toEqual(without(360, 3, 4, 310, 320))
+    })
+    expect(await again.stop()).toBe(0)
+  })
+})
