@@ -124,11 +124,16 @@ describe.each(storms.filter(({ rings }) => (rings as readonly string[]).includes
     }
     await clients.stop()
 
-    const told = `seed ${seed}\n${log.join('\n')}\n${back.join('\n')}\n${JSON.stringify(clients.counts)}; last failure: ${clients.lastReason}`
+    const atTheEnd = await Promise.all(proxies.map(async (_, index) => {
+      const client = clients.open(index)
+      const seen = await until('all rows', clients, () => clients.allIds(client))
+      await client.closeConnection()
+      return seen
+    }))
+    const told = `seed ${seed}\n${log.join('\n')}\n${back.join('\n')}\n${JSON.stringify(clients.counts)}; last failure: ${clients.lastReason}; deleted rows that are there at the end: ${atTheEnd.map((seen) => seen.filter((id) => clients.deleted.has(id)).join(' ') || 'none').join('; ')}`
     console.log(told)
     expect(clients.violations, `${told}`).toEqual([])
-    for (let index = 0; index < proxies.length; index++) {
-      const seen = await until('all rows', clients, () => clients.allIds(clients.open(index)))
+    for (const seen of atTheEnd) {
       const there = new Set(seen)
       expect(there.size, `a row is there twice; ${told}`).toBe(seen.length)
       expect([...clients.acknowledged].filter((id) => !there.has(id) && !clients.deleting.has(id)), `acknowledged rows are gone; ${told}`).toEqual([])
