@@ -18,6 +18,7 @@ import {
 import { type Arrivals, createArrivals, identifierOf } from './grpc-arrivals.ts'
 import { addHealth } from './health.ts'
 import type { ServerLimits } from './limits.ts'
+import { addReflection } from './reflection.ts'
 import { Code, errorStatus, MilvusError } from './status.ts'
 
 export interface GrpcOptions extends DispatchOptions {
@@ -64,15 +65,20 @@ export function createGrpcEntry(options: GrpcOptions): GrpcEntry {
     )
   }
   const health = addHealth(server, { isServing: options.isServing ?? (() => true), clock: options.clock })
+  const reflection = addReflection(server, { clock: options.clock, maxStreamMs: limits.callTimeoutMs })
+  const stopStreams = (): void => {
+    health.stop()
+    reflection.stop()
+  }
   const injector = server.createConnectionInjector(grpc.ServerCredentials.createInsecure())
   return {
     inject: (socket) => injector.injectConnection(socket),
     drain: () => {
-      health.stop()
+      stopStreams()
       return new Promise((resolve) => server.tryShutdown(() => resolve()))
     },
     destroy: () => {
-      health.stop()
+      stopStreams()
       server.forceShutdown()
     },
   }
