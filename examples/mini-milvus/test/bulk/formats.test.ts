@@ -149,7 +149,7 @@ describe('NumPy', () => {
   })
 })
 
-describe('files that are wrong', () => {
+describe('S17: files that are wrong', () => {
   const small: CollectionSchema = { name: 'small', description: '', fields: [field(100, 'id', DataType.Int64, { isPrimary: true }), field(101, 'vec', DataType.FloatVector, { dim: 2 }), field(102, 'n', DataType.Int8, { nullable: true })], enableDynamicField: false }
 
   it.each<[string, string, RegExp]>([

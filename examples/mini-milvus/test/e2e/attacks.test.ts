@@ -30,7 +30,7 @@ const block = headerBlock(post)
 const END_HEADERS = 4
 const END_STREAM = 1
 
-describe('an attack', () => {
+describe('S9: an attack', () => {
   let test: TestNode
   const sockets = new Set<Socket>()
   beforeAll(async () => {

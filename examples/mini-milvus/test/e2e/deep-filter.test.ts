@@ -23,7 +23,7 @@ afterAll(() => test?.close())
 
 const deep = ['('.repeat(1_000_000), `${'('.repeat(100_000)}id == 1${')'.repeat(100_000)}`, `${'not '.repeat(100_000)}(id == 1)`, `id == ${'['.repeat(100_000)}`, `id == ${'-'.repeat(100_001)}1`]
 
-it('deep filters are refused while eight clients search, and none of these notices', { timeout: 120_000 }, async () => {
+it('D14, S11: deep filters are refused while eight clients search, and none of these notices', { timeout: 120_000 }, async () => {
   const { client, node } = test
   let isDone = false
   let searches = 0

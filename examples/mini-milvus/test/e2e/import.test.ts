@@ -141,13 +141,16 @@ describe('bulk import', () => {
     ['/etc/passwd.json', /expected a relative path/],
     ['a\\b.json', /expected a relative path/],
     ['rows.xml', /expected a file of type/],
-  ])('refuses %s', async (path, reason) => {
+    ['http://169.254.169.254/latest/rows.json', /expected a relative path/],
+    ['s3://elsewhere/rows.json', /expected a relative path/],
+    ['file:///etc/rows.json', /expected a relative path/],
+  ])('S15, S16: refuses %s', async (path, reason) => {
     const { status } = await client.bulkInsert({ collection_name: 'json', files: [path] })
     expect(status.error_code).not.toBe(ErrorCode.SUCCESS)
     expect(status.reason).toMatch(reason)
   })
 
-  it('follows no link out of the folder, and misses what is not there', async () => {
+  it('S15: follows no link out of the folder, and misses what is not there', async () => {
     const outside = await mkdtemp(join(tmpdir(), 'timetick-outside-'))
     await writeFile(join(outside, 'x.json'), JSON.stringify(rowsOf(0, 1)))
     await symlink(join(outside, 'x.json'), join(folder, 'link.json'))

@@ -34,7 +34,7 @@ describe('the program', () => {
     expect(await node.stop()).toBe(0)
   })
 
-  it('tells who has the folder, and the port, by exit code and in one line', async () => {
+  it('D1: tells who has the folder, and the port, by exit code and in one line', async () => {
     const data = join(folder, 'busy')
     const node = await startProgram(['--data-dir', data])
     const second = await runProgram(['--data-dir', data, '--port', '0', '--metrics-port', '0'])
@@ -63,7 +63,7 @@ describe('the program', () => {
     expect(refused.code).toBe(5)
   })
 
-  it('refuses a folder of a newer release without changing a byte of it', async () => {
+  it('D13: refuses a folder of a newer release without changing a byte of it', async () => {
     const data = join(folder, 'future')
     await (await startProgram(['--data-dir', data])).stop()
     await writeFile(join(data, 'format.json'), '{"format":2,"by":"9.0.0"}')

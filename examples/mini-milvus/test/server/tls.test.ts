@@ -82,7 +82,7 @@ describe('TLS', () => {
     expect(await client.getVersion()).toMatchObject({ version: 'mini' })
   })
 
-  it('is TLS 1.2 or later, and nothing in the clear', async () => {
+  it('S8: is TLS 1.2 or later, and nothing in the clear', async () => {
     const address = await start()
     await expect(handshake({ minVersion: 'TLSv1', maxVersion: 'TLSv1.1' })).rejects.toThrow(/protocol version|alert|disconnected|hang up|reset/i)
     expect((await handshake({ maxVersion: 'TLSv1.2' })).getProtocol()).toBe('TLSv1.2')
@@ -90,7 +90,7 @@ describe('TLS', () => {
     await expect(fetch(`http://${address}/x`)).rejects.toThrow('fetch failed')
   })
 
-  it('lets nobody in without a certificate of the authority, if it asks for one', async () => {
+  it('S8: lets nobody in without a certificate of the authority, if it asks for one', async () => {
     const address = await start({ caPath: own.ca })
     const { createSsl } = grpc.credentials
     expect(await caller(address, createSsl(pem(own.ca))).grpcCode('GetVersion')).toBe(grpc.status.UNAVAILABLE)
@@ -98,7 +98,7 @@ describe('TLS', () => {
     expect(await caller(address, createSsl(pem(own.ca), pem(own.key), pem(own.cert))).grpcCode('GetVersion')).toBe(0)
   })
 
-  it('takes changed certificates without a restart, and keeps the old ones where the new are none', async () => {
+  it('S8: takes changed certificates without a restart, and keeps the old ones where the new are none', async () => {
     const [certPath, keyPath] = [join(folder, 'live-cert.pem'), join(folder, 'live-key.pem')]
     copyFileSync(own.cert, certPath)
     copyFileSync(own.key, keyPath)

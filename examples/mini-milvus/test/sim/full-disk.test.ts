@@ -36,7 +36,7 @@ async function story(world: World, cluster: Cluster, disk: FaultyDisk): Promise<
   expect(cluster.node.core.catalog.segments(cluster.node.core.catalog.collection('default', name).id).reduce((sum, segment) => sum + segment.rows, 0)).toBe(40)
 }
 
-it('refuses writes, serves reads and recovers by itself', { timeout: 60_000 }, async () => {
+it('D10: a full disk refuses writes, serves reads and recovers by itself', { timeout: 60_000 }, async () => {
   const world = new World(7)
   world.faults = false
   const disk = new FaultyDisk()

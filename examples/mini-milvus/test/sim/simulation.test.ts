@@ -27,7 +27,7 @@ async function simulate(seed: number): Promise<SimulationResult> {
 describe('a simulated node', () => {
   for (let from = 0; from < seeds.length; from += GROUP) {
     const group = seeds.slice(from, from + GROUP)
-    it(`keeps its promises with seeds ${group[0]} to ${group.at(-1)}`, { timeout: 600_000 }, async () => {
+    it(`keeps its promises (D2, D3, D4) with seeds ${group[0]} to ${group.at(-1)}`, { timeout: 600_000 }, async () => {
       for (const seed of group) {
         const result = await simulate(seed)
         if (result.violations.length > 0) throw new Error(report(result))
