@@ -1,6 +1,6 @@
 export type { CompiledFilter, PrimaryKeys } from './filter.ts'
 export { compileFilter } from './filter.ts'
-export { type LeafProbe, type Probe, probedFields } from './probe.ts'
+export { type LeafProbe, type NullProbe, type Probe, probedFields } from './probe.ts'
 export type { FilterErrorKind } from './errors.ts'
 export { FilterError } from './errors.ts'
 export type { Expr } from './ast.ts'

@@ -5,7 +5,7 @@
 import { fillColumn } from '../codec/fill.ts'
 import type { Column, ColumnSource } from '../model/column.ts'
 import type { FieldSchema } from '../model/schema.ts'
-import { logicalProbe, negated } from './probe.ts'
+import { logicalProbe, negated, nullProbe } from './probe.ts'
 import type { Probe } from './probe.ts'
 
 export const FALSE = 0
@@ -123,6 +123,7 @@ function isAll(out: Uint8Array, rows: number, truth: Truth): boolean {
 
 export function nullPlan(field: FieldSchema, negated: boolean): Plan {
   return {
+    probe: nullProbe(field, negated),
     run(context, out) {
       const { column, base } = context.slot(field)
       const { valid } = column

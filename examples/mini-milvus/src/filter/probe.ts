@@ -16,15 +16,26 @@ export interface LeafProbe {
   readonly isMany: boolean
 }
 
+/** Rows that are null, or with `outside` those that are not. */
+export interface NullProbe {
+  readonly kind: 'null'
+  readonly fieldId: number
+  readonly outside: boolean
+}
+
 export interface LogicalProbe {
   readonly kind: 'and' | 'or'
   readonly operands: readonly (Probe | undefined)[]
 }
 
-export type Probe = LeafProbe | LogicalProbe
+export type Probe = LeafProbe | NullProbe | LogicalProbe
 
 export function spansProbe(field: FieldSchema, spans: Spans, how: { readonly outside?: boolean; readonly exact?: boolean } = {}): LeafProbe {
   return { kind: 'leaf', fieldId: field.id, spans, outside: how.outside ?? false, exact: how.exact ?? true, isMany: false }
+}
+
+export function nullProbe(field: FieldSchema, outside: boolean): NullProbe {
+  return { kind: 'null', fieldId: field.id, outside }
 }
 
 /** Any element of an array lies in the spans. */
@@ -42,11 +53,12 @@ export function logicalProbe(kind: 'and' | 'or', operands: readonly (Probe | und
 /** The rows for which the part is false: neither true nor unknown. */
 export function negated(probe: Probe | undefined): Probe | undefined {
   if (probe === undefined) return undefined
+  if (probe.kind === 'null') return { ...probe, outside: !probe.outside }
   if (probe.kind === 'leaf') return probe.exact && !probe.isMany ? { ...probe, outside: !probe.outside } : undefined
   return logicalProbe(probe.kind === 'and' ? 'or' : 'and', probe.operands.map(negated))
 }
 
 /** The fields whose indexes are asked. */
 export function probedFields(probe: Probe): number[] {
-  return probe.kind === 'leaf' ? [probe.fieldId] : probe.operands.flatMap((operand) => (operand === undefined ? [] : probedFields(operand)))
+  return 'fieldId' in probe ? [probe.fieldId] : probe.operands.flatMap((operand) => (operand === undefined ? [] : probedFields(operand)))
 }

@@ -1,11 +1,13 @@
 /** Which rows the indexes of a segment leave for a filter, and whether that is cheaper than to read all. */
-import { type CompiledFilter, type LeafProbe, type Probe, probedFields } from '../filter/index.ts'
-import type { Ranges, SortedIndex } from '../scalar/index.ts'
+import { type CompiledFilter, type LeafProbe, type NullProbe, type Probe, probedFields } from '../filter/index.ts'
+import type { NullRows, Ranges, SortedIndex } from '../scalar/index.ts'
 import type { ScalarIndexes } from './scalar-indexes.ts'
 import type { SegmentView } from './segment-view.ts'
 
+type Rows = SortedIndex | NullRows
+
 interface Part {
-  readonly index: SortedIndex
+  readonly index: Rows
   readonly ranges: Ranges
 }
 
@@ -45,6 +47,7 @@ export function candidatesOf(indexes: Pick<ScalarIndexes, 'get'>, probe: Probe):
 
 function lookups(probe: Probe): number {
   if (probe.kind === 'leaf') return 2 * probe.spans.list.length
+  if (probe.kind === 'null') return 1
   return probe.operands.reduce((sum, operand) => sum + (operand === undefined ? 0 : lookups(operand)), 0)
 }
 
@@ -52,6 +55,7 @@ type IndexOf = (fieldId: number) => SortedIndex | undefined
 
 function find(probe: Probe, indexOf: IndexOf): Candidates | undefined {
   if (probe.kind === 'leaf') return findLeaf(probe, indexOf)
+  if (probe.kind === 'null') return findNulls(probe, indexOf)
   const found = probe.operands.map((operand) => (operand === undefined ? undefined : find(operand, indexOf)))
   const known = found.filter((one) => one !== undefined)
   if (probe.kind === 'and') return narrowest(known, found.length)
@@ -65,7 +69,14 @@ function findLeaf({ fieldId, spans, outside, exact }: LeafProbe, indexOf: IndexO
   return onePart(index, outside ? index.outside(inside) : inside, exact)
 }
 
-function onePart(index: SortedIndex, ranges: Ranges, exact: boolean): Candidates {
+/** Of lists an index has no place for a row whose list is empty, which is not null. */
+function findNulls({ fieldId, outside }: NullProbe, indexOf: IndexOf): Candidates | undefined {
+  const index = indexOf(fieldId)
+  if (index === undefined || (outside && index.isMany)) return undefined
+  return outside ? onePart(index, [0, index.length], true) : onePart(index.nulls, [0, index.nulls.length], true)
+}
+
+function onePart(index: Rows, ranges: Ranges, exact: boolean): Candidates {
   return { parts: [{ index, ranges }], count: countOf(ranges), exact }
 }
 
@@ -81,7 +92,7 @@ function union(all: readonly Candidates[]): Candidates {
 
 /** Tests of one field meet in its index; of several fields the one that leaves the fewest rows is taken, and the others are to be tested. */
 function narrowest(known: readonly Candidates[], operands: number): Candidates | undefined {
-  const met = new Map<SortedIndex, Candidates>()
+  const met = new Map<Rows, Candidates>()
   const rest: Candidates[] = []
   for (const one of known) {
     const [part, ...others] = one.parts

@@ -2,6 +2,7 @@
 import { compareBytes } from '../model/bytes.ts'
 import type { StringColumn } from '../model/column.ts'
 import type { IndexedColumn, OrderedColumn } from './column.ts'
+import { type NullRows, nullRowsOf } from './null-rows.ts'
 import type { Spans, TextSpan } from './spans.ts'
 
 /** Positions in an index: from, to, from, to, …; disjoint, ascending, none empty. */
@@ -13,7 +14,11 @@ export class SortedIndex {
   /** Of an array column: where each row's elements begin. */
   readonly #owners: Uint32Array | undefined
 
+  readonly #column: IndexedColumn
+  #nulls: NullRows | undefined
+
   constructor(places: Uint32Array, column: IndexedColumn) {
+    this.#column = column
     this.#places = places
     this.#values = column.kind === 'array' ? column.elements : column
     this.#owners = column.kind === 'array' ? column.offsets : undefined
@@ -22,6 +27,12 @@ export class SortedIndex {
   /** Values, nulls left out. */
   get length(): number {
     return this.#places.length
+  }
+
+  /** Rows without a value. */
+  get nulls(): NullRows {
+    this.#nulls ??= nullRowsOf(this.#column)
+    return this.#nulls
   }
 
   /** A row may have several values, so that positions of two tests do not meet where both hold. */

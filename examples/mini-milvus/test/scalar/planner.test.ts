@@ -28,6 +28,7 @@ const source = (() => {
   )
 })()
 const idOf = (name: string): number => schema.fields.find((field) => field.name === name)?.id ?? 0
+const NULLS = source.column(idOf('i64'))?.valid?.subarray(0, ROWS).filter((valid) => valid === 0).length ?? 0
 const meta: SegmentIndexMeta = { indexId: 1n, state: 'finished', path: 'x.sorted', bytes: 0, crc32: 0, reason: '' }
 
 interface Opened {
@@ -80,6 +81,9 @@ describe('rows looked at', () => {
     ['flag == true and doc["x"] > 1 and i64 is not null', ['flag'], 20],
     ['array_contains_all(ints, [5, 6])', ['ints'], 200],
     ['not (i32 != 7 or other != "red")', ['i32'], 200],
+    ['i64 is null', ['i64'], NULLS],
+    ['not (i64 is not null)', ['i64'], NULLS],
+    ['i32 == 7 and i64 is null', ['i32', 'i64'], 200],
   ]
   for (const [text, names, examined] of cases) {
     test(`${text}: ${examined}`, async () => {
@@ -92,7 +96,7 @@ describe('rows looked at', () => {
     })
   }
 
-  for (const text of ['i32 > 20', 'other == "red"', 'i32 == 7 or doc["x"] == 1', 'i64 is null', 'not (name like "item 1%2")', 'name like "%12"', 'other == "red" or other == "blue"']) {
+  for (const text of ['i32 > 20', 'other == "red"', 'i32 == 7 or doc["x"] == 1', 'i64 is not null', 'not (name like "item 1%2")', 'name like "%12"', 'other == "red" or other == "blue"']) {
     test(`${text}: all, for an index would not be faster`, async () => {
       const found = await maskOf(open(['i32', 'i64', 'name', 'other', 'flag', 'ints']).view, text)
       expect(found.examined).toBe(ROWS)
