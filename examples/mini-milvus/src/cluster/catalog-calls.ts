@@ -1,4 +1,5 @@
 /** Calls of the catalog by name: which there are, and how those that take a function cross a border between processes. */
+import { positionFromJson, type MsgPositionJson } from '@timetick/msgstream'
 import type { CatalogWriter, FunctionPlan, SegmentWriter } from '../coordinator/api.ts'
 import type { Catalog } from '../coordinator/catalog.ts'
 import { encodeMeta } from '../model/meta.ts'
@@ -70,6 +71,7 @@ export async function runCatalogCall(catalog: Catalog, method: string, args: rea
   if (!Object.hasOwn(WRITES, method) && !(REPORTS as readonly string[]).includes(method)) {
     throw new RpcError('RPC_UNKNOWN_METHOD', `the catalog has no ${method.slice(0, 100)}`, { outcome: 'not-applied' })
   }
+  if (method === 'saveCheckpoint' && isBehind(catalog, args)) return {}
   const given = args.map((arg) => (isPlan(arg) ? planOf(arg) : arg))
   try {
     const run = catalog[method as keyof CatalogWriter] as unknown as (...values: readonly unknown[]) => Promise<unknown>
@@ -78,6 +80,16 @@ export async function runCatalogCall(catalog: Catalog, method: string, args: rea
     if (error instanceof SchemaWanted) return { schema: error.schema }
     throw error
   }
+}
+
+/** A report that was overtaken on its way, by itself when it was sent again: the log may be cut behind it by now. */
+function isBehind(catalog: Catalog, [pchannel, position]: readonly unknown[]): boolean {
+  const present = typeof pchannel === 'string' ? catalog.checkpoint(pchannel) : undefined
+  return present !== undefined && typeof position === 'string' && timeOf(position) < timeOf(present)
+}
+
+function timeOf(position: string): bigint {
+  return positionFromJson(JSON.parse(position) as MsgPositionJson).timestamp
 }
 
 function planOf(answer: PlanAnswer): FunctionPlan {

@@ -22,11 +22,17 @@ interface Held {
   isGivenUp: boolean
 }
 
+/** Between failures that have to do with each other. */
+const CALM_MS = 10_000
+const MAX_PAUSE_MS = 3_000
+
 export class ChannelHost implements ChannelApi {
   readonly #options: ChannelHostOptions
   readonly #assignments = new Map<string, ChannelAssignment & { readonly revision: bigint }>()
   readonly #held = new Map<string, Held>()
   readonly #closing = new Set<Promise<void>>()
+  readonly #failures = new Map<string, { readonly count: number; readonly at: number }>()
+  readonly #pauses = new Set<() => void>()
   #followed: FollowedPrefix | undefined
   #closed = false
 
@@ -119,6 +125,7 @@ export class ChannelHost implements ChannelApi {
   /** Gives every channel back. Idempotent. */
   async close(): Promise<void> {
     this.#closed = true
+    for (const end of this.#pauses) end()
     await this.#followed?.close()
     for (const [pchannel, held] of this.#held) this.#giveUp(pchannel, held, true)
     await Promise.all(this.#closing)
@@ -146,7 +153,7 @@ export class ChannelHost implements ChannelApi {
     const onFailure = (error: Error): void => {
       if (this.#held.get(pchannel) !== held || held.isGivenUp) return
       onWarning(`channel ${pchannel} is given back`, error)
-      this.#giveUp(pchannel, held, true)
+      this.#giveUp(pchannel, held, true, this.#patience(pchannel))
     }
     const channel = OwnedChannel.open(this.#options, { pchannel, epoch, revision, isHeld, onFailure })
     const held: Held = { owner, epoch, channel, opened: undefined, isGivenUp: false }
@@ -155,7 +162,7 @@ export class ChannelHost implements ChannelApi {
   }
 
   /** @param tell somebody else may have it now; else it is somebody else's already, or will be when the lease ends */
-  #giveUp(pchannel: string, held: Held, tell: boolean): void {
+  #giveUp(pchannel: string, held: Held, tell: boolean, pauseMs = 0): void {
     if (held.isGivenUp) return
     held.isGivenUp = true
     const { onWarning } = this.#options
@@ -163,12 +170,35 @@ export class ChannelHost implements ChannelApi {
       .then((channel) => channel.close(), () => undefined)
       .catch((error: unknown) => onWarning(`closing channel ${pchannel} failed`, error))
       .then(async () => {
+        if (pauseMs > 0) await this.#pause(pauseMs)
         if (this.#held.get(pchannel) === held) this.#held.delete(pchannel)
         if (tell) await this.#tellRelease(pchannel, held.owner, held.epoch)
         this.reconcile()
       })
     this.#closing.add(closed)
     void closed.finally(() => this.#closing.delete(closed))
+  }
+
+  /** A channel that fails again and again is not handed around as fast as that goes. */
+  #patience(pchannel: string): number {
+    const now = this.#options.clock.monotonic()
+    const before = this.#failures.get(pchannel)
+    const count = before === undefined || now - before.at > CALM_MS ? 1 : before.count + 1
+    this.#failures.set(pchannel, { count, at: now })
+    return count === 1 ? 0 : Math.min(MAX_PAUSE_MS, 50 * 2 ** Math.min(count, 20))
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        cancel()
+        this.#pauses.delete(end)
+        resolve()
+      }
+      const cancel = this.#options.clock.setTimer(end, ms)
+      if (this.#closed) end()
+      else this.#pauses.add(end)
+    })
   }
 
   #release(pchannel: string, owner: string, epoch: number): void {
