@@ -10,6 +10,7 @@ export const clusterDeclarations: readonly ParamDeclaration[] = [
   { key: 'cluster.internalPort', type: 'int', default: 0, min: 0, max: 65_535, doc: 'Port for other processes of the cluster. 0 takes any free one.' },
   { key: 'cluster.advertiseAddress', type: 'string', default: '', doc: 'host:port by which other processes reach this one; as it listens unless set.' },
   { key: 'cluster.secret', type: 'string', default: '', secret: true, doc: 'All processes of a cluster must have the same; others are refused.' },
+  { key: 'cluster.allowOpen', type: 'bool', default: false, doc: 'Processes on other machines may call without a secret or a certificate: everybody who reaches them may do everything.' },
   { key: 'cluster.tls.certPath', type: 'string', default: '', doc: 'Certificate of this process for calls between processes, PEM. With it all of them need one.' },
   { key: 'cluster.tls.keyPath', type: 'string', default: '', doc: 'Its private key, PEM.' },
   { key: 'cluster.tls.caPath', type: 'string', default: '', doc: 'Who must have signed the certificates of the others, PEM.' },

@@ -13,6 +13,8 @@ export interface GrpcTransportOptions {
   /** Both sides must have the same; '' for none. */
   readonly secret?: string | undefined
   readonly tls?: InternalTls | undefined
+  /** Asked before the first call to an address: `false` refuses it. @default any */
+  readonly mayCall?: ((address: string) => boolean) | undefined
   /** Of one message. @default 256 MiB */
   readonly maxBytes?: number | undefined
   /** Calls under way here; more are refused. @default 4096 */
@@ -48,7 +50,8 @@ class GrpcTransport implements Transport {
 
   call(address: string, path: string, request: Uint8Array, { signal, timeoutMs }: TransportCall): Promise<Uint8Array> {
     if (this.#closed) return Promise.reject(new RpcError('RPC_CLOSED', 'the transport is closed', { outcome: 'not-applied' }))
-    const { maxBytes = MAX_BYTES } = this.#options
+    const { maxBytes = MAX_BYTES, mayCall } = this.#options
+    if (!this.#clients.has(address) && mayCall?.(address) === false) return Promise.reject(new RpcError('RPC_UNAUTHENTICATED', `${address} is on another machine and there is no cluster.secret: nothing is sent there`, { outcome: 'not-applied' }))
     if (request.length > maxBytes) return Promise.reject(new RpcError('RPC_TOO_LARGE', `${path}: a message of ${request.length} bytes is larger than ${maxBytes}`, { outcome: 'not-applied' }))
     return new Promise((resolve, reject) => {
       const metadata = new grpc.Metadata()

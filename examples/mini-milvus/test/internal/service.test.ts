@@ -1,13 +1,17 @@
 /** Typed calls over both transports: results, errors with their codes, deadlines, cancellation, dead and hostile peers. */
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/edge/system.ts'
 import { isRpcError, RpcError } from '../../src/internal/errors.ts'
-import { createGrpcTransport } from '../../src/internal/grpc-transport.ts'
+import { createGrpcTransport, type InternalTls } from '../../src/internal/grpc-transport.ts'
 import { MemoryNetwork } from '../../src/internal/memory-transport.ts'
 import { createClient, ServiceTable, type CallOptions, type ServiceDefinition } from '../../src/internal/service.ts'
 import type { Transport } from '../../src/internal/transport.ts'
 import { MilvusError } from '../../src/server/status.ts'
+import { makeCertificates } from '../server/certificates.edge.ts'
 
 interface EchoApi {
   echo(request: { readonly value: unknown }, options?: CallOptions): Promise<{ readonly value: unknown }>
@@ -144,6 +148,41 @@ describe('gRPC between processes', () => {
     await expect(call(undefined, address)).rejects.toMatchObject({ code: 'RPC_UNAUTHENTICATED' })
     expect(echo.calls).toBe(0)
     expect(await call('correct', address)).toEqual({ value: 1 })
+  })
+
+  it('calls nobody that it may not call', async () => {
+    const { address, echo } = await serve('')
+    const transport = createGrpcTransport({ host: '127.0.0.1', port: 0, clock: systemClock, mayCall: () => false })
+    closers.push(() => transport.close())
+    await expect(createClient(ECHO, transport, () => address).echo({ value: 1 })).rejects.toMatchObject({ code: 'RPC_UNAUTHENTICATED', outcome: 'not-applied' })
+    expect(echo.calls).toBe(0)
+  })
+
+  it('wants certificates of one authority on both sides, where there are any', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'timetick-internal-'))
+    closers.push(() => rm(folder, { recursive: true, force: true }))
+    const tlsOf = async (name: string): Promise<InternalTls> => {
+      const { ca, cert, key } = makeCertificates(folder, name)
+      return { ca: await readFile(ca), cert: await readFile(cert), key: await readFile(key) }
+    }
+    const [ours, theirs] = [await tlsOf('ours'), await tlsOf('theirs')]
+    const open = (tls: InternalTls | undefined): Transport => {
+      const transport = createGrpcTransport({ host: '127.0.0.1', port: 0, clock: systemClock, tls, closeGraceMs: 100 })
+      closers.push(() => transport.close())
+      return transport
+    }
+    const echo = new Echo()
+    const table = new ServiceTable()
+    table.add(ECHO, echo)
+    const server = await table.listen(open(ours))
+    closers.push(() => server.close())
+    const ask = (tls: InternalTls | undefined): Promise<unknown> => createClient(ECHO, open(tls), () => server.address).echo({ value: 7 }, { timeoutMs: 3_000 })
+    await expect(ask(undefined)).rejects.toMatchObject({ name: 'RpcError' })
+    await expect(ask(theirs)).rejects.toMatchObject({ name: 'RpcError' })
+    // Who trusts the authority but is not signed by it is nobody, too.
+    await expect(ask({ ...theirs, ca: ours.ca })).rejects.toMatchObject({ name: 'RpcError' })
+    expect(echo.calls).toBe(0)
+    expect(await ask(ours)).toEqual({ value: 7 })
   })
 
   it('refuses messages beyond its bound', async () => {
