@@ -119,8 +119,8 @@ export const CHANNELS: ServiceDefinition<ChannelApi> = {
 
 /** Of every process. */
 export interface MemberApi {
-  /** Resolves when the process knows the metadata as of this revision. */
-  awaitMeta(request: { readonly revision: bigint }, options?: CallOptions): Promise<object>
+  /** Resolves when the process knows the metadata as of this revision: the catalog's, or those of another mirror of its own. */
+  awaitMeta(request: { readonly revision: bigint; readonly mirror?: string | undefined }, options?: CallOptions): Promise<object>
 }
 
 export const MEMBER: ServiceDefinition<MemberApi> = { name: 'Member', methods: { awaitMeta: { timeoutMs: 3_000 } } }

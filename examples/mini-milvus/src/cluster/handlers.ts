@@ -110,7 +110,7 @@ export function withFreshMeta(handlers: HandlerTable, { mirror, membership, quer
     return {
       ...handler,
       async run(request: never, call: CallContext): Promise<object> {
-        if (!membership.isLive) throw new MilvusError(Code.NotReady, 'service not ready: this proxy has lost its place in the cluster, retry later')
+        assertLive(membership)
         if (ALWAYS_FRESH.has(rpc)) await mirror.catchUp(call.signal)
         if (OF_MEMORY.has(rpc)) await queryNodes.refresh(call.signal)
         if (rpc === 'GetQuerySegmentInfo') await queryNodes.look(mirror.collections().map(({ id }) => id))
@@ -126,4 +126,23 @@ export function withFreshMeta(handlers: HandlerTable, { mirror, membership, quer
     }
   }
   return Object.fromEntries(Object.entries(handlers).map(([rpc, handler]) => [rpc, handler === undefined ? undefined : fresh(rpc, handler)]))
+}
+
+/** Handlers that have nothing of {@link withFreshMeta}: what this proxy knows of users and rights is no more its to tell either. */
+export function whileLive(handlers: HandlerTable, { membership }: Pick<ClusterMember, 'membership'>): HandlerTable {
+  const guarded = (handler: AnyHandler): AnyHandler => {
+    const run = handler.run.bind(handler) as (request: object, call: CallContext) => Promise<object>
+    return {
+      ...handler,
+      run: async (request: never, call: CallContext): Promise<object> => {
+        assertLive(membership)
+        return run(request, call)
+      },
+    }
+  }
+  return Object.fromEntries(Object.entries(handlers).map(([rpc, handler]) => [rpc, handler === undefined ? undefined : guarded(handler)]))
+}
+
+function assertLive({ isLive }: Pick<ClusterMember['membership'], 'isLive'>): void {
+  if (!isLive) throw new MilvusError(Code.NotReady, 'service not ready: this proxy has lost its place in the cluster, retry later')
 }

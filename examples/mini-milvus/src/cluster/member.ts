@@ -7,7 +7,7 @@ import { FencedLog } from '../channel/fenced-mq.ts'
 import type { NodeClock } from '../edge/system.ts'
 import type { Engine } from '../engine/index.ts'
 import { RpcError } from '../internal/errors.ts'
-import { createClient, ServiceTable } from '../internal/service.ts'
+import { ServiceTable } from '../internal/service.ts'
 import type { Transport } from '../internal/transport.ts'
 import { logChannels } from '../node/log-channels.ts'
 import type { NodeLogger } from '../node/logger.ts'
@@ -24,11 +24,13 @@ import { Coordinator } from './coordinator.ts'
 import { CoordinatorClient } from './coordinator-client.ts'
 import { Directory } from './directory.ts'
 import { loadFences } from './fence-records.ts'
-import { type ClusterRole, type Member, Membership } from './membership.ts'
+import { type ClusterRole, Membership } from './membership.ts'
+import { CATALOG, Mirrors } from './mirrors.ts'
 import { leaveReads } from './leave-reads.ts'
 import type { QueryPlannerSettings } from './query-planner.ts'
 import { createQueryClients, createQueryService, QUERY, type QueryServiceApi } from './query-service.ts'
 import { RemoteQueryNodes } from './remote-query-nodes.ts'
+import { tellProxies } from './tell-proxies.ts'
 import { TargetMirror } from './target-mirror.ts'
 
 export interface MemberOptions {
@@ -54,6 +56,10 @@ export interface ClusterMember {
   readonly membership: Membership
   readonly directory: Directory
   readonly mirror: CatalogMirror
+  /** All that this process mirrors. */
+  readonly mirrors: Mirrors
+  /** Resolves when no proxy takes what a mirror has of this revision for what it was before. */
+  readonly tell: (mirror: string, revision: bigint) => Promise<void>
   readonly coordinator: CoordinatorClient
   readonly channels: ChannelClient
   readonly queryNodes: RemoteQueryNodes
@@ -81,9 +87,11 @@ export async function openMember(options: MemberOptions, keep: Keep): Promise<Cl
   const own: { coordinator: Coordinator | undefined; host: ChannelHost | undefined; queryNode: Role<QueryNode> | undefined } = { coordinator: undefined, host: undefined, queryNode: undefined }
   const apis = localApis(own)
   const mirror = await keep(CatalogMirror.open({ kv: stores.kv, clock, onProblem: (error) => onWarning('the catalog could not be followed', error) }))
+  const mirrors = new Mirrors()
+  mirrors.add(CATALOG, Promise.resolve(mirror))
   const targets = await keep(TargetMirror.open({ kv: stores.kv, clock, onProblem: (error) => onWarning('the targets of query nodes could not be followed', error) }))
   const query = createQueryService({ node: () => running(own.queryNode, 'query').current, starts: () => own.queryNode?.starts ?? 0, awaitMeta: (revision, signal) => mirror.waitFor(revision, signal) })
-  const table = servicesOf(roles, apis, query, mirror)
+  const table = servicesOf(roles, apis, query, mirrors)
   await keep(transport)
   const server = await keep(table.listen(transport))
   const { address } = server
@@ -103,7 +111,8 @@ export async function openMember(options: MemberOptions, keep: Keep): Promise<Cl
       queryNodes: { directory, apiOf, ...plannerSettings(parameters) },
     }))
   }
-  const onChanged = (revision: bigint): Promise<void> => tellProxies({ directory, transport, clock, ttlMs, address, revision })
+  const tell: ClusterMember['tell'] = (name, revision) => tellProxies({ kv: stores.kv, transport, clock, ttlMs, address, mirror: name, revision })
+  const onChanged = (revision: bigint): Promise<void> => tell(CATALOG, revision)
   const coordinator = await keep(CoordinatorClient.open({ kv: stores.kv, clock, transport, mirror, local: roles.includes('coordinator') ? { address, api: apis.coordinator } : undefined, timeoutMs, onChanged, onProblem: onWarning }))
   const channels = await keep(ChannelClient.open({ kv: stores.kv, clock, transport, directory, mirror, local: roles.includes('data') ? { address, api: apis.channels } : undefined, timeoutMs, onProblem: onWarning }))
   const log = new FencedLog({
@@ -113,7 +122,7 @@ export async function openMember(options: MemberOptions, keep: Keep): Promise<Cl
     awaitMeta: (revision, signal) => mirror.waitFor(revision, signal, NEVER_MS),
     retentionMs: parameters.getDurationMs('cluster.logRetention'),
   })
-  const membership = await keep(Membership.open({ kv: stores.kv, clock, ttlMs, address, roles, version: options.version, createOwner, onChange: () => own.host?.reconcile(), onProblem: onWarning }))
+  const membership = await keep(Membership.open({ kv: stores.kv, clock, ttlMs, address, roles, version: options.version, createOwner, catchUp: () => mirrors.catchUp(), onChange: () => own.host?.reconcile(), onProblem: onWarning }))
   if (roles.includes('data')) {
     own.host = await keep(ChannelHost.open({ kv: stores.kv, stores, log, engine, mirror, coordinator, ids, parameters, clock, membership, onWarning }))
   }
@@ -150,10 +159,8 @@ export async function openMember(options: MemberOptions, keep: Keep): Promise<Cl
   }
   const maxWaitMs = Math.max(timeoutMs, parameters.getDurationMs('queryNode.maxWait'))
   const queryNodes = (readers = await keep(new RemoteQueryNodes({ directory, apiOf, clock, meta: mirror, targets, coordinator, pchannels, maxWaitMs })))
-  // Others wait for this proxy from its registration on: what they changed before must be known by now.
-  await mirror.catchUp()
   return {
-    address, stores, roles, membership, directory, mirror, coordinator, channels, queryNodes, ids, timestamps: coordinator.timestamps, watchdog, pchannels, own,
+    address, stores, roles, membership, directory, mirror, mirrors, tell, coordinator, channels, queryNodes, ids, timestamps: coordinator.timestamps, watchdog, pchannels, own,
     health: () => healthOf(own, membership, coordinator, mirror),
     async drain() {
       await membership.stop()
@@ -192,11 +199,11 @@ function localApis(own: { readonly coordinator: CoordinatorApi | undefined; read
   }
 }
 
-function servicesOf(roles: readonly ClusterRole[], apis: ReturnType<typeof localApis>, query: QueryServiceApi, mirror: CatalogMirror): ServiceTable {
+function servicesOf(roles: readonly ClusterRole[], apis: ReturnType<typeof localApis>, query: QueryServiceApi, mirrors: Mirrors): ServiceTable {
   const table = new ServiceTable()
   table.add(MEMBER, {
-    async awaitMeta({ revision }: { readonly revision: bigint }, { signal } = {}) {
-      await mirror.waitFor(revision, signal)
+    async awaitMeta({ revision, mirror = CATALOG }, { signal } = {}) {
+      await mirrors.waitFor(mirror, revision, signal)
       return {}
     },
   })
@@ -218,38 +225,6 @@ function plannerSettings(parameters: GlobalParamsTable): Omit<QueryPlannerSettin
 function running<T>(part: T | undefined, role: ClusterRole): T {
   if (part === undefined) throw new RpcError('RPC_UNAVAILABLE', `the role ${role} is not running here yet`, { outcome: 'not-applied' })
   return part
-}
-
-interface Tidings {
-  readonly directory: Directory
-  readonly transport: Pick<Transport, 'call'>
-  readonly clock: NodeClock
-  readonly ttlMs: number
-  /** Of this process: it knows already. */
-  readonly address: string
-  readonly revision: bigint
-}
-
-/**
- * Resolves when no proxy takes what was changed for what it was before: each says that it knows, or is gone. One that says nothing for the
- * time of a lease has renewed it meanwhile, at the store that tells it of the change too, or serves no more.
- */
-async function tellProxies({ directory, transport, clock, ttlMs, address, revision }: Tidings): Promise<void> {
-  const end = clock.monotonic() + ttlMs
-  const tell = async (proxy: Member): Promise<void> => {
-    const api = createClient(MEMBER, transport, () => proxy.address)
-    while (directory.find(proxy.id) !== undefined && clock.monotonic() < end) {
-      try {
-        await api.awaitMeta({ revision }, { timeoutMs: Math.max(1, Math.min(1_000, end - clock.monotonic())) })
-        return
-      } catch {
-        await new Promise<void>((resolve) => {
-          clock.setTimer(resolve, 50)
-        })
-      }
-    }
-  }
-  await Promise.all(directory.members('proxy').filter((proxy) => proxy.address !== address).map(tell))
 }
 
 function healthOf(own: ClusterMember['own'], membership: Membership, coordinator: CoordinatorClient, mirror: CatalogMirror): { healthy: boolean; reasons: string[] } {

@@ -30,13 +30,15 @@ export interface MembershipOptions {
   readonly version: string
   /** Names one incarnation's lease; unique. Random unless given. */
   readonly createOwner?: (() => string) | undefined
+  /** Resolves when this process knows what was stored before the call. Others wait for it from its registration on. */
+  readonly catchUp: () => Promise<void>
   /** Duties may have come to an end, or can be taken up again. */
   readonly onChange: () => void
   readonly onProblem: (message: string, error: unknown) => void
 }
 
 export const SESSION_ROOT = 'sessions'
-const SESSION_NAME = 'node'
+export const SESSION_NAME = 'node'
 const RETRY_MS = 200
 
 export class Membership {
@@ -59,7 +61,12 @@ export class Membership {
   static async open(options: MembershipOptions): Promise<Membership> {
     const nodeId = await nextServerId(options.kv, { key: `${SESSION_ROOT}/id` })
     const membership = new Membership(options, nodeId)
-    await membership.#register()
+    const registering = membership.#register()
+    // What comes meanwhile comes behind it.
+    membership.#changing = registering.catch(() => {
+      membership.#closed = true
+    })
+    await registering
     return membership
   }
 
@@ -99,8 +106,9 @@ export class Membership {
   }
 
   async #register(): Promise<void> {
-    const { kv, clock, ttlMs, address, roles, version, createOwner } = this.#options
+    const { kv, clock, ttlMs, address, roles, version, createOwner, catchUp } = this.#options
     this.#incarnation++
+    this.#hasLapsed = false
     const labels = { roles: roles.join(','), version, incarnation: String(this.#incarnation), ...(this.#isStopping ? { stopping: 'true' } : {}) }
     const owner = createOwner?.()
     const session: Session = await openSession({
@@ -110,8 +118,14 @@ export class Membership {
         else if (type === 'fenced' || type === 'live') this.#options.onChange()
       },
     })
+    try {
+      // What others changed while nobody waited for this process must be known before it serves.
+      await catchUp()
+    } catch (error) {
+      await session.close()
+      throw error
+    }
     this.#session = session
-    this.#hasLapsed = false
     this.#options.onChange()
   }
 

@@ -16,15 +16,18 @@ import { openSecurity } from '../node/security.ts'
 import type { MiniMilvus } from '../node/start.ts'
 import { storeChoices } from '../node/store-parameters.ts'
 import { openStores } from '../node/stores.ts'
+import { isLoopback } from '../node/open-address.ts'
 import { StoresError } from '../node/stores-error.ts'
 import { createRestHandler } from '../rest/index.ts'
 import type { Listener } from '../server/listen.edge.ts'
 import { openServer } from '../server/server.ts'
 import { version } from '../version.ts'
-import { createClusterHandlers } from './handlers.ts'
+import { createClusterHandlers, whileLive } from './handlers.ts'
 import { type ClusterMember, openMember } from './member.ts'
 import { type ClusterRole, ROLES } from './membership.ts'
 import { registerClusterGauges } from './metrics.ts'
+import { checkOpenCalls, hostOf } from './open-calls.ts'
+import { sharedRecordsOf } from './shared-records.ts'
 
 const LOOK_MS = 50
 
@@ -41,6 +44,7 @@ export async function startClusterNode(parameters: GlobalParamsTable, roles: rea
   }
   try {
     checkStores(parameters, roles)
+    const maySendAnywhere = checkOpenCalls(parameters)
     const dataDir = storeChoices(parameters).usesFolder ? await prepareDataFolder(parameters.getString('localStorage.path')) : undefined
     const stores = await keep(openStores(parameters, clock))
     const threads = parameters.getInt('engine.threads')
@@ -51,6 +55,7 @@ export async function startClusterNode(parameters: GlobalParamsTable, roles: rea
       advertise: parameters.getString('cluster.advertiseAddress'),
       secret: parameters.getString('cluster.secret'),
       tls: await internalTls(parameters),
+      mayCall: (address) => maySendAnywhere || isLoopback(hostOf(address)),
       closeGraceMs: parameters.getDurationMs('proxy.shutdownTimeout'),
       clock,
     })
@@ -68,10 +73,10 @@ export async function startClusterNode(parameters: GlobalParamsTable, roles: rea
 
 async function openProxy(member: ClusterMember, parameters: GlobalParamsTable, logger: NodeLogger, clock: NodeClock, keep: Keep): Promise<Listener> {
   const { stores, mirror, queryNodes } = member
-  const security = await keep(openSecurity({ core: { stores, catalog: mirror, roles: { queryNode: queryNodes } }, parameters, clock, logger }))
+  const security = await keep(openSecurity({ core: { stores, catalog: mirror, roles: { queryNode: queryNodes } }, parameters, clock, logger, openRecords: sharedRecordsOf(member, clock, (message, error) => logger.warn({ err: error }, message)) }))
   // Nothing is staged here: unflushed work of a client would be known to one proxy alone.
   const clients = await keep(createClients({ ...clientLimits(parameters), clock, rules: { meta: mirror, serverDefault: 'milvus' }, holders: () => new Set(), discard: () => undefined }))
-  const handlers = security.handlers(createClusterHandlers({ member, parameters, clock, clients, databasesChanged: security.databasesChanged }))
+  const handlers = whileLive(security.handlers(createClusterHandlers({ member, parameters, clock, clients, databasesChanged: security.databasesChanged })), member)
   const limits = limitsOf(parameters)
   const { gate } = security
   return keep(openServer({

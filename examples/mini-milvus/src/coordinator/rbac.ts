@@ -4,7 +4,7 @@ import { privileges, publicPrivileges } from '../model/privileges.ts'
 import { ADMIN_ROLE, ANY, type GrantMeta, type PrivilegeGroupMeta, PUBLIC_ROLE, type RoleMeta, ROOT_USER, type UserMeta } from '../model/rbac.ts'
 import type { MetaReader } from './api.ts'
 import { type Dropped, settleGrants } from './rbac-grants.ts'
-import { openRecordStore, type RecordChange, type RecordStore } from './record-store.ts'
+import { openRecordStore, type OpenRecords, type RecordChange, type RecordStore } from './record-store.ts'
 
 export interface RbacKinds {
   readonly user: UserMeta
@@ -24,6 +24,8 @@ export interface RbacOptions {
   /** Grants could not be brought up to date; they are by the next change. */
   readonly onError: (error: unknown) => void
   readonly rootPath?: string | undefined
+  /** Where others change them too. @default of this process alone */
+  readonly openRecords?: OpenRecords | undefined
 }
 
 export interface Rbac extends Pick<RecordStore<RbacKinds>, 'get' | 'all' | 'change'> {
@@ -36,22 +38,34 @@ export interface Rbac extends Pick<RecordStore<RbacKinds>, 'get' | 'all' | 'chan
 
 /** Reads what is stored; an empty store gets the user `root` and the roles `admin` and `public`. */
 export async function openRbac(options: RbacOptions): Promise<Rbac> {
-  const store = await openRecordStore<RbacKinds>({ kv: options.kv, rootPath: options.rootPath ?? 'rbac/', kinds: ['user', 'role', 'group'] })
-  const defaults: RbacChange[] = []
-  const root = store.get('user', ROOT_USER)
-  if (root === undefined || (root.password === '' && options.rootPassword !== undefined)) {
-    const password = (await options.rootPassword?.()) ?? ''
-    defaults.push({ kind: 'user', name: ROOT_USER, value: { name: ROOT_USER, password, description: '', roles: [ADMIN_ROLE] } })
+  const open: OpenRecords = options.openRecords ?? ((what) => openRecordStore({ kv: options.kv, ...what }))
+  const store = await open<RbacKinds>({ rootPath: options.rootPath ?? 'rbac/', kinds: ['user', 'role', 'group'] })
+  try {
+    const password = wantsPassword(options, store) ? ((await options.rootPassword?.()) ?? '') : ''
+    await store.change(() => defaultsOf(options, store, password))
+  } catch (error) {
+    await store.close()
+    throw error
   }
+  const rbac = new StoredRbac(options, store)
+  await rbac.settle()
+  return rbac
+}
+
+function wantsPassword({ rootPassword }: RbacOptions, store: RecordStore<RbacKinds>): boolean {
+  const root = store.get('user', ROOT_USER)
+  return root === undefined || (root.password === '' && rootPassword !== undefined)
+}
+
+function defaultsOf(options: RbacOptions, store: RecordStore<RbacKinds>, password: string): RbacChange[] {
+  const defaults: RbacChange[] = []
+  if (wantsPassword(options, store)) defaults.push({ kind: 'user', name: ROOT_USER, value: { name: ROOT_USER, password, description: '', roles: [ADMIN_ROLE] } })
   for (const name of [ADMIN_ROLE, PUBLIC_ROLE]) {
     if (store.get('role', name) !== undefined) continue
     const grants = name === PUBLIC_ROLE && options.publicPrivilege ? publicGrants() : []
     defaults.push({ kind: 'role', name, value: { name, description: '', grants } })
   }
-  await store.change(() => defaults)
-  const rbac = new StoredRbac(options, store)
-  await rbac.settle()
-  return rbac
+  return defaults
 }
 
 function publicGrants(): GrantMeta[] {
@@ -69,7 +83,6 @@ class StoredRbac implements Rbac {
   readonly #store: RecordStore<RbacKinds>
   readonly #unsubscribe: () => void
   #dropped: Dropped[] = []
-  #version = 0
 
   constructor(options: RbacOptions, store: RecordStore<RbacKinds>) {
     this.#options = options
@@ -84,19 +97,13 @@ class StoredRbac implements Rbac {
   }
 
   get version(): number {
-    return this.#version
+    return this.#store.version
   }
 
   get: Rbac['get'] = (kind, name) => this.#store.get(kind, name)
   all: Rbac['all'] = (kind) => this.#store.all(kind)
 
-  async change(plan: () => readonly RbacChange[]): Promise<void> {
-    try {
-      await this.#store.change(plan)
-    } finally {
-      this.#version++
-    }
-  }
+  change: Rbac['change'] = (plan) => this.#store.change(plan)
 
   async settle(): Promise<void> {
     await this.change(() => {
@@ -113,6 +120,6 @@ class StoredRbac implements Rbac {
 
   async close(): Promise<void> {
     this.#unsubscribe()
-    await this.#store.settled()
+    await this.#store.close()
   }
 }

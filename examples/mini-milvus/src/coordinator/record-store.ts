@@ -16,9 +16,15 @@ export interface RecordStore<Kinds> {
    * record in a plan wins; an empty plan writes nothing.
    */
   change(plan: () => readonly RecordChange<Kinds>[]): Promise<void>
+  /** Counts changes of what is shown: what was computed from an older state is stale. */
+  readonly version: number
   /** Resolves when no change is under way. */
   settled(): Promise<void>
+  close(): Promise<void>
 }
+
+/** How a store of records is opened: of this process alone, or shared with others. */
+export type OpenRecords = <Kinds>(options: Pick<RecordStoreOptions<Kinds>, 'rootPath' | 'kinds'>) => Promise<RecordStore<Kinds>>
 
 export interface RecordStoreOptions<Kinds> {
   readonly kv: Pick<KVBase, 'loadWithPrefix' | 'multiLoad' | 'multiSaveAndRemove'>
@@ -35,27 +41,17 @@ export async function openRecordStore<Kinds>(options: RecordStoreOptions<Kinds>)
   return store
 }
 
-class KVRecordStore<Kinds> implements RecordStore<Kinds> {
-  readonly #options: RecordStoreOptions<Kinds>
+/** Stored texts, decoded, by kind and name. Kinds that this version does not know are left alone. */
+export class RecordMirror<Kinds> implements Pick<RecordStore<Kinds>, 'get' | 'all' | 'version'> {
   readonly #values = new Map<string, Map<string, unknown>>()
-  #tail: Promise<void> = Promise.resolve()
-  /** Keys whose stored value is unknown after a failed write: read again before anything else is decided. */
-  #doubtful: readonly string[] = []
+  #version = 0
 
-  constructor(options: RecordStoreOptions<Kinds>) {
-    this.#options = options
-    for (const kind of options.kinds) this.#values.set(kind, new Map())
+  constructor(kinds: readonly (keyof Kinds & string)[]) {
+    for (const kind of kinds) this.#values.set(kind, new Map())
   }
 
-  async open(): Promise<void> {
-    const { kv, rootPath } = this.#options
-    let startAfter: string | undefined
-    for (let more = true; more;) {
-      const page = await kv.loadWithPrefix(rootPath, { limit: PAGE, startAfter })
-      page.keys.forEach((key, i) => this.#set(key.slice(rootPath.length), page.values[i]))
-      startAfter = page.keys.at(-1)
-      more = page.more
-    }
+  get version(): number {
+    return this.#version
   }
 
   get<Kind extends keyof Kinds & string>(kind: Kind, name: string): Kinds[Kind] | undefined {
@@ -67,16 +63,68 @@ class KVRecordStore<Kinds> implements RecordStore<Kinds> {
     return entries.map(([, value]) => value as Kinds[Kind])
   }
 
+  /** @param entries of keys `<kind>/<name>`; undefined for one that is not there any more */
+  show(entries: Iterable<readonly [key: string, text: string | undefined]>): void {
+    for (const [key, text] of entries) {
+      const slash = key.indexOf('/')
+      if (slash < 0) continue
+      const values = this.#values.get(key.slice(0, slash))
+      if (text === undefined) values?.delete(key.slice(slash + 1))
+      else values?.set(key.slice(slash + 1), decodeMeta(text))
+    }
+    this.#version++
+  }
+}
+
+/** By key, as it is stored; undefined for what is removed. */
+export function textsOf<Kinds>(changes: readonly RecordChange<Kinds>[]): Map<string, string | undefined> {
+  return new Map(changes.map(({ kind, name, value }) => [`${kind}/${name}`, value === undefined ? undefined : encodeMeta(value)]))
+}
+
+class KVRecordStore<Kinds> implements RecordStore<Kinds> {
+  readonly #options: RecordStoreOptions<Kinds>
+  readonly #records: RecordMirror<Kinds>
+  #tail: Promise<void> = Promise.resolve()
+  /** Keys whose stored value is unknown after a failed write: read again before anything else is decided. */
+  #doubtful: readonly string[] = []
+
+  constructor(options: RecordStoreOptions<Kinds>) {
+    this.#options = options
+    this.#records = new RecordMirror(options.kinds)
+  }
+
+  get version(): number {
+    return this.#records.version
+  }
+
+  async open(): Promise<void> {
+    const { kv, rootPath } = this.#options
+    let startAfter: string | undefined
+    for (let more = true; more;) {
+      const page = await kv.loadWithPrefix(rootPath, { limit: PAGE, startAfter })
+      this.#records.show(page.keys.map((key, i) => [key.slice(rootPath.length), page.values[i]]))
+      startAfter = page.keys.at(-1)
+      more = page.more
+    }
+  }
+
+  get: RecordStore<Kinds>['get'] = (kind, name) => this.#records.get(kind, name)
+  all: RecordStore<Kinds>['all'] = (kind) => this.#records.all(kind)
+
   change(plan: () => readonly RecordChange<Kinds>[]): Promise<void> {
     const done = this.#tail.then(async () => {
       await this.#resync()
-      await this.#write(new Map(plan().map(({ kind, name, value }) => [`${kind}/${name}`, value === undefined ? undefined : encodeMeta(value)])))
+      await this.#write(textsOf(plan()))
     })
     this.#tail = done.catch(() => {})
     return done
   }
 
   settled(): Promise<void> {
+    return this.#tail
+  }
+
+  close(): Promise<void> {
     return this.#tail
   }
 
@@ -95,7 +143,7 @@ class KVRecordStore<Kinds> implements RecordStore<Kinds> {
       this.#doubtful = [...texts.keys()]
       throw error
     }
-    for (const [key, text] of texts) this.#set(key, text)
+    this.#records.show(texts)
   }
 
   async #resync(): Promise<void> {
@@ -103,14 +151,6 @@ class KVRecordStore<Kinds> implements RecordStore<Kinds> {
     if (keys.length === 0) return
     const texts = await this.#options.kv.multiLoad(keys.map((key) => this.#options.rootPath + key))
     this.#doubtful = []
-    keys.forEach((key, i) => this.#set(key, texts[i]))
-  }
-
-  /** Kinds that this version does not know are left alone. */
-  #set(key: string, text: string | undefined): void {
-    const slash = key.indexOf('/')
-    const values = this.#values.get(key.slice(0, slash))
-    if (text === undefined) values?.delete(key.slice(slash + 1))
-    else values?.set(key.slice(slash + 1), decodeMeta(text))
+    this.#records.show(keys.map((key, i) => [key, texts[i]]))
   }
 }

@@ -2,13 +2,15 @@
 import type { KVBase } from '@timetick/kv'
 import { DEFAULT_RESOURCE_GROUP, NODES_NOT_ENOUGH, type ResourceGroupConfig, type ResourceGroupMeta } from '../model/resource-group.ts'
 import { invalid, MilvusError } from '../server/status.ts'
-import { openRecordStore, type RecordStore } from './record-store.ts'
+import { openRecordStore, type OpenRecords, type RecordStore } from './record-store.ts'
 
 export interface ResourceGroupsOptions {
   readonly kv: Pick<KVBase, 'loadWithPrefix' | 'multiLoad' | 'multiSaveAndRemove'>
   /** The query nodes that live. */
   readonly nodeIds: () => readonly bigint[]
   readonly rootPath?: string | undefined
+  /** Where others change them too. @default of this process alone */
+  readonly openRecords?: OpenRecords | undefined
 }
 
 /** merr's numbers. */
@@ -33,8 +35,8 @@ export class ResourceGroups {
     this.#nodeIds = nodeIds
   }
 
-  static async open({ kv, nodeIds, rootPath = 'resource-groups/' }: ResourceGroupsOptions): Promise<ResourceGroups> {
-    return new ResourceGroups(await openRecordStore<Kinds>({ kv, rootPath, kinds: ['group'] }), nodeIds)
+  static async open({ kv, nodeIds, rootPath = 'resource-groups/', openRecords = (what) => openRecordStore({ kv, ...what }) }: ResourceGroupsOptions): Promise<ResourceGroups> {
+    return new ResourceGroups(await openRecords<Kinds>({ rootPath, kinds: ['group'] }), nodeIds)
   }
 
   names(): readonly string[] {
@@ -112,7 +114,7 @@ export class ResourceGroups {
   }
 
   close(): Promise<void> {
-    return this.#store.settled()
+    return this.#store.close()
   }
 
   #checkConfig({ requested, limit, transferFrom, transferTo }: ResourceGroupConfig): void {

@@ -1,6 +1,7 @@
 /** Who may do what on this node: users and rights as stored, the gate in front of every call, the queues behind it. */
 import type { GlobalParamsTable } from '@timetick/paramtable'
 import type { MetaReader } from '../coordinator/api.ts'
+import type { OpenRecords } from '../coordinator/record-store.ts'
 import { Permissions } from '../coordinator/permissions.ts'
 import { openRbac, type Rbac } from '../coordinator/rbac.ts'
 import { ResourceGroups } from '../coordinator/resource-groups.ts'
@@ -24,6 +25,8 @@ export interface SecurityOptions {
   readonly parameters: GlobalParamsTable
   readonly clock: NodeClock
   readonly logger: NodeLogger
+  /** Where several proxies share users, rights and resource groups. @default of this process alone */
+  readonly openRecords?: OpenRecords | undefined
 }
 
 export interface Security {
@@ -36,12 +39,13 @@ export interface Security {
   close(): Promise<void>
 }
 
-export async function openSecurity({ core, parameters, clock, logger }: SecurityOptions): Promise<Security> {
+export async function openSecurity({ core, parameters, clock, logger, openRecords }: SecurityOptions): Promise<Security> {
   const { catalog, stores, roles } = core
   const isEnabled = parameters.getBool('authorization.enabled')
   const passwords = new Passwords()
   const rbac = await openRbac({
     kv: stores.kv,
+    openRecords,
     meta: catalog,
     rootPassword: isEnabled ? () => passwords.hash(rootPassword(parameters)) : undefined,
     publicPrivilege: parameters.getBool('authorization.publicPrivilege'),
@@ -49,7 +53,7 @@ export async function openSecurity({ core, parameters, clock, logger }: Security
   })
   try {
     await checkAddress(parameters, rbac, passwords, logger)
-    const groups = await ResourceGroups.open({ kv: stores.kv, nodeIds: () => roles.queryNode.nodeIds() })
+    const groups = await ResourceGroups.open({ kv: stores.kv, openRecords, nodeIds: () => roles.queryNode.nodeIds() })
     const { placement } = roles.queryNode
     placement?.useResourceGroups((nodeId) => groups.groupOf(nodeId))
     const authenticator = new Authenticator({ findUser: (name) => rbac.get('user', name), passwords, clock })
