@@ -7,6 +7,8 @@ import { NoAnswer } from './sim-node.ts'
 import type { World } from './world.ts'
 
 export const KEYS = 48
+/** In a cluster a write whose call was given up may still be on its way to the log, for so long. */
+const LATE_MS = 20_000
 
 /** A collection from its creation to its end. */
 export class Instance {
@@ -17,6 +19,8 @@ export class Instance {
   locked = false
   gone = false
   lastAck = 0n
+  /** Keys of inserts that are under way, or may be: an insert looks for no row that is there. */
+  readonly inserting = new Set<readonly number[]>()
 
   constructor(name: string, ordersByTime = true) {
     this.name = name
@@ -39,8 +43,9 @@ export class Clients {
     const { random } = this.#world
     const kind = random.pick(['insert', 'upsert', 'upsert', 'delete'] as const)
     const some = [...new Set(Array.from({ length: random.integer(1, 8) }, () => random.integer(0, KEYS - 1)))]
-    const ids = kind === 'insert' ? some.filter((key) => instance.model.isFree(key)) : some
+    const ids = kind === 'insert' ? some.filter((key) => instance.model.isFree(key)) : kind === 'upsert' ? this.#replaceable(instance, some) : some
     if (ids.length === 0) return
+    if (kind === 'insert') instance.inserting.add(ids)
     const version = (this.#version += 1)
     const write = instance.model.begin(ids, kind === 'delete' ? undefined : version)
     this.#world.note(`${kind} ${instance.name} v${version} ${ids.join(' ')}`)
@@ -56,12 +61,28 @@ export class Clients {
       if (timestamp > instance.lastAck) instance.lastAck = timestamp
       this.#world.note(`acked v${version}`)
       this.#world.sometimes(`${kind} answered`)
+      this.#over(instance, ids)
     } catch (error) {
-      instance.model.doubtful(write)
       this.#refused(kind, error)
-    } finally {
-      instance.calls--
+      const ended = (): void => {
+        instance.model.doubtful(write)
+        this.#over(instance, ids)
+      }
+      if (this.#world.ordersByTime) ended()
+      else void this.#world.sleep(LATE_MS).then(ended)
     }
+  }
+
+  #over(instance: Instance, ids: readonly number[]): void {
+    instance.inserting.delete(ids)
+    instance.calls--
+  }
+
+  /** Where two calls take two ways, an insert may be stamped later than an upsert that began behind it: then both rows are there. */
+  #replaceable(instance: Instance, keys: readonly number[]): readonly number[] {
+    if (this.#world.ordersByTime) return keys
+    const inserting = new Set([...instance.inserting].flat())
+    return keys.filter((key) => !inserting.has(key))
   }
 
   async read(instance: Instance): Promise<void> {

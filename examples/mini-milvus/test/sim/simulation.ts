@@ -183,8 +183,7 @@ class Simulation {
     await this.#cluster.close()
     await this.#cluster.start()
     for (const instance of this.#instances.values()) await this.#settle(instance)
-    await this.#world.sleep(this.#world.ordersByTime ? 5_000 : 25_000)
-    this.#noGarbage()
+    await this.#noGarbage(this.#world.ordersByTime ? 5_000 : 25_000)
     await this.#cluster.close()
   }
 
@@ -198,13 +197,12 @@ class Simulation {
     await this.#must(`query of ${collection_name}`, () => this.#clients.strongQuery(instance))
   }
 
-  /** Files that no metadata names. What crashes left is swept at a start. */
-  #noGarbage(): void {
+  /** Files that no metadata names. What crashes left is swept at a start, or by and by. */
+  async #noGarbage(patienceMs: number): Promise<void> {
     const { catalog } = this.#cluster.node.core
-    for (const key of this.#cluster.objects()) {
-      const segment = catalog.segment(BigInt(key.split('/')[2] ?? 0))
-      if (segment === undefined) this.#world.violated(`${key} belongs to no segment`)
-    }
+    const found = (): string[] => this.#cluster.objects().filter((key) => catalog.segment(BigInt(key.split('/')[2] ?? 0)) === undefined)
+    for (let waited = 0; waited < patienceMs && found().length > 0; waited += 500) await this.#world.sleep(500)
+    for (const key of found()) this.#world.violated(`${key} belongs to no segment`)
   }
 
   async #create(name: string): Promise<void> {
