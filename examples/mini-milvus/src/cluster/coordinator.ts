@@ -35,6 +35,9 @@ export interface CoordinatorOptions {
   readonly onProblem: (message: string, error: unknown) => void
 }
 
+/** Behind a term that could not begin. */
+const PAUSE_MS = 500
+
 export class Coordinator implements CoordinatorApi {
   readonly #options: CoordinatorOptions
   readonly #election: Election
@@ -112,9 +115,26 @@ export class Coordinator implements CoordinatorApi {
     return this.#election.close()
   }
 
+  #pause(over: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        cancel()
+        over.removeEventListener('abort', end)
+        resolve()
+      }
+      const cancel = this.#options.clock.setTimer(end, PAUSE_MS)
+      if (over.aborted) end()
+      else over.addEventListener('abort', end, { once: true })
+    })
+  }
+
   async #lead(election: LeaderTerm): Promise<void> {
     const { kv, clock, ids, pchannels, createOwner, storage, garbageGraceMs, imports, queryNodes, onProblem } = this.#options
-    const term = await CoordinatorTerm.open({ kv, clock, ids, pchannels, owner: createOwner?.(), leaderKey: LEADER_KEY, term: election, storage, garbageGraceMs, imports, queryNodes, onProblem })
+    const term = await CoordinatorTerm.open({ kv, clock, ids, pchannels, owner: createOwner?.(), leaderKey: LEADER_KEY, term: election, storage, garbageGraceMs, imports, queryNodes, onProblem }).catch(async (error: unknown) => {
+      // What cannot begin, as with a wrong clock, is not tried, and told of, as fast as that fails.
+      await this.#pause(election.over)
+      throw error
+    })
     try {
       this.#term = term
       if (!election.over.aborted) await new Promise<void>((resolve) => election.over.addEventListener('abort', () => resolve(), { once: true }))
