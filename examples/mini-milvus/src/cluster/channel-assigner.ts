@@ -69,9 +69,12 @@ export class ChannelAssigner {
 
   /** The owner gave it back. */
   async release(pchannel: string, owner: string, epoch: number): Promise<void> {
-    const present = this.#assignments.get(pchannel)
-    if (present === undefined || present.owner !== owner || present.epoch !== epoch) return
-    await this.#alone(() => this.#save(pchannel, { owner: '', epoch, leaving: false }))
+    await this.#alone(async () => {
+      // Asked in its turn: it may be sent twice, and the channel be somebody's again by then.
+      const present = this.#assignments.get(pchannel)
+      if (present === undefined || present.owner !== owner || present.epoch !== epoch) return
+      await this.#save(pchannel, { owner: '', epoch, leaving: false })
+    })
     this.wake()
   }
 
