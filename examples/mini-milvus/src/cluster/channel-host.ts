@@ -31,6 +31,8 @@ export class ChannelHost implements ChannelApi {
   readonly #assignments = new Map<string, ChannelAssignment & { readonly revision: bigint }>()
   readonly #held = new Map<string, Held>()
   readonly #closing = new Set<Promise<void>>()
+  /** Incarnations of ownership that were given back: nobody but the next one may take the channel up again. */
+  readonly #givenBack = new Map<string, number>()
   readonly #failures = new Map<string, { readonly count: number; readonly at: number }>()
   readonly #pauses = new Set<() => void>()
   #followed: FollowedPrefix | undefined
@@ -72,7 +74,7 @@ export class ChannelHost implements ChannelApi {
     }
     if (this.#closed || !membership.isLive) return
     for (const [pchannel, { owner, epoch, revision, leaving }] of this.#assignments) {
-      if (owner !== membership.id || this.#held.has(pchannel)) continue
+      if (owner !== membership.id || this.#held.has(pchannel) || (this.#givenBack.get(pchannel) ?? 0) >= epoch) continue
       // Asked back before it was taken: there is nothing to close.
       if (leaving) this.#release(pchannel, owner, epoch)
       else this.#take(pchannel, owner, epoch, revision)
@@ -165,6 +167,7 @@ export class ChannelHost implements ChannelApi {
   #giveUp(pchannel: string, held: Held, tell: boolean, pauseMs = 0): void {
     if (held.isGivenUp) return
     held.isGivenUp = true
+    if (tell) this.#givenBack.set(pchannel, held.epoch)
     const { onWarning } = this.#options
     const closed = held.channel
       .then((channel) => channel.close(), () => undefined)

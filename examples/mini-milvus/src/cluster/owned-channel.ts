@@ -141,7 +141,7 @@ export class OwnedChannel {
     this.assertHeld()
     const ticks = await startTimeTickProducer({
       mq: log.writers(BigInt(epoch), isHeld), channels: [pchannel], clock,
-      allocate: () => coordinator.timestamps.allocOne(),
+      allocate: () => coordinator.timestamps.allocOne().catch(nothingWritten),
       intervalMs: parameters.getDurationMs('proxy.timeTickInterval'),
       onError: (error) => {
         if (isHeld()) onWarning(`a time tick of ${pchannel} failed`, error)
@@ -224,6 +224,11 @@ export class OwnedChannel {
 function endsProducer(error: unknown): boolean {
   const { code, outcome } = error as { readonly code?: unknown; readonly outcome?: unknown }
   return outcome === 'unknown' || code === 'MSG_PRODUCER_FAILED' || code === 'MSG_CLOSED'
+}
+
+/** A timestamp that did not come says nothing of the log: the channel is not given back for it. */
+function nothingWritten(error: unknown): never {
+  throw new RpcError('RPC_UNAVAILABLE', `there is no timestamp: ${error instanceof Error ? error.message : String(error)}`, { cause: error, outcome: 'not-applied' })
 }
 
 /** Checkpoints are younger than the beginning of so many epochs. */
