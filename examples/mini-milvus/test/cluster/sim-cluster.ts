@@ -1,4 +1,5 @@
 /** Several processes of a cluster in one, each in its own life, over stores that survive them and a network that loses things. */
+import type { KVBase, Watch, WatchBatch } from '@timetick/kv'
 import { createMemoryMq } from '@timetick/msgstream/memory'
 import { createClusterHandlers } from '../../src/cluster/handlers.ts'
 import { type ClusterMember, openMember } from '../../src/cluster/member.ts'
@@ -11,9 +12,11 @@ import { silentLogger } from '../../src/node/logger.ts'
 import { createParameters } from '../../src/node/parameters.ts'
 import { allowAll } from '../../src/server/handlers.ts'
 import type { Nodes } from '../sim/cluster.ts'
+import { patched } from '../sim/broken-stores.ts'
 import { Life } from '../sim/life.ts'
 import { kvOf, SimulatedMq, storageOf } from '../sim/ports.ts'
 import { SimulatedEngine } from '../sim/sim-engine.ts'
+import { ClusterRules } from './rules.ts'
 import { createSurviving, NoAnswer, openFiles, SimulatedNode, type Surviving } from '../sim/sim-node.ts'
 import type { World } from '../sim/world.ts'
 
@@ -40,6 +43,7 @@ export class SimulatedCluster implements Nodes {
   readonly world: World
   readonly disk = undefined
   readonly #surviving: Surviving
+  readonly #rules: ClusterRules
   readonly #network: MemoryNetwork
   readonly #settings: Readonly<Record<string, string>>
   readonly #processes: Process[]
@@ -51,7 +55,9 @@ export class SimulatedCluster implements Nodes {
     const { random } = world
     this.world = world
     this.#settings = { ...settings, 'cluster.leaseTtl': random.pick(['1s', '3s', '10s']), 'cluster.garbageGrace': '10s', 'proxy.timeTickInterval': random.pick(['50ms', '200ms']), 'cluster.logRetention': random.pick(['0ms', '10s', '60s']), 'queryNode.maxWait': '8s', 'cluster.callTimeout': '8s' }
-    this.#surviving = plant({ ...createSurviving(world.clock), mq: createMemoryMq() }, world)
+    const surviving = plant({ ...createSurviving(world.clock), mq: createMemoryMq() }, world)
+    this.#rules = new ClusterRules(world, surviving.kv, () => this.members)
+    this.#surviving = { ...surviving, kv: this.#rules.kv }
     this.#processes = random.pick(LAYOUTS).map((roles, index) => ({ name: `p${index}`, roles, node: undefined, life: undefined, starting: undefined }))
     this.#lossy = random.chance(0.4) ? 0 : random.next() * 0.03
     this.#slow = random.chance(0.4) ? 0 : random.next() * 0.1
@@ -206,7 +212,7 @@ export class SimulatedCluster implements Nodes {
     for (const [key, value] of Object.entries(this.#settings)) parameters.save(key, value)
     const warn = (fields: Readonly<Record<string, unknown>>, message: string): void => world.note(`${name} warning ${message}: ${fields['err'] instanceof Error ? fields['err'].message : ''}`)
     const { mq, storage, files } = await openFiles(life, this.#surviving)
-    const stores = { kv: kvOf(life, this.#surviving.kv), mq: new SimulatedMq(life, mq), storage: storageOf(life, storage), close: async () => undefined }
+    const stores = { kv: lateWatches(life, kvOf(life, this.#surviving.kv)), mq: new SimulatedMq(life, mq), storage: storageOf(life, storage), close: async () => undefined }
     let owners = 0
     const start = world.nextStart()
     const member = await openMember(
@@ -222,12 +228,33 @@ export class SimulatedCluster implements Nodes {
       },
       keep,
     )
+    this.#rules.follow(member)
     const handlers = createClusterHandlers({ member, parameters, clock: life })
     return new SimulatedNode(life, { ...member, catalog: member.mirror }, parameters, { handlers, authorize: allowAll }, parts)
   }
 }
 
 const never = new Promise<never>(() => undefined)
+
+/** What watches tell comes a little later than it is stored, and not at all while the process is cut off. */
+function lateWatches(life: Life, kv: KVBase): KVBase {
+  const { world } = life
+  async function* late(watch: Watch): AsyncGenerator<WatchBatch> {
+    for await (const batch of watch) {
+      const ms = world.faults && world.random.chance(0.02) ? world.random.integer(1, 1_500) : world.random.integer(0, 2)
+      if (ms > 0) await new Promise<void>((resolve) => void life.setTimer(resolve, ms))
+      while (life.isCutOff) await new Promise<void>((resolve) => void life.setTimer(resolve, 50))
+      await life.running()
+      if (!life.alive) await never
+      yield batch
+    }
+  }
+  const wrap = (watch: Watch): Watch => {
+    watch.ready.catch(() => undefined)
+    return Object.assign(late(watch), { ready: watch.ready, [Symbol.asyncDispose]: () => watch[Symbol.asyncDispose]() })
+  }
+  return patched(kv, { watch: (...args) => wrap(kv.watch(...args)), watchWithPrefix: (...args) => wrap(kv.watchWithPrefix(...args)) })
+}
 
 /** The dead neither call nor answer, and who is paused does both later. */
 function mortal(transport: Transport, life: Life, _clock: Pick<NodeClock, 'setTimer'>): Transport {

@@ -8,7 +8,7 @@ import type { World } from './world.ts'
 type Plant = (surviving: Surviving, world: World) => Surviving
 
 /** The same object with some methods replaced. */
-function patched<T extends object>(target: T, methods: Partial<T>): T {
+export function patched<T extends object>(target: T, methods: Partial<T>): T {
   return new Proxy(target, {
     get(_target, property) {
       const own: unknown = Reflect.get(methods, property)

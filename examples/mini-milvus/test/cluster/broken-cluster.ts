@@ -1,0 +1,61 @@
+/** Stores of a cluster with a bug each: see bugs.test.ts. */
+import type { KVBase } from '@timetick/kv'
+import type { MessageId, Mq } from '@timetick/msgstream'
+import { patched } from '../sim/broken-stores.ts'
+import type { Surviving } from '../sim/sim-node.ts'
+import type { World } from '../sim/world.ts'
+
+type Plant = (surviving: Surviving, world: World) => Surviving
+
+/** As if a leader wrote without asking whether it still leads, now and then late. */
+export const metadataAsksForNothing: Plant = (surviving, world) => {
+  const { kv } = surviving
+  const multiSaveAndRemove: KVBase['multiSaveAndRemove'] = async (saves, removals, options) => {
+    const isMeta = saves instanceof Map && saves.has('meta/revision')
+    if (isMeta && world.random.chance(0.1)) await world.sleep(world.random.integer(0, 12_000))
+    return kv.multiSaveAndRemove(saves, removals, isMeta ? { ...options, when: [] } : options)
+  }
+  return { ...surviving, kv: patched(kv, { multiSaveAndRemove }) }
+}
+
+/** As if a producer's ticks did not wait for its writes. */
+export const logLetsTicksPass: Plant = (surviving, world) => {
+  const { mq } = surviving
+  const openProducer: Mq['openProducer'] = async (channel, options) => {
+    const producer = await mq.openProducer(channel, options)
+    const send = async (frames: readonly Uint8Array[]): Promise<MessageId[]> => {
+      const copies = frames.map((frame) => frame.slice())
+      if (world.random.chance(0.3)) await world.sleep(world.random.integer(50, 500))
+      return producer.send(copies)
+    }
+    return patched(producer, { send })
+  }
+  return { ...surviving, mq: patched(mq, { openProducer }) }
+}
+
+const EPOCH_AT = 24
+
+/** As if readers did not look at who wrote: every frame seems to be of the newest owner. */
+export const logHidesEpochs: Plant = (surviving) => {
+  const { mq } = surviving
+  const newest = new Map<string, bigint>()
+  const openReader: Mq['openReader'] = async (channel, start, options) => {
+    const reader = await mq.openReader(channel, start, options)
+    const read: typeof reader.read = async (how) => {
+      const batch = await reader.read(how)
+      if (batch === undefined) return batch
+      const frames = batch.frames.map((frame) => {
+        const copy = frame.slice()
+        const view = new DataView(copy.buffer)
+        const epoch = view.getBigUint64(EPOCH_AT, true)
+        const most = newest.get(channel) ?? 0n
+        if (epoch > most) newest.set(channel, epoch)
+        else view.setBigUint64(EPOCH_AT, most, true)
+        return copy
+      })
+      return { ...batch, frames }
+    }
+    return patched(reader, { read })
+  }
+  return { ...surviving, mq: patched(mq, { openReader }) }
+}
