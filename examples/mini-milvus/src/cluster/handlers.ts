@@ -21,7 +21,7 @@ import { Code, MilvusError } from '../server/status.ts'
 import { version } from '../version.ts'
 import { createDmlWriter, type DmlWriter } from '../writer/dml-writer.ts'
 import type { ClusterMember } from './member.ts'
-import { createNoStaging } from './no-staging.ts'
+import { createNoStaging, refusingFlush } from './no-staging.ts'
 
 export interface ClusterHandlersOptions {
   readonly member: ClusterMember
@@ -90,7 +90,7 @@ export function createClusterHandlers(options: ClusterHandlersOptions): HandlerT
     ...createImportHandlers({ meta: mirror, importer: () => member.coordinator.imports }),
     ...createNodeInfoHandlers({ meta: mirror, queryNode, queryNodes: queryNode, version: `mini-milvus-${version}`, now: () => clock.now(), usage: systemUsage }),
   }
-  return withFreshMeta(handlers, member)
+  return withFreshMeta(refusingFlush(handlers), member)
 }
 
 /** What is not there, as far as this proxy knows: another proxy may have made it a moment ago. */

@@ -41,6 +41,8 @@ export interface DdlOptions {
   readonly serverVisibility?: Visibility | undefined
   /** Whether a client has staged work on the collection. */
   readonly hasStagedWork?: ((collectionId: bigint) => boolean) | undefined
+  /** Runs a change of their rule while nobody stages anything on these collections. */
+  readonly whileStill?: (<T>(collectionIds: readonly bigint[], work: () => Promise<T>) => Promise<T>) | undefined
   readonly onHeartbeat?: ((identifier: bigint, call: CallContext) => void) | undefined
 }
 

@@ -3,7 +3,7 @@ import { visibilitySettings } from '../clients/rules.ts'
 import { Code, databaseNotFound, invalid, MilvusError, success } from '../server/status.ts'
 import type { WireHandlers } from '../server/handlers.ts'
 import { collectionOf, ddl, type DdlOptions } from './ddl-context.ts'
-import { databaseSettings, shownOfDatabase } from './ddl-visibility.ts'
+import { changingRule, databaseSettings, shownOfDatabase } from './ddl-visibility.ts'
 import { checkName, toPairs, toRecord } from './rpc-values.ts'
 
 export function databaseHandlers(options: DdlOptions): WireHandlers {
@@ -48,7 +48,8 @@ export function databaseHandlers(options: DdlOptions): WireHandlers {
       if (request.properties.length === 0 && request.delete_keys.length === 0)
         throw invalid('alter database requires either properties or deletekeys to modify or delete keys, both cannot be empty')
       const name = nameOf(request.db_name, request.db_id) || call.dbName
-      await catalog.alterDatabase(name, databaseSettings(options, meta.database(name), toRecord(request.properties), request.delete_keys), request.delete_keys)
+      const database = meta.database(name)
+      await changingRule(options, meta.collections(database.name), async () => catalog.alterDatabase(name, databaseSettings(options, meta.database(name), toRecord(request.properties), request.delete_keys), request.delete_keys))
       return success()
     }),
   }

@@ -23,6 +23,17 @@ export function collectionSettings({ hasStagedWork }: DdlOptions, collection: Co
   return set
 }
 
+/** A collection that goes to another database has its rule from there. Throws 1100. */
+export function refuseOtherRule({ meta, hasStagedWork }: DdlOptions, collection: CollectionMeta, dbName: string): void {
+  if (dbName === collection.dbName || settingOf(collection.properties) !== undefined) return
+  if (settingOf(meta.database(dbName).properties) !== settingOf(meta.database(collection.dbName).properties)) refuseWhileStaged([collection], hasStagedWork)
+}
+
+/** Nobody stages anything on the collections between the check and the change. */
+export function changingRule<T>({ whileStill }: DdlOptions, collections: readonly CollectionMeta[], change: () => Promise<T>): Promise<T> {
+  return whileStill === undefined ? change() : whileStill(collections.map(({ id }) => id), change)
+}
+
 function changes(before: Properties, set: Properties, removed: readonly string[]): boolean {
   const kept = removed.includes(VISIBILITY_PROPERTY) ? undefined : settingOf(before)
   return settingOf(before) !== (settingOf(set) ?? kept)

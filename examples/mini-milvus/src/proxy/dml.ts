@@ -10,7 +10,7 @@ import { isPrimaryKeyColumn, primaryKeyAt, primaryKeyColumn, primaryKeyList, typ
 import { primaryField } from '../model/schema.ts'
 import type { QueryNodeApi } from '../querynode/api.ts'
 import type { CallContext, HandlerTable, RpcHandler } from '../server/handlers.ts'
-import { MilvusError } from '../server/status.ts'
+import { Code, MilvusError } from '../server/status.ts'
 import type { StagedWork, Staging } from '../staging/staging.ts'
 import { visibilityOf, type Visibility } from '../staging/visibility.ts'
 import type { DeleteRequest, Init, MutationResult } from '../wire/index.ts'
@@ -27,7 +27,7 @@ export interface DmlOptions {
   readonly meta: MetaReader
   readonly writer: DmlWriter
   /** Where writes wait for the flush of their client, if the rule is `flush`. */
-  readonly staging: Pick<Staging, 'stage'>
+  readonly staging: Pick<Staging, 'stage' | 'settled'>
   readonly visibility: Visibility
   readonly queryNode: QueryNodeApi
   readonly ids: Pick<IdAllocator, 'alloc'>
@@ -99,10 +99,19 @@ function isStaged({ meta, visibility }: DmlOptions, collection: CollectionMeta, 
 async function put(options: DmlOptions, call: CallContext, work: StagedWork): Promise<bigint> {
   const { collection, deletes = [], inserts = [] } = work
   if (!isStaged(options, collection, call)) return options.writer.write({ collection, deletes, inserts, signal: call.signal, traceparent: call.traceparent })
-  // First what can fail: what was refused is not staged.
-  const timestamp = await options.now()
-  await options.staging.stage(call.client, work)
-  return timestamp
+  for (;;) {
+    // First what can fail: what was refused is not staged.
+    const timestamp = await options.now()
+    const changing = options.staging.settled(collection.id)
+    // Its rule may have changed meanwhile, or be about to.
+    if (changing === undefined) {
+      const { meta } = options
+      if (!isStaged(options, meta.collectionById(collection.id) ?? collection, call)) throw new MilvusError(Code.NotReady, `service not ready: the rule of visibility of collection ${collection.schema.name} was changed, retry`)
+      await options.staging.stage(call.client, work)
+      return timestamp
+    }
+    await changing
+  }
 }
 
 /** What the rows leave out is read when their place in the client's order has come. */

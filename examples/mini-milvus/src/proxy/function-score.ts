@@ -50,9 +50,9 @@ function byBoost(boosts: Boosts): Rescoring {
 }
 
 async function keysThatMatch(queryNode: QueryNodeApi, asked: SearchRequest, result: SearchResult, filter: string): Promise<ReadonlySet<PrimaryKey>> {
-  const { collectionId, partitionIds, templates, guaranteeTs, ignoreGrowing, signal } = asked
+  const { collectionId, partitionIds, templates, guaranteeTs, momentTs, ignoreGrowing, signal } = asked
   const keys = primaryKeyList(result.keys)
-  const found = await queryNode.query({ collectionId, partitionIds, templates, guaranteeTs, ignoreGrowing, signal, filter, keys, outputFields: [], limit: undefined, offset: 0, count: false })
+  const found = await queryNode.query({ collectionId, partitionIds, templates, guaranteeTs, momentTs, ignoreGrowing, signal, filter, keys, outputFields: [], limit: undefined, offset: 0, count: false })
   return new Set(primaryKeyList(found.keys))
 }
 

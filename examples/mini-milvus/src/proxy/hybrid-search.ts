@@ -4,7 +4,7 @@ import type { Column } from '../model/column.ts'
 import { primaryKeyAt, type PrimaryKey, type PrimaryKeys } from '../model/primary-keys.ts'
 import type { FieldSchema } from '../model/schema.ts'
 import { compareKeys } from '../querynode/merge-hits.ts'
-import type { SearchResult } from '../querynode/api.ts'
+import type { SearchRequest as NodeRequest, SearchResult } from '../querynode/api.ts'
 import type { CallContext } from '../server/handlers.ts'
 import { MilvusError } from '../server/status.ts'
 import type { HybridSearchRequest, SearchRequest } from '../wire/index.ts'
@@ -12,6 +12,7 @@ import { comparableField, valueAt } from './column-values.ts'
 import type { DqlOptions } from './dql-context.ts'
 import { guaranteeTimestamp } from './guarantee.ts'
 import { hybridParams, partLimit, type HybridParams } from './hybrid-params.ts'
+import { atOneMoment } from './one-moment.ts'
 import { resolveOutputFields } from './output-fields.ts'
 import type { RankedList } from './rankers.ts'
 import { nodeRequest, response, type Extras, type SearchResponse } from './search.ts'
@@ -27,15 +28,21 @@ export async function runHybridSearch(options: DqlOptions, request: HybridSearch
   const extras: Extras = { group, order: [], read: params.decay === undefined ? [] : [params.decay.field] }
   // All parts see the same moment.
   const guaranteeTs = await guaranteeTimestamp(request, collection, options)
-  const parts = await Promise.all(
+  const asked = await Promise.all(
     request.requests.map(async (part, index) => {
       const ofPart = params.parts[index] as (typeof params.parts)[number]
-      const asked = await nodeRequest({ ...options, now: async () => guaranteeTs }, collection, withShared(part, request), { ...ofPart, offset: 0 }, output, extras, call)
-      const wanted = { ...asked, guaranteeTs, k: partLimit(ofPart, params) }
-      const found = group === undefined || params.groupBy === undefined ? options.queryNode.search(wanted) : groupedSearch(options.queryNode, wanted, wanted.k, group, params.groupBy)
-      return { nq: asked.nq, result: await found }
+      const one = await nodeRequest({ ...options, now: async () => guaranteeTs }, collection, withShared(part, request), { ...ofPart, offset: 0 }, output, extras, call)
+      return { ...one, k: partLimit(ofPart, params) }
     }),
   )
+  const look = ({ guaranteeTs: ts, momentTs }: Pick<NodeRequest, 'guaranteeTs' | 'momentTs'>) => Promise.all(
+    asked.map(async (one) => {
+      const wanted = { ...one, guaranteeTs: ts, momentTs }
+      const found = group === undefined || params.groupBy === undefined ? options.queryNode.search(wanted) : groupedSearch(options.queryNode, wanted, wanted.k, group, params.groupBy)
+      return { nq: one.nq, result: await found }
+    }),
+  )
+  const parts = await atOneMoment(options.queryNode, { collectionId: collection.id, guaranteeTs, signal: call.signal }, look)
   const nq = parts[0]?.nq ?? 0
   if (parts.some((part) => part.nq !== nq)) throw new MilvusError(1100, 'nq should be the same in all ann search requests of a hybrid search')
   const result = joined(parts.map((part) => part.result), nq, params, group)

@@ -12,6 +12,7 @@ import type { Init, QueryRequest, QueryResults } from '../wire/index.ts'
 import { orderFields, rowOrder, type OrderField } from './column-values.ts'
 import { partitionIds, type DqlOptions } from './dql-context.ts'
 import { guaranteeTimestamp } from './guarantee.ts'
+import { atOneMoment } from './one-moment.ts'
 import { resolveOutputFields } from './output-fields.ts'
 import { MAX_TOPK, queryParams, type QueryParams } from './read-params.ts'
 import { fieldBytes } from './response-columns.ts'
@@ -34,7 +35,7 @@ export async function runQuery(options: DqlOptions, request: QueryRequest, call:
   const base = await baseRequest(options, collection, request, params, call)
   const outputFields = output.fields.filter((item) => !item.isPrimary).map(({ id }) => id)
   const order = params.orderBy === undefined || count ? undefined : orderFields(collection.schema, params.orderBy)
-  const result = order === undefined ? await options.queryNode.query({ ...base, outputFields, count }) : await orderedQuery(options, collection, order, { ...base, outputFields, count })
+  const result = order === undefined ? await options.queryNode.query({ ...base, outputFields, count }) : await atOneMoment(options.queryNode, { ...base, outputFields, count }, (asked) => orderedQuery(options, collection, order, asked))
   const primary = primaryField(collection.schema)
   const message = { collection_name: request.collection_name, session_ts: result.serviceTs, primary_field_name: primary.name }
   if (count) {
@@ -78,7 +79,7 @@ async function orderedQuery({ queryNode }: DqlOptions, collection: CollectionMet
   if (keys.length === 0) return { ...all, keys: gatherColumn(all.keys, []), columns: (await queryNode.query({ ...request, limit: 1, offset: 0, keys: [] })).columns }
   const found = await queryNode.query({ ...request, filter: '', limit: undefined, offset: 0, keys })
   const rowOf = new Map(primaryKeyList(found.keys).map((key, row) => [key, row]))
-  // A row that was deleted between the two looks is left out.
+  // One that expired between the two looks is left out.
   const picked = keys.map((key) => rowOf.get(key)).filter((row): row is number => row !== undefined)
   const columns = new Map([...found.columns].map(([id, column]) => [id, gatherColumn(column, picked)]))
   return { ...found, keys: gatherColumn<PrimaryKeys>(found.keys, picked), columns }

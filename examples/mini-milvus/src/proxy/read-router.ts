@@ -7,10 +7,10 @@ import type { NodeClock } from '../edge/system.ts'
 import type { CollectionMeta } from '../model/meta.ts'
 import type { PrimaryKeys } from '../model/primary-keys.ts'
 import type { ReplicaRecord, TargetReader } from '../model/target.ts'
-import type { LoadedSegmentInfo, LoadProgress, QueryNodeApi, QueryRequest, QueryResult, ReadRequest, SearchRequest, SearchResult, TermsRequest, TermStats } from '../querynode/api.ts'
+import type { LoadedSegmentInfo, LoadProgress, Moment, QueryNodeApi, QueryRequest, QueryResult, ReadRequest, SearchRequest, SearchResult, TermsRequest, TermStats } from '../querynode/api.ts'
 import { termsOf } from '../querynode/bm25.ts'
 import { mergeQueries, mergeSearches, mergeTermStats } from '../querynode/merge-results.ts'
-import { isRefusal, NotServable } from '../querynode/scope.ts'
+import { isMomentGone, isRefusal, NotServable } from '../querynode/scope.ts'
 import { Code, MilvusError } from '../server/status.ts'
 import { planRead, type PlannedPart } from './read-plan.ts'
 
@@ -66,6 +66,16 @@ export class ReadRouter implements QueryNodeApi {
     return this.#read(request, (node, part) => node.termStats(part), mergeTermStats)
   }
 
+  /** Nodes tell of moments that passed by themselves: that of a call is fixed here, for all its looks and all nodes. */
+  async moment({ collectionId, guaranteeTs }: Pick<ReadRequest, 'collectionId' | 'guaranteeTs' | 'signal'>): Promise<Moment> {
+    const times = this.#nodes().map((node) => node.serviceTimes())
+    const channels = this.#options.meta.collectionById(collectionId)?.shards.map(({ pchannel }) => pchannel) ?? []
+    const flushed = this.#options.targets.replicas(collectionId).flatMap(({ current }) => current?.shards.map((shard) => shard.flushedTs) ?? [])
+    const reached = channels.flatMap((channel) => times.map((of) => of.get(channel) ?? 0n)).reduce<bigint | undefined>((least, ts) => (least === undefined || ts < least ? ts : least), undefined)
+    const ts = [guaranteeTs, reached ?? 0n, ...flushed].reduce((latest, one) => (one > latest ? one : latest))
+    return { ts, release: () => undefined }
+  }
+
   loadProgress(collectionId: bigint): LoadProgress | undefined {
     return this.#options.loadProgress(collectionId)
   }
@@ -114,7 +124,8 @@ export class ReadRouter implements QueryNodeApi {
         }
       } catch (error) {
         request.signal.throwIfAborted()
-        if (!isPassing(error)) throw error
+        // Another attempt is at another moment: it is the whole call's.
+        if (!isPassing(error) || (request.momentTs !== undefined && isMomentGone(error))) throw error
         if (clock.monotonic() >= end) throw lastWord(error)
         await changed.soon()
       } finally {
@@ -153,7 +164,8 @@ export class ReadRouter implements QueryNodeApi {
 
   async #askAll<Request extends AnyRead, Result>(parts: readonly PlannedPart[], request: Request, ask: (node: QueryNodeApi, part: Request) => Promise<Result>): Promise<Result[]> {
     await this.#options.prepare?.(parts.map(({ nodeId }) => nodeId), request.guaranteeTs)
-    const ts = this.#moment(parts, request.collectionId)
+    const ts = request.momentTs ?? this.#moment(parts, request.collectionId)
+    if (ts < (parts[0] as PlannedPart).scope.ts) throw new NotServable('moment', `timestamp ${ts} is before the last flush of the target`)
     const abort = new AbortController()
     const signal = AbortSignal.any([request.signal, abort.signal])
     try {

@@ -11,6 +11,7 @@ import { comparableField, orderFields, rowOrder, type OrderField } from './colum
 import { partitionIds, type DqlOptions } from './dql-context.ts'
 import { createRescoring, withoutFirst } from './function-score.ts'
 import { guaranteeTimestamp } from './guarantee.ts'
+import { atOneMoment } from './one-moment.ts'
 import { resolveOutputFields, type OutputFields } from './output-fields.ts'
 import { queryVectors, vectorField } from './query-vectors.ts'
 import { searchParams, type SearchParams } from './read-params.ts'
@@ -48,11 +49,12 @@ export async function runSearch(options: DqlOptions, request: SearchRequest, cal
       throw new MilvusError(1100, 'function_score takes no group_by_field, no order_by_fields and no search iterator')
     }
     const scored = await nodeRequest(options, collection, request, { ...params, offset: 0, limit: params.limit + params.offset }, output, { ...extras, read: rescoring.fields }, call)
-    const hits = await rescoring.rescore(options.queryNode, scored, await options.queryNode.search(scored))
+    const hits = await atOneMoment(options.queryNode, scored, async (asked) => rescoring.rescore(options.queryNode, asked, await options.queryNode.search(asked)))
     return response(collection, request, params, output, withoutFirst(hits, params.offset), scored.nq, extras)
   }
   const asked = await nodeRequest(options, collection, request, params, output, extras, call)
-  const found = await find(options, asked, params, extras)
+  const isOneLook = params.groupBy === undefined && params.iterator === undefined
+  const found = isOneLook ? await find(options, asked, params, extras) : await atOneMoment(options.queryNode, asked, (at) => find(options, at, params, extras))
   const result = extras.order.length === 0 ? found : ordered(found, extras.order, primaryField(schema))
   return response(collection, request, params, output, result, asked.nq, extras)
 }

@@ -19,6 +19,8 @@ export interface ReadRequest {
   readonly signal: AbortSignal
   /** Where several nodes answer together: what this one covers. Without it: everything. */
   readonly scope?: ReadScope | undefined
+  /** Exactly this moment, of {@link QueryNodeApi.moment}: another look of the same call. */
+  readonly momentTs?: bigint | undefined
 }
 
 export interface SearchRequest extends ReadRequest {
@@ -86,6 +88,13 @@ export interface QueryResult {
   readonly serviceTs: bigint
 }
 
+/** A moment of a collection. Reads that name its timestamp see the same rows, whatever is written meanwhile, until it is released. */
+export interface Moment {
+  readonly ts: bigint
+  /** Idempotent. */
+  release(): void
+}
+
 export interface LoadProgress {
   /** 0 to 100. */
   readonly percent: number
@@ -120,6 +129,8 @@ export interface QueryNodeApi {
   matchingKeys(request: Omit<ReadRequest, 'outputFields'>): Promise<readonly PrimaryKeys[]>
   /** Counted over all partitions, whatever the filter. */
   termStats(request: TermsRequest): Promise<TermStats>
+  /** At or above the guarantee. Undefined where calls that look twice may see two moments. */
+  moment?(request: Pick<ReadRequest, 'collectionId' | 'guaranteeTs' | 'signal'>): Promise<Moment>
   loadProgress(collectionId: bigint): LoadProgress | undefined
   segments(collectionId: bigint): readonly LoadedSegmentInfo[]
   /** How far each channel has been applied. */

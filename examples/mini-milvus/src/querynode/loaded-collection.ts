@@ -1,8 +1,10 @@
 /** A collection in memory: its shards, how far its loading is, and which partitions count. */
 import type { MetaReader } from '../coordinator/api.ts'
 import type { CollectionMeta } from '../model/meta.ts'
+import type { LoadedSegmentInfo } from './api.ts'
 import { LoadedShard, type LoadedShardOptions } from './loaded-shard.ts'
 import type { ServiceTime } from '../channel/service-time.ts'
+import { Moments } from './moments.ts'
 import type { SegmentView } from './segment-view.ts'
 import type { ShardDuty } from './shard-duty.ts'
 import { NotServable, type ReadScope } from './scope.ts'
@@ -22,6 +24,10 @@ export class LoadedCollection {
   readonly vectorFields: Map<number, VectorField>
   readonly shards: ReadonlyMap<string, LoadedShard>
   readonly #meta: MetaReader
+  /** That calls look at more than once. */
+  readonly moments = new Moments(() => {
+    for (const shard of this.shards.values()) shard.forgetDeaths()
+  })
   readonly #abort = new AbortController()
   /** Imports of which every row was here once. */
   readonly #shownImports = new Set<bigint>()
@@ -50,6 +56,7 @@ export class LoadedCollection {
           isLoadedPartition,
           onBadIndex,
           pause,
+          isKept: () => this.moments.isKept,
           signal,
           ...(duty === undefined ? {} : { duty: () => duty(shard.vchannel), flush: (atLeast) => flush?.(shard.vchannel, atLeast) ?? Promise.resolve() }),
         }),
@@ -93,6 +100,27 @@ export class LoadedCollection {
     const found = views.reduce((count, { sealed }) => count + (sealed ? 1 : 0), 0)
     if (found < scope.segmentIds.length) throw new NotServable('segment', `${scope.segmentIds.length - found} of ${scope.segmentIds.length} segments of collection ${this.id} are not loaded here`)
     return views
+  }
+
+  /** Everything, as of a moment that is kept. Throws NotServable where it is not, or can not be told any more. */
+  viewsAt(ts: bigint, partitionIds: ReadonlySet<bigint> | undefined, ignoreGrowing: boolean): SegmentView[] {
+    if (!this.moments.has(ts)) throw new NotServable('moment', `timestamp ${ts} of collection ${this.id} is not kept`)
+    return [...this.shards.values()].flatMap((shard) => shard.viewsAt(ts, partitionIds, ignoreGrowing))
+  }
+
+  /** What is sealed in memory. */
+  segmentInfos(nodeId: bigint): LoadedSegmentInfo[] {
+    return [...this.shards.values()].flatMap((shard) =>
+      shard.sealedSegments.map((segment) => ({
+        segmentId: segment.id,
+        collectionId: this.id,
+        partitionId: segment.partitionId,
+        rows: segment.length,
+        sealed: true,
+        indexed: [...this.vectorFields.keys()].every((fieldId) => segment.hasIndex(fieldId)),
+        nodeIds: [nodeId],
+      })),
+    )
   }
 
   async reconcile(): Promise<void> {

@@ -17,6 +17,7 @@ import { primaryField } from '../model/schema.ts'
 import { builtScalarIndexes } from './scalar-indexes.ts'
 import { inTurns, type Pause, type StepMeter, type Steps } from '../segment/steps.ts'
 import { allDeleteSteps, applyDelete, deleteSteps } from './apply-deletes.ts'
+import { BadIndexes } from './bad-indexes.ts'
 import { GrowingRows } from './growing-rows.ts'
 import { NotServable, type ReadScope } from './scope.ts'
 import type { SegmentLoader } from './segment-loader.ts'
@@ -25,7 +26,7 @@ import { SealedSegment } from './sealed-segment.ts'
 import type { ShardDuty } from './shard-duty.ts'
 import type { ServiceTime } from '../channel/service-time.ts'
 import type { VectorField } from './vector-field.ts'
-import { growingViewAt, sealedViewAt } from './view-at.ts'
+import { growingViewAt, sealedViewAt, viewsAt } from './view-at.ts'
 
 export interface LoadedShardOptions {
   readonly shard: ShardMeta
@@ -43,6 +44,8 @@ export interface LoadedShardOptions {
   readonly duty?: (() => ShardDuty) | undefined
   /** Resolves when everything of the shard at or below `atLeast` is in segments. Asked for where there are duties. */
   readonly flush?: ((atLeast: bigint) => Promise<void>) | undefined
+  /** Whether somebody will look at the present again. */
+  readonly isKept?: (() => boolean) | undefined
   /** Lets others have a turn. */
   readonly pause: Pause
 }
@@ -51,6 +54,7 @@ export interface LoadedShardOptions {
 const HISTORY_MS = 30_000
 /** Deletes from one forgetting to the next. */
 const DELETES_PER_FORGETTING = 256
+const END_OF_TIME = 2n ** 64n
 
 export class LoadedShard {
   readonly #options: LoadedShardOptions
@@ -59,8 +63,7 @@ export class LoadedShard {
   #recentDeletes: DeleteRecord[] = []
   /** Delta segments whose deletes all sealed segments here have seen. */
   readonly #appliedDeltas = new Set<bigint>()
-  /** Index files that were reported once; a second failure is left at scanning. */
-  readonly #badIndexes = new Set<string>()
+  readonly #bad: BadIndexes
   /** Deletes above this came, or will come, through the log. */
   readonly #logFromTs: bigint
   #handedOverTs: bigint
@@ -76,6 +79,7 @@ export class LoadedShard {
 
   constructor(options: LoadedShardOptions) {
     this.#options = options
+    this.#bad = new BadIndexes(options.signal, options.onBadIndex)
     this.#growing = new GrowingRows({ name: options.shard.vchannel, engine: options.engine, vectorFields: options.vectorFields })
     this.#handedOverTs = options.meta.flushedTs(options.collectionId, options.shard.vchannel)
     this.#logFromTs = options.duty === undefined ? options.serviceTime.ts : options.serviceTime.entered
@@ -84,10 +88,6 @@ export class LoadedShard {
 
   get shard(): ShardMeta {
     return this.#options.shard
-  }
-
-  get handedOverTs(): bigint {
-    return this.#handedOverTs
   }
 
   get sealedSegments(): readonly SealedSegment[] {
@@ -124,11 +124,19 @@ export class LoadedShard {
 
   /** Everything a search may look at now, of these partitions. */
   views(partitionIds: ReadonlySet<bigint> | undefined, ignoreGrowing: boolean): SegmentView[] {
+    const named = this.#named(partitionIds, ignoreGrowing)
+    return this.#pendingTs === undefined || this.#isShared ? named : viewsAt(named, this.#pendingTs - 1n)
+  }
+
+  /** The same as of a moment that is kept. Throws NotServable where rows went to segments since: who died before is not in them. */
+  viewsAt(ts: bigint, partitionIds: ReadonlySet<bigint> | undefined, ignoreGrowing: boolean): SegmentView[] {
+    if (ts < this.#handedOverTs) throw new NotServable('moment', `timestamp ${ts} is before the last flush of ${this.#options.shard.vchannel}`)
+    return viewsAt(this.#named(partitionIds, ignoreGrowing), ts)
+  }
+
+  #named(partitionIds: ReadonlySet<bigint> | undefined, ignoreGrowing: boolean): SegmentView[] {
     const all = ignoreGrowing ? [...this.#sealed.values()] : this.#all()
-    const named = partitionIds === undefined ? all : all.filter((view) => partitionIds.has(view.partitionId))
-    if (this.#pendingTs === undefined || this.#isShared) return named
-    const before = this.#pendingTs - 1n
-    return named.map((view) => (view.sealed ? sealedViewAt(view, before) : growingViewAt(view, 0n, before))).filter((view) => view !== undefined)
+    return partitionIds === undefined ? all : all.filter((view) => partitionIds.has(view.partitionId))
   }
 
   #all(): SegmentView[] {
@@ -200,9 +208,13 @@ export class LoadedShard {
 
   /** What was begun is seen, all of it. One step, whatever came. */
   showCommit(): void {
-    const ts = this.#pendingTs
     this.#pendingTs = undefined
-    if (ts !== undefined && !this.#isDated) for (const view of this.#all()) view.tombstones.forget(ts)
+    this.forgetDeaths()
+  }
+
+  /** Unless somebody may still ask when they were. */
+  forgetDeaths(): void {
+    if (!this.#isDated) for (const view of this.#all()) view.tombstones.forget(END_OF_TIME)
   }
 
   /** Other nodes may be behind: a read looks at a moment that all have reached. */
@@ -212,7 +224,7 @@ export class LoadedShard {
 
   /** Somebody may look at a moment that passed. */
   get #isDated(): boolean {
-    return this.#isShared || this.#pendingTs !== undefined
+    return this.#isShared || this.#pendingTs !== undefined || this.#options.isKept?.() === true
   }
 
   #countDelete(ts: bigint): void {
@@ -362,7 +374,7 @@ export class LoadedShard {
       if (sealed === undefined) continue
       sealed.scalarIndexes.follow(builtScalarIndexes(segment, indexes, vectorFields), {
         read: (built) => loader.index(built),
-        onBad: (built, error) => this.#tellBad(sealed, built, error),
+        onBad: (built, error) => this.#bad.tell(sealed.id, built, error),
       })
       for (const { fieldId, index } of vectorFields.values()) {
         const built = segment.indexes.find((candidate) => candidate.indexId === index.id)
@@ -377,23 +389,12 @@ export class LoadedShard {
     try {
       await sealed.attachIndex(fieldId, await this.#options.loader.openIndex(built), built.crc32)
     } catch (error) {
-      this.#tellBad(sealed, built, error)
+      this.#bad.tell(sealed.id, built, error)
     }
-  }
-
-  #tellBad(sealed: SealedSegment, built: SegmentIndexMeta, error: unknown): void {
-    // A store that does not answer says nothing about the file: it is tried again when the segments are looked at next.
-    if (this.#options.signal.aborted || this.#badIndexes.has(built.path) || isPassing(error)) return
-    this.#badIndexes.add(built.path)
-    this.#options.onBadIndex(sealed.id, built, error)
   }
 
   #drop(id: bigint): void {
     this.#sealed.get(id)?.release()
     this.#sealed.delete(id)
   }
-}
-
-function isPassing(error: unknown): boolean {
-  return error instanceof Error && 'retryable' in error && error.retryable === true
 }

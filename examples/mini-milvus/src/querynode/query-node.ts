@@ -17,7 +17,7 @@ import type { TargetReader } from '../model/target.ts'
 import type { PrimaryKeys } from '../model/primary-keys.ts'
 import { MilvusError } from '../server/status.ts'
 import type { TransactionReader } from '../staging/transactions.ts'
-import type { CollectionHoldings, LoadedSegmentInfo, LoadProgress, QueryNodeApi, QueryRequest, QueryResult, ReadRequest, SearchRequest, SearchResult, TermsRequest, TermStats } from './api.ts'
+import type { CollectionHoldings, LoadedSegmentInfo, LoadProgress, Moment, QueryNodeApi, QueryRequest, QueryResult, ReadRequest, SearchRequest, SearchResult, TermsRequest, TermStats } from './api.ts'
 import { collectionStats } from './bm25.ts'
 import { expireRows } from './expire.ts'
 import { FilterCache } from './filter-cache.ts'
@@ -28,6 +28,7 @@ import { channelsOf, isLasting, shardKey, wantsMore } from './load-rules.ts'
 import type { LoadedShard, LoadedShardOptions } from './loaded-shard.ts'
 import { matchingKeys } from './matching-keys.ts'
 import { queryViews } from './query.ts'
+import { openMoment } from './moments.ts'
 import { NotServable } from './scope.ts'
 import { searchViews } from './search.ts'
 import type { SegmentLoader } from './segment-loader.ts'
@@ -140,8 +141,8 @@ export class QueryNode implements QueryNodeApi {
     const { engine, clock } = this.#options
     for (let attempt = 1; ; attempt++) {
       const views = this.#views(loaded, request)
-      const allViews = field.bm25 === undefined || request.termStats !== undefined || (request.partitionIds === undefined && !request.ignoreGrowing) ? views : this.#views(loaded, { partitionIds: undefined, ignoreGrowing: false })
-      const serviceTs = request.scope?.ts ?? this.#serviceTimes.least(channelsOf(loaded))
+      const allViews = field.bm25 === undefined || request.termStats !== undefined || (request.partitionIds === undefined && !request.ignoreGrowing) ? views : this.#views(loaded, { partitionIds: undefined, ignoreGrowing: false, momentTs: request.momentTs })
+      const serviceTs = request.scope?.ts ?? request.momentTs ?? this.#serviceTimes.least(channelsOf(loaded))
       try {
         const result = await searchViews({ engine, clock, schema: collection.schema, field, views, allViews, filter }, request)
         return { ...result, serviceTs }
@@ -156,7 +157,7 @@ export class QueryNode implements QueryNodeApi {
   async query(request: QueryRequest): Promise<QueryResult> {
     const { collection, loaded, filter } = await this.#prepare(request)
     const views = this.#views(loaded, request)
-    const serviceTs = request.scope?.ts ?? this.#serviceTimes.least(channelsOf(loaded))
+    const serviceTs = request.scope?.ts ?? request.momentTs ?? this.#serviceTimes.least(channelsOf(loaded))
     const result = await queryViews({ clock: this.#options.clock, schema: collection.schema, views, filter }, request)
     return { ...result, serviceTs }
   }
@@ -172,6 +173,11 @@ export class QueryNode implements QueryNodeApi {
     if (field === undefined) throw new MilvusError(700, `index not found for field ${request.fieldId}[collection=${collection.schema.name}]`)
     const { engine, clock } = this.#options
     return collectionStats({ engine, clock, field, allViews: this.#views(loaded, request) }, request.terms, request.signal)
+  }
+
+  async moment({ collectionId, guaranteeTs, signal }: Pick<ReadRequest, 'collectionId' | 'guaranteeTs' | 'signal'>): Promise<Moment> {
+    const loaded = this.#loadedCollection(this.#collection(collectionId))
+    return openMoment(loaded, this.#serviceTimes, guaranteeTs > this.#seenFromTs ? guaranteeTs : this.#seenFromTs, signal)
   }
 
   /** What can be served of these collections now, as far as they are here. */
@@ -194,19 +200,7 @@ export class QueryNode implements QueryNodeApi {
   }
 
   segments(collectionId: bigint): LoadedSegmentInfo[] {
-    const loaded = this.#collections.get(collectionId)
-    if (loaded === undefined) return []
-    return [...loaded.shards.values()].flatMap((shard) =>
-      shard.sealedSegments.map((segment) => ({
-        segmentId: segment.id,
-        collectionId,
-        partitionId: segment.partitionId,
-        rows: segment.length,
-        sealed: true,
-        indexed: [...loaded.vectorFields.keys()].every((fieldId) => segment.hasIndex(fieldId)),
-        nodeIds: [this.nodeId],
-      })),
-    )
+    return this.#collections.get(collectionId)?.segmentInfos(this.nodeId) ?? []
   }
 
   serviceTimes(): ReadonlyMap<string, bigint> {
@@ -214,9 +208,7 @@ export class QueryNode implements QueryNodeApi {
   }
 
   async #prepare(request: Omit<ReadRequest, 'outputFields'>): Promise<PreparedRead> {
-    const { meta } = this.#options
-    const collection = meta.collectionById(request.collectionId)
-    if (collection === undefined) throw new MilvusError(100, `collection not found[collection=${request.collectionId}]`)
+    const collection = this.#collection(request.collectionId)
     const loaded = request.scope === undefined ? this.#loadedCollection(collection) : this.#heldCollection(collection)
     for (const id of request.partitionIds ?? []) {
       if (!loaded.isLoadedPartition(id)) throw new MilvusError(201, `partition not loaded[collection=${collection.schema.name}][partition=${id}]`)
@@ -226,6 +218,12 @@ export class QueryNode implements QueryNodeApi {
     // Released while it waited, and perhaps loaded anew: what was found first is empty now.
     if ((request.scope === undefined ? this.#loadedCollection(collection) : this.#heldCollection(collection)) !== loaded) return this.#prepare(request)
     return { collection, loaded, filter }
+  }
+
+  #collection(id: bigint): CollectionMeta {
+    const collection = this.#options.meta.collectionById(id)
+    if (collection === undefined) throw new MilvusError(100, `collection not found[collection=${id}]`)
+    return collection
   }
 
   #loadedCollection(collection: CollectionMeta): LoadedCollection {
@@ -246,14 +244,14 @@ export class QueryNode implements QueryNodeApi {
     return loaded
   }
 
-  #views(loaded: LoadedCollection, request: Pick<ReadRequest, 'partitionIds' | 'ignoreGrowing' | 'scope'>): SegmentView[] {
-    const { scope, ignoreGrowing } = request
+  #views(loaded: LoadedCollection, request: Pick<ReadRequest, 'partitionIds' | 'ignoreGrowing' | 'scope' | 'momentTs'>): SegmentView[] {
+    const { scope, ignoreGrowing, momentTs } = request
     const partitions = request.partitionIds === undefined ? undefined : new Set(request.partitionIds)
     const collection = this.#options.meta.collectionById(loaded.id)
     const rule = collection === undefined ? undefined : expiryRule(collection)
     const all = (): SegmentView[] => [...loaded.shards.values()].flatMap((shard) => shard.views(partitions, ignoreGrowing))
     if (scope === undefined) {
-      const views = all().filter((view) => loaded.isShown(view))
+      const views = (momentTs === undefined ? all() : loaded.viewsAt(momentTs, partitions, ignoreGrowing)).filter((view) => loaded.isShown(view))
       if (rule !== undefined) for (const view of views) expireRows(view, rule, this.#options.clock.now())
       return views
     }

@@ -21,6 +21,11 @@ export class NotServable extends MilvusError {
   }
 }
 
+/** The moment that a read named cannot be told any more. */
+export function isMomentGone(error: unknown): boolean {
+  return error instanceof MilvusError && error.code === REFUSALS.moment
+}
+
 /** By its number, so that it is known also where it came over a wire. */
 export function isRefusal(error: unknown, what?: keyof typeof REFUSALS): boolean {
   return error instanceof MilvusError && (what === undefined ? Object.values(REFUSALS) : [REFUSALS[what]]).some((code) => code === error.code)

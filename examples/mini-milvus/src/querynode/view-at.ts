@@ -21,6 +21,11 @@ export function sealedViewAt(view: SegmentView, ts: bigint): SegmentView {
   return viewOf(view, 0, view.length, ts)
 }
 
+/** All that there is of segments, as it was at a moment. */
+export function viewsAt(views: readonly SegmentView[], ts: bigint): SegmentView[] {
+  return views.map((view) => (view.sealed ? sealedViewAt(view, ts) : growingViewAt(view, 0n, ts))).filter((view) => view !== undefined)
+}
+
 function viewOf(view: SegmentView, begin: number, end: number, ts: bigint): SegmentView {
   const tombstones = view.tombstones.at(ts, begin, end)
   return tombstones === view.tombstones && end === view.length ? view : new ViewAt(view, end, tombstones)

@@ -43,6 +43,8 @@ class Stages implements Staging {
   /** The last clients whose work was dropped: a flush of theirs that comes late must not say that all is well. */
   readonly #dropped = new Set<string>()
   readonly #lastCommits = new Map<bigint, bigint>()
+  /** Changes of the rule that are under way, by collection. */
+  readonly #still = new Map<bigint, Promise<void>>()
   #commits = 0
   #committedRows = 0
   #discards = 0
@@ -90,6 +92,22 @@ class Stages implements Staging {
     const result = this.#turn.then(work)
     this.#turn = result.catch(() => undefined)
     return result
+  }
+
+  async whileStill<T>(collectionIds: readonly bigint[], work: () => Promise<T>): Promise<T> {
+    for (const id of collectionIds) while (this.#still.has(id)) await this.#still.get(id)
+    const working = work()
+    const over = working.then(() => undefined, () => undefined)
+    for (const id of collectionIds) this.#still.set(id, over)
+    try {
+      return await working
+    } finally {
+      for (const id of collectionIds) if (this.#still.get(id) === over) this.#still.delete(id)
+    }
+  }
+
+  settled(collectionId: bigint): Promise<void> | undefined {
+    return this.#still.get(collectionId)
   }
 
   discard(client: string): void {

@@ -71,6 +71,10 @@ export interface Staging {
   lastCommit(collectionId: bigint): bigint
   /** Runs work that drops what is staged, such as a truncation, while no commit is under way. */
   alone<T>(work: () => Promise<T>): Promise<T>
+  /** Runs a change of the rule of collections: nobody stages anything on them between the look at what is staged and the change. */
+  whileStill<T>(collectionIds: readonly bigint[], work: () => Promise<T>): Promise<T>
+  /** Undefined: nobody is changing the rule of the collection. Else when that is over, and the rule perhaps another. */
+  settled(collectionId: bigint): Promise<void> | undefined
   /** Clients with a stage. */
   stats(): readonly ClientStage[]
   totals(): StagingTotals

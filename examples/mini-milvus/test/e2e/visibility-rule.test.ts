@@ -91,6 +91,32 @@ describe('the rule of visibility', () => {
     await client.closeConnection()
   })
 
+  it('does not change under staged work, whichever way: property, its drop, the database’s, another database; other names do not matter', async () => {
+    const db_name = 'busy'
+    await test.client.createDatabase({ db_name, properties: { [RULE]: 'flush' } })
+    await create('own', { [RULE]: 'flush' }, db_name)
+    await create('follows', {}, db_name)
+    const row = [{ id: 1, vector: [1, 2] }]
+    for (const collection_name of ['own', 'follows']) expect((await test.client.insert({ db_name, collection_name, data: row })).status.error_code).toBe('Success')
+    const refused = { error_code: 'IllegalArgument', reason: expect.stringContaining('staged work') as string }
+    const tries = [
+      () => test.client.alterCollectionProperties({ db_name, collection_name: 'own', properties: { [RULE]: 'milvus' } }),
+      () => test.client.dropCollectionProperties({ db_name, collection_name: 'own', properties: [RULE] }),
+      () => test.client.alterDatabase({ db_name, properties: { [RULE]: 'milvus' } }),
+      () => test.client.dropDatabaseProperties({ db_name, properties: [RULE] }),
+      () => test.client.renameCollection({ db_name, collection_name: 'follows', new_collection_name: 'follows', new_db_name: 'default' }),
+    ]
+    for (const [index, change] of tries.entries()) {
+      const answer: unknown = await change().catch((status: unknown) => status)
+      expect(answer, `change ${index}`).toMatchObject(refused)
+    }
+    expect((await test.client.createAlias({ db_name, collection_name: 'own', alias: 'alias' })).error_code).toBe('Success')
+    expect((await test.client.renameCollection({ db_name, collection_name: 'own', new_collection_name: 'own2' })).error_code).toBe('Success')
+    expect(await shown('alias', test.client, db_name)).toMatchObject({ [EFFECTIVE]: 'flush' })
+    await test.client.flushSync({ db_name, collection_names: ['own2', 'follows'] })
+    for (const change of tries.slice(2, 3)) expect(await change()).toMatchObject({ error_code: 'Success' })
+  })
+
   it('is the server’s parameter, last', async () => {
     const other = await startTestNode({ inMemory: true, parameters: { 'common.visibility': 'flush' } })
     await other.client.createCollection({ collection_name: 'c', dimension: 2 })

@@ -147,4 +147,22 @@ describe('staging', () => {
     staging.discardCollection(1n)
     expect([staging.hasWork(1n), staging.totals().bytes]).toEqual([false, 0])
   })
+
+  it('says who must wait while a rule is changed, and lets changes of it go one after the other', async () => {
+    await open({})
+    let finish = (): void => undefined
+    const first = staging.whileStill([1n, 2n], () => new Promise<string>((resolve) => (finish = () => resolve('done'))))
+    const order: string[] = []
+    const second = staging.whileStill([2n], async () => void order.push('second'))
+    const waiting = staging.settled(1n)?.then(() => order.push('settled'))
+    expect([waiting === undefined, staging.settled(3n)]).toEqual([false, undefined])
+    expect(order).toEqual([])
+    finish()
+    expect(await first).toBe('done')
+    await Promise.all([second, waiting])
+    expect(order.sort()).toEqual(['second', 'settled'])
+    expect([staging.settled(1n), staging.settled(2n)]).toEqual([undefined, undefined])
+    await expect(staging.whileStill([1n], () => Promise.reject(new Error('refused')))).rejects.toThrow('refused')
+    expect(staging.settled(1n)).toBeUndefined()
+  })
 })
