@@ -5,8 +5,12 @@ import type { CallContext, HandlerTable } from '../../src/server/handlers.ts'
 
 const RULE = 'timetick.visibility'
 const plain = { kind: 'ddl' as const, run: async () => ({}) }
-const handlers = refusingFlush({ Connect: plain, CreateDatabase: plain, AlterDatabase: plain, CreateCollection: plain, AlterCollection: plain, DropCollection: plain } as unknown as HandlerTable)
-const ask = (rpc: keyof HandlerTable, request: object): Promise<object> => (handlers[rpc]?.run as unknown as (request: object, call: CallContext) => Promise<object>)(request, {} as CallContext)
+const handlers = refusingFlush({ Connect: plain, CreateDatabase: plain, AlterDatabase: plain, CreateCollection: plain, AlterCollection: plain, DropCollection: plain })
+const ask = async (rpc: keyof HandlerTable, request: object): Promise<object> => {
+  const run = handlers[rpc]?.run as ((request: object, call: CallContext) => Promise<object>) | undefined
+  if (run === undefined) throw new Error(`no handler of ${rpc}`)
+  return run(request, {} as CallContext)
+}
 const refused = { message: expect.stringContaining('not by a cluster') as string }
 
 describe('rule flush in a cluster', () => {
