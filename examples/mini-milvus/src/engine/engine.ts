@@ -119,13 +119,16 @@ class WorkerEngine implements Engine {
     this.#caller = new CallerSearch(this.#pool.sets, afterTurn)
   }
 
-  addSet({ id, vectors, rows, dim, type, metric, offsets, settled }: AddSetOptions): void {
+  addSet({ id, vectors, rows, dim, type, metric, offsets, lists, settled }: AddSetOptions): void {
     const set: VectorSet = { vectors, rows, dim, type, metric: metric as Metric, offsets }
-    checkVectorSet(set)
+    const known: VectorSet = lists === undefined ? set : { ...set, lists: toSharedOffsets(lists) }
+    checkVectorSet(known)
     this.#checkOpen()
     this.#caller.forget(id)
     if (offsets !== undefined) return this.#addSparse(id, { ...set, vectors: toShared(vectors), offsets: toSharedOffsets(offsets) }, settled === true)
-    this.#pool.sets.set(id, { set: { ...set, vectors: toShared(vectors.subarray(0, rows * vectorBytes(type, dim))) }, index: undefined })
+    // A growing set of lists has vectors behind those that its lists name by now.
+    const own = lists === undefined ? vectors.subarray(0, rows * vectorBytes(type, dim)) : vectors
+    this.#pool.sets.set(id, { set: { ...known, vectors: toShared(own) }, index: undefined })
   }
 
   #addSparse(id: string, set: VectorSet & { readonly offsets: Uint32Array }, settled: boolean): void {
@@ -269,7 +272,8 @@ function checkSparseQuery({ queries, queryOffsets, nq }: SearchQuery): void {
 }
 
 function checkDenseQuery(query: SearchQuery, set: VectorSet): void {
-  const bytes = query.nq * vectorBytes(set.type, set.dim)
+  if (set.lists !== undefined && query.queryOffsets?.length !== query.nq + 1) throw new RangeError(`expected \`queryOffsets\` to have ${query.nq + 1} items`)
+  const bytes = (set.lists === undefined ? query.nq : (query.queryOffsets?.[query.nq] ?? 0)) * vectorBytes(set.type, set.dim)
   if (!(query.queries instanceof Uint8Array) || query.queries.length !== bytes) {
     throw new RangeError(`expected \`queries\` to have ${bytes} bytes, got ${query.queries?.length}`)
   }

@@ -23,6 +23,8 @@ export interface VectorSet {
   readonly metric: Metric
   /** Of sparse vectors: row i is bytes `offsets[i] .. offsets[i + 1]` of `vectors`. */
   readonly offsets?: Uint32Array | undefined
+  /** Of lists of vectors: row i is vectors `lists[i] .. lists[i + 1]`, and `rows` counts the lists. */
+  readonly lists?: Uint32Array | undefined
   readonly postings?: Postings | undefined
 }
 
@@ -45,6 +47,7 @@ export function checkVectorSet(set: VectorSet): void {
     if (!(set.offsets instanceof Uint32Array) || set.offsets.length <= set.rows) throw new RangeError(`expected \`offsets\` to have ${set.rows + 1} items, got ${set.offsets?.length}`)
     return
   }
-  const needed = set.rows * vectorBytes(set.type, set.dim)
+  if (set.lists !== undefined && set.lists.length <= set.rows) throw new RangeError(`expected \`lists\` to have ${set.rows + 1} items, got ${set.lists.length}`)
+  const needed = (set.lists === undefined ? set.rows : (set.lists[set.rows] ?? 0)) * vectorBytes(set.type, set.dim)
   if (set.vectors.length < needed) throw new RangeError(`expected \`vectors\` to have ${needed} bytes, got ${set.vectors.length}`)
 }

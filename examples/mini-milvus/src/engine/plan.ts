@@ -22,9 +22,10 @@ export function scanIsCheaper(candidates: number, allowed: number): boolean {
 }
 
 /** Multiply-adds of a search, an upper bound unless a filter makes the graph look again; reading a mask counts one a row. */
-export function costOf({ rows: all, dim, offsets, postings }: VectorSet, query: SearchQuery, hasIndex: boolean): number {
+export function costOf({ rows: all, dim, offsets, lists, postings }: VectorSet, query: SearchQuery, hasIndex: boolean): number {
   const rows = Math.min(query.rows ?? all, all)
   if (offsets !== undefined) return query.nq * (postings === undefined ? (offsets[rows] ?? 0) / 2 : rows) + rows
+  if (lists !== undefined) return (query.queryOffsets?.[query.nq] ?? 0) * (lists[rows] ?? 0) * dim + rows
   const allowed = Math.min(rows, query.maskCount ?? rows)
   const candidates = candidatesFor(Math.min(query.k, allowed), query.ef, rows, allowed)
   const useGraph = hasIndex && query.useIndex !== false && !scanIsCheaper(candidates, allowed)

@@ -1,6 +1,7 @@
 /** One search over one set: synchronous, in a worker or, where it is tiny, in the caller's thread. */
 import { DataType, vectorBytes } from '../model/schema.ts'
 import { isDescending, type VectorSet } from './metric.ts'
+import { type ListSet, scanLists } from './max-sim.ts'
 import type { Index } from './native.ts'
 import { candidatesFor, scanIsCheaper } from './plan.ts'
 import { decodeQuery, type KeyRange, keysOf, lengthOf, scan } from './scan.ts'
@@ -11,7 +12,7 @@ import { TopK } from './top-k.ts'
 export interface SearchQuery {
   /** `nq` packed vectors of the set's type. */
   readonly queries: Uint8Array
-  /** Of sparse vectors: query i is bytes `queryOffsets[i] .. queryOffsets[i + 1]`. */
+  /** Of a set of lists: query i is the vectors `queryOffsets[i] .. queryOffsets[i + 1]`. Of sparse vectors: query i is bytes `queryOffsets[i] .. queryOffsets[i + 1]`. */
   readonly queryOffsets?: Uint32Array | undefined
   readonly nq: number
   readonly k: number
@@ -58,8 +59,8 @@ export function searchSet(set: VectorSet, index: Index | undefined, query: Searc
     const range = keyRange(set, query)
     const run: Run = { set, index, rows, allowed, limit, query, range, only: undefined }
     for (let i = 0; i < nq; i++) {
-      const vector = decodeQuery(set, query.queries.subarray(i * width, (i + 1) * width))
-      searchOne(run, vector)
+      if (set.lists !== undefined) searchLists(run, { ...set, lists: set.lists }, i)
+      else searchOne(run, decodeQuery(set, query.queries.subarray(i * width, (i + 1) * width)))
       counts[i] = top.drain(hits.keys, hits.rows, hits.size)
       hits.size += counts[i] ?? 0
     }
@@ -79,6 +80,13 @@ interface Run {
   readonly range: KeyRange | undefined
   /** Rows of the mask, listed when the first scan needs them. */
   only: Uint32Array | undefined
+}
+
+function searchLists(run: Run, set: ListSet, index: number): void {
+  const { query, rows, allowed, limit, range } = run
+  if (query.mask !== undefined && allowed < rows) run.only ??= listOnes(query.mask, rows, allowed)
+  top.reset(limit)
+  scanLists(set, query, index, rows, run.only, range, top)
 }
 
 function searchOne(run: Run, vector: Float32Array | Uint8Array): void {

@@ -2,11 +2,13 @@
 import type { Interval } from '../codec/timestamptz.ts'
 import { DataType, dataTypeName, dynamicField, DYNAMIC_FIELD_NAME, isVectorType } from '../model/schema.ts'
 import type { CollectionSchema, FieldSchema } from '../model/schema.ts'
+import { findStruct, isListType, subFields } from '../model/structs.ts'
 import type { BinaryExpr, CallExpr, Expr, FieldExpr } from './ast.ts'
 import { constantOf, describeConstant } from './constants.ts'
 import type { Constant } from './constants.ts'
 import { FilterError } from './errors.ts'
 import { nearestNames } from './nearest.ts'
+import type { ElementFilter } from './plan.ts'
 import type { TemplateValue } from './templates.ts'
 
 export interface ColumnOperand {
@@ -50,6 +52,9 @@ export class Scope {
   readonly fieldIds = new Set<number>()
   /** What one row costs, about, in comparisons of a column with a constant. */
   cost = 0
+  /** Set where the filter names elements. */
+  elements: ElementFilter | undefined
+  #lastTerm: Expr | undefined
   readonly #fields: ReadonlyMap<string, FieldSchema>
 
   constructor(text: string, schema: CollectionSchema, templates: ReadonlyMap<string, TemplateValue>) {
@@ -61,6 +66,15 @@ export class Scope {
 
   fail(reason: string, at: { readonly offset: number }, hint?: string): FilterError {
     return new FilterError('type', reason, this.text, at.offset, hint)
+  }
+
+  /** @param whole the filter: its last term, or all of it where there is one, may be an `element_filter` */
+  begin(whole: Expr): void {
+    this.#lastTerm = whole.kind === 'logical' && whole.op === 'and' ? whole.operands.at(-1) : whole
+  }
+
+  takesElements(expr: Expr): boolean {
+    return this.#lastTerm === expr
   }
 
   constant(expr: Expr): Constant | undefined {
@@ -77,13 +91,23 @@ export class Scope {
   #bind(expr: FieldExpr): FieldOperand {
     const { name, path } = expr
     const field = this.#fields.get(name)
-    if (field === undefined) return this.#bindDynamic(expr)
+    if (field === undefined) return this.#bindOther(expr)
     const [index] = path
     if (index === undefined) return { kind: 'column', field }
     if (field.type === DataType.JSON) return { kind: 'json', field, path }
     if (field.type !== DataType.Array) throw this.fail(`field ${name} is of type ${dataTypeName(field.type)} and has no nested keys`, expr)
     if (typeof index !== 'number' || path.length > 1) throw this.fail(`array field ${name} takes one integer index`, expr)
     return { kind: 'element', field, index }
+  }
+
+  #bindOther(expr: FieldExpr): FieldOperand {
+    const { name } = expr
+    if (name.startsWith('$') && name !== DYNAMIC_FIELD_NAME && !this.#fields.has('$') && ![...this.#fields.keys()].some((known) => known.startsWith('$['))) {
+      throw this.fail(`\`${name}\` stands for an element: only in element_filter, match_any and their kin`, expr)
+    }
+    if (findStruct(this.schema, name) !== undefined) throw this.fail(`field ${name} is an array of structs`, expr, `write \`${subFields(this.schema, name)[0]?.name ?? name}\`, or a condition on its elements: \`match_any(${name}, …)\``)
+    if (name.includes('[')) throw this.fail(`field ${name} not exist`, expr)
+    return this.#bindDynamic(expr)
   }
 
   #bindDynamic(expr: FieldExpr): FieldOperand {
@@ -111,9 +135,10 @@ export class Scope {
     if (lowerName(expr.name) !== 'array_length') throw this.fail(`\`${expr.name}\` gives no value to compare`, expr)
     const [arg] = expr.args
     if (arg?.kind !== 'field' || expr.args.length !== 1) throw this.fail('array_length takes one array field or JSON path', expr)
-    const of = this.field(arg)
+    const [list] = findStruct(this.schema, arg.name) === undefined || arg.path.length > 0 ? [] : subFields(this.schema, arg.name)
+    const of = this.field(list === undefined ? arg : { ...arg, name: list.name })
     if (of.kind === 'element') throw this.fail('array_length takes a whole array', arg)
-    if (of.kind === 'column' && of.field.type !== DataType.Array && of.field.type !== DataType.JSON) throw this.#wrongType('array_length', of.field, arg)
+    if (of.kind === 'column' && !isListType(of.field.type) && of.field.type !== DataType.JSON) throw this.#wrongType('array_length', of.field, arg)
     return { kind: 'length', of }
   }
 
@@ -185,7 +210,7 @@ export function describeOperand(operand: FieldOperand): string {
 }
 
 export function isUncomparable(type: DataType): boolean {
-  return isVectorType(type) || type === DataType.Geometry
+  return isVectorType(type) || type === DataType.ArrayOfVector || type === DataType.Geometry
 }
 
 /** Functions are named in lower or in upper case, not mixed; '' for a mixed one. */

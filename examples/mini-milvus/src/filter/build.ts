@@ -91,6 +91,10 @@ export class Builder {
     return path.test === null ? field : { kind: 'is-null', field, negated: path.test === 'not null', offset, depth: 2 }
   }
 
+  subField(struct: string, sub: string): string {
+    return `${struct}[${sub}]`
+  }
+
   field(name: string, path: readonly (string | number)[], offset: number): FieldExpr {
     if (NULLS.has(name)) throw this.#error('null is no value to compare with', offset, 'use `is null` or `is not null` after a field')
     return { kind: 'field', name, path, offset, depth: 1 }

@@ -9,6 +9,7 @@ import { castConstant, compileCompare, compileRange } from './compare.ts'
 import { describeConstant, isCompare } from './constants.ts'
 import type { Constant } from './constants.ts'
 import { gatherSets } from './gather.ts'
+import { elementPlan, isElementCall } from './element-plans.ts'
 import { existsPlan, jsonContainsPlan, jsonLikePlan, jsonSetPlan } from './json-plans.ts'
 import { createLikeMatcher } from './like.ts'
 import { plainValue } from './order.ts'
@@ -22,7 +23,7 @@ import { prepareField } from './readers.ts'
 import { phraseMatchPlan, textMatchPlan } from './text-plans.ts'
 
 const UNSUPPORTED = new Set([
-  'text_match_fuzzy', 'random_sample', 'element_filter', 'match_all', 'match_any', 'match_least', 'match_most', 'match_exact', '$',
+  'text_match_fuzzy', 'random_sample',
   'st_equals', 'st_touches', 'st_overlaps', 'st_crosses', 'st_contains', 'st_intersects', 'st_within', 'st_dwithin', 'st_isvalid',
 ])
 
@@ -148,7 +149,7 @@ function compileMatch(scope: Scope, expr: MatchExpr): Plan {
 }
 
 const CONTAINS = /^(?:json|array)_contains(_all|_any)?$/
-const KNOWN = /^(?:(?:json|array)_contains(?:_all|_any)?|text_match|phrase_match)$/
+const KNOWN = /^(?:(?:json|array)_contains(?:_all|_any)?|text_match|phrase_match|element_filter|match_(?:all|any|least|most|exact))$/
 
 function compileCall(scope: Scope, expr: CallExpr): Plan {
   const name = lowerName(expr.name)
@@ -156,10 +157,19 @@ function compileCall(scope: Scope, expr: CallExpr): Plan {
   if (contains !== null) return compileContains(scope, expr, contains[1] === '_all' ? 'all' : contains[1] === '_any' ? 'any' : undefined)
   if (name === 'text_match') return textMatchPlan(scope, expr)
   if (name === 'phrase_match') return phraseMatchPlan(scope, expr)
-  if (UNSUPPORTED.has(name)) throw scope.fail(name === '$' ? 'array elements (`$`) are not supported yet' : `${name} is not supported yet`, expr)
+  if (isElementCall(name)) return compileElements(scope, expr, name)
+  if (UNSUPPORTED.has(name)) throw scope.fail(`${name} is not supported yet`, expr)
   if (name === 'array_length') throw scope.fail('predicate is not a boolean expression: compare array_length with an integer', expr)
   const hint = KNOWN.test(expr.name.toLowerCase()) || UNSUPPORTED.has(expr.name.toLowerCase()) ? `did you mean \`${expr.name.toLowerCase()}\`?` : undefined
   throw scope.fail(`function ${expr.name} not found`, expr, hint)
+}
+
+function compileElements(scope: Scope, expr: CallExpr, name: string): Plan {
+  const { plan, elements } = elementPlan(scope, expr, name, compileExpr)
+  if (name !== 'element_filter') return plan
+  if (!scope.takesElements(expr)) throw scope.fail('element_filter can only be the last term of a filter, behind `and`', expr)
+  scope.elements = elements
+  return plan
 }
 
 function compileContains(scope: Scope, expr: CallExpr, quantity: Quantity | undefined): Plan {

@@ -6,7 +6,7 @@ import { Scope } from './bind.ts'
 import { compileExpr } from './compile.ts'
 import { parseFilter } from './parse.ts'
 import { Context, TRUE } from './plan.ts'
-import type { Plan } from './plan.ts'
+import type { ElementFilter, Plan } from './plan.ts'
 import type { Probe } from './probe.ts'
 import type { TemplateValue } from './templates.ts'
 
@@ -33,6 +33,8 @@ export interface CompiledFilter {
   readonly cost: number
   /** The fields that evaluating reads. */
   readonly fieldIds: ReadonlySet<number>
+  /** Set where the filter ends with `element_filter`: a row matches when one of its elements does, and these are the ones. */
+  readonly elements?: ElementFilter | undefined
 }
 
 const MAX_SLICE_ROWS = 16_384
@@ -50,6 +52,7 @@ export function compileFilter(text: string, schema: CollectionSchema, templates:
   if (text.length < 4096 && text.trim() === '') return ALWAYS_TRUE
   const expr = parseFilter(text)
   const scope = new Scope(text, schema, templates)
+  scope.begin(expr)
   const plan = compileExpr(scope, expr)
   const primaryKeys = keysOf(scope, expr)
   const bound = primaryKeys ?? (expr.kind === 'logical' && expr.op === 'and' ? firstBound(scope, expr.operands) : undefined)
@@ -62,6 +65,7 @@ export function compileFilter(text: string, schema: CollectionSchema, templates:
     probe: plan.probe,
     cost: Math.max(1, scope.cost),
     fieldIds: scope.fieldIds,
+    elements: scope.elements,
   }
 }
 

@@ -13,6 +13,18 @@ export const TRUE = 1
 export const UNKNOWN = 2
 export type Truth = typeof FALSE | typeof TRUE | typeof UNKNOWN
 
+/** Which elements a filter names. */
+export interface ElementFilter {
+  /** One of the lists; those of the others are as long. */
+  readonly fieldId: number
+  readonly struct: string
+  /**
+   * One byte for each element of the rows `begin .. end`, one after the other: 1 where it matches.
+   * @param out where they are written to, from the element's own place in the list column on; else the result begins with the first
+   */
+  mark(source: ColumnSource, begin: number, end: number, out?: Uint8Array): Uint8Array
+}
+
 export interface Plan {
   /** Writes one {@link Truth} for each of the context's rows to `out[0 .. context.rows)`. */
   run(context: Context, out: Uint8Array): void

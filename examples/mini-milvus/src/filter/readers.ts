@@ -1,9 +1,9 @@
 /** Values row by row, for what is not answered column-wise: JSON paths, elements of arrays, arithmetic, lengths. */
 import { addInterval } from '../codec/timestamptz.ts'
-import type { ArrayColumn, Column, JsonColumn } from '../model/column.ts'
+import type { ArrayColumn, Column, JsonColumn, ListColumn } from '../model/column.ts'
 import { textAt } from '../model/column.ts'
-import { DataType } from '../model/schema.ts'
 import type { FieldSchema } from '../model/schema.ts'
+import { isListType } from '../model/structs.ts'
 import { isFloatType, operandType } from './bind.ts'
 import type { ArithmeticOperand, FieldOperand, LengthOperand, ShiftedTimeOperand } from './bind.ts'
 import { findJson, firstElement, isArrayAt, nextElement, preparePath, scalarAt } from './json-scan.ts'
@@ -28,6 +28,12 @@ export function jsonSlot(context: Context, field: FieldSchema): { column: JsonCo
 export function arraySlot(context: Context, field: FieldSchema): { column: ArrayColumn; slot: Slot } {
   const slot = context.slot(field)
   if (slot.column.kind !== 'array') throw new Error(`field ${field.name} has a column of kind ${slot.column.kind}`)
+  return { column: slot.column, slot }
+}
+
+export function listSlot(context: Context, field: FieldSchema): { column: ListColumn; slot: Slot } {
+  const slot = context.slot(field)
+  if (slot.column.kind !== 'array' && slot.column.kind !== 'vectors') throw new Error(`field ${field.name} has a column of kind ${slot.column.kind}`)
   return { column: slot.column, slot }
 }
 
@@ -112,9 +118,9 @@ function floatResult(op: ArithmeticOperand['op'], a: number, b: number): number 
 }
 
 export function prepareLength({ of }: LengthOperand): Prepare {
-  if (of.kind === 'column' && of.field.type === DataType.Array) {
+  if (of.kind === 'column' && isListType(of.field.type)) {
     return (context) => {
-      const { column, slot } = arraySlot(context, of.field)
+      const { column, slot } = listSlot(context, of.field)
       return (row) => (isNullRow(slot, row) ? undefined : (column.offsets[slot.base + row + 1] ?? 0) - (column.offsets[slot.base + row] ?? 0))
     }
   }

@@ -56,6 +56,7 @@ function withShared(part: SearchRequest, { partition_names, consistency_level, u
 
 /** All hits of all parts as the rows of one result, and of them the best. */
 function joined(results: readonly SearchResult[], nq: number, params: HybridParams, group: FieldSchema | undefined): SearchResult {
+  if (results.some(({ elements }) => elements !== undefined)) throw new MilvusError(1100, 'hybrid search does not take searches for single elements of a list: search whole lists, with a MAX_SIM metric')
   const all = concatenated(results)
   const metrics = results.map(({ metric }) => metric)
   const ascending = params.ranker.isAscending(metrics)

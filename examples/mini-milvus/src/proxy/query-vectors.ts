@@ -4,17 +4,18 @@ import { isNull } from '../model/column.ts'
 import { type FunctionMeta, functionInto } from '../model/functions.ts'
 import { primaryKeyList } from '../model/primary-keys.ts'
 import type { CollectionMeta } from '../model/meta.ts'
-import { DataType, dataTypeName, isVectorType, vectorBytes, type FieldSchema } from '../model/schema.ts'
+import { DataType, dataTypeName, isSearchable, vectorBytes, type FieldSchema } from '../model/schema.ts'
 import type { CallContext } from '../server/handlers.ts'
 import { MilvusError } from '../server/status.ts'
 import { fieldAnalyzer, termColumn } from '../text/index.ts'
 import { decodeMessage, type SearchRequest } from '../wire/index.ts'
 import { partitionIds, type DqlOptions } from './dql-context.ts'
 import { guaranteeTimestamp } from './guarantee.ts'
+import { isListIndex, listQueries, singleQueries } from './list-queries.ts'
 import { MAX_TOPK } from './read-params.ts'
 
 export function vectorField(collection: CollectionMeta, name: string): FieldSchema {
-  const fields = collection.schema.fields.filter((field) => isVectorType(field.type))
+  const fields = collection.schema.fields.filter(isSearchable)
   if (name === '') {
     const [only] = fields
     if (fields.length !== 1 || only === undefined) {
@@ -31,7 +32,7 @@ const decoder = new TextDecoder()
 
 export interface QueryVectors {
   readonly queries: Uint8Array
-  /** Of sparse vectors. */
+  /** Of sparse vectors in bytes, of lists in vectors. */
   readonly queryOffsets?: Uint32Array | undefined
   readonly nq: number
 }
@@ -47,19 +48,10 @@ export async function queryVectors(options: DqlOptions, collection: CollectionMe
     if (type !== DataType.VarChar) throw new MilvusError(1100, `please provide varchar/text for BM25 Function based search, got ${dataTypeName(type)}`)
     return textQueries(values, collection, filledBy)
   }
+  if (field.type === DataType.ArrayOfVector) return listQueries(values, type, field, isListIndex(options, collection, field))
   if (type !== field.type) throw new MilvusError(1100, `vector type must be the same, field ${field.name} - type ${field.type}, search info type ${type}`)
   if (field.type === DataType.SparseFloatVector) return sparseVectors(values, field)
-  const rowBytes = vectorBytes(field.type, field.dim ?? 0)
-  for (const value of values) {
-    if (value.length !== rowBytes) {
-      throw new MilvusError(1100, `vector dimension mismatch, expected vector size(byte) ${rowBytes}, actual ${value.length}`)
-    }
-  }
-  const [single] = values
-  if (values.length === 1 && single !== undefined) return { queries: single, nq: 1 }
-  const queries = new Uint8Array(rowBytes * values.length)
-  values.forEach((value, index) => queries.set(value, index * rowBytes))
-  return { queries, nq: values.length }
+  return singleQueries(values, vectorBytes(field.type, field.dim ?? 0))
 }
 
 function sparseVectors(values: readonly Uint8Array[], field: FieldSchema): QueryVectors {
@@ -102,14 +94,16 @@ async function vectorsOfIds(options: DqlOptions, collection: CollectionMeta, fie
     keys,
   })
   const column = found.columns.get(field.id)
-  if (column?.kind !== 'vector' && column?.kind !== 'sparse') throw new MilvusError(1100, `field ${field.name} holds no vectors to search by`)
+  const isLists = column?.kind === 'vectors' && isListIndex(options, collection, field)
+  if (column?.kind !== 'vector' && column?.kind !== 'sparse' && !isLists) throw new MilvusError(1100, `field ${field.name} holds no vectors to search by`)
   const rowOf = new Map(primaryKeyList(found.keys).map((key, row) => [key, row]))
   const rows = keys.map((key) => {
     const row = rowOf.get(key)
     if (row === undefined) throw new MilvusError(1100, `some of the provided primary key IDs do not exist: ${String(key)}`)
-    if (isNull(column, row)) throw new MilvusError(1100, `the vector of field ${field.name} is null in the row of primary key ${String(key)}`)
+    if (isNull(column, row) || (column.kind === 'vectors' && column.offsets[row] === column.offsets[row + 1])) throw new MilvusError(1100, `the vector of field ${field.name} is null in the row of primary key ${String(key)}`)
     return row
   })
   const picked = gatherColumn(column, rows)
+  if (picked.kind === 'vectors') return { queries: picked.elements.data, queryOffsets: picked.offsets, nq: keys.length }
   return { queries: picked.data, queryOffsets: picked.kind === 'sparse' ? picked.offsets : undefined, nq: keys.length }
 }

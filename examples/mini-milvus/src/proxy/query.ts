@@ -37,7 +37,8 @@ export async function runQuery(options: DqlOptions, request: QueryRequest, call:
   const order = params.orderBy === undefined || count ? undefined : orderFields(collection.schema, params.orderBy)
   const result = order === undefined ? await options.queryNode.query({ ...base, outputFields, count }) : await atOneMoment(options.queryNode, { ...base, outputFields, count }, (asked) => orderedQuery(options, collection, order, asked))
   const primary = primaryField(collection.schema)
-  const message = { collection_name: request.collection_name, session_ts: result.serviceTs, primary_field_name: primary.name }
+  const elements = result.elements?.map((places) => ({ indices: { data: Array.from(places, BigInt) } }))
+  const message = { collection_name: request.collection_name, session_ts: result.serviceTs, primary_field_name: primary.name, ...(elements === undefined || count ? {} : { element_indices: elements }) }
   if (count) {
     const column = { type: 5, field_name: COUNT, scalars: { long_data: { data: [BigInt(result.count)] } } }
     return { message: { ...message, output_fields: [COUNT], fields_data: [column] }, fields: [] }
@@ -82,7 +83,8 @@ async function orderedQuery({ queryNode }: DqlOptions, collection: CollectionMet
   // One that expired between the two looks is left out.
   const picked = keys.map((key) => rowOf.get(key)).filter((row): row is number => row !== undefined)
   const columns = new Map([...found.columns].map(([id, column]) => [id, gatherColumn(column, picked)]))
-  return { ...found, keys: gatherColumn<PrimaryKeys>(found.keys, picked), columns }
+  const elements = all.elements === undefined ? undefined : page.filter((row) => rowOf.has(primaryKeyAt(all.keys, row))).map((row) => all.elements?.[row] ?? new Uint32Array(0))
+  return { ...found, keys: gatherColumn<PrimaryKeys>(found.keys, picked), columns, elements }
 }
 
 function everyRow(length: number): Uint32Array {

@@ -87,6 +87,9 @@ export function normalised(metric: string, score: number): number {
     case 'COSINE':
       return (1 + score) / 2
     case 'IP':
+    case 'MAX_SIM':
+    case 'MAX_SIM_COSINE':
+    case 'MAX_SIM_IP':
       return 0.5 + Math.atan(score) / Math.PI
     case 'BM25':
       return (2 * Math.atan(score)) / Math.PI

@@ -8,6 +8,7 @@ export function takeHits(result: SearchResult, rows: readonly number[], counts: 
     ...result,
     counts,
     scores: Float32Array.from(rows, (row) => result.scores[row] as number),
+    ...(result.elements === undefined ? {} : { elements: Uint32Array.from(rows, (row) => (result.elements as Uint32Array)[row] as number) }),
     keys: gatherColumn<PrimaryKeys>(result.keys, rows),
     columns: new Map([...result.columns].map(([id, column]) => [id, gatherColumn(column, rows)])),
   }

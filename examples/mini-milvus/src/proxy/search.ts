@@ -130,6 +130,7 @@ export function response(
     output_fields: output.names,
     primary_field_name: primary.name,
     all_search_count: BigInt(length),
+    ...(result.elements === undefined ? {} : { element_indices: { data: Array.from(result.elements, BigInt) } }),
     ...(group === undefined || groupColumn === undefined ? {} : { group_by_field_value: encodeFieldData(group, groupColumn, Array.from({ length }, (_, row) => row)) }),
     ...(params.iterator === undefined ? {} : { search_iterator_v2_results: nextPage(params.iterator, result) }),
   }

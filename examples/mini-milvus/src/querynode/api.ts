@@ -27,7 +27,7 @@ export interface SearchRequest extends ReadRequest {
   readonly fieldId: number
   /** `nq` vectors, packed as the field's type. */
   readonly queries: Uint8Array
-  /** Of sparse vectors: query i is bytes `queryOffsets[i] .. queryOffsets[i + 1]` of `queries`. */
+  /** Of sparse vectors: query i is bytes `queryOffsets[i] .. queryOffsets[i + 1]` of `queries`; of lists: so many vectors. */
   readonly queryOffsets?: Uint32Array | undefined
   readonly nq: number
   /** Best rows per query, offset included. */
@@ -64,6 +64,8 @@ export interface SearchResult {
   readonly counts: Uint32Array
   /** One per hit, query after query, best first. */
   readonly scores: Float32Array
+  /** Where hits are elements of the rows' lists: their places in these, one per hit. */
+  readonly elements?: Uint32Array | undefined
   readonly keys: PrimaryKeys
   readonly columns: ReadonlyMap<number, Column>
   /** Everything at or below was seen. */
@@ -85,6 +87,8 @@ export interface QueryResult {
   readonly keys: PrimaryKeys
   /** Rows ascend by primary key. */
   readonly columns: ReadonlyMap<number, Column>
+  /** Of a filter with `element_filter`: which elements of each row's list match. */
+  readonly elements?: readonly Uint32Array[] | undefined
   readonly serviceTs: bigint
 }
 

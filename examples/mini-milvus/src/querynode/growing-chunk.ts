@@ -4,6 +4,7 @@ import type { Engine } from '../engine/index.ts'
 import type { Column, RowBatch } from '../model/column.ts'
 import { isPrimaryKeyColumn, type PrimaryKeys } from '../model/primary-keys.ts'
 import { primaryField, type CollectionSchema } from '../model/schema.ts'
+import { engineSet } from './engine-set.ts'
 import { GrowingKeyIndex } from './key-index.ts'
 import type { SegmentView } from './segment-view.ts'
 import { Tombstones } from './tombstones.ts'
@@ -83,18 +84,17 @@ export class GrowingChunk implements SegmentView {
 
   vectorSet(fieldId: number): string | undefined {
     const field = this.#vectorFields.get(fieldId)
-    const column = this.column(fieldId)
-    if (field === undefined || (column?.kind !== 'vector' && column?.kind !== 'sparse') || column.length === 0) return undefined
-    const setId = `${this.#id}/${fieldId}`
-    const { buffer, byteOffset } = column.data
+    if (field === undefined) return undefined
     // Registered with all the room it has: appends within it tell the engine nothing, searches say how many rows count.
-    const offsets = column.kind === 'sparse' ? new Uint32Array(column.offsets.buffer, column.offsets.byteOffset) : undefined
+    const set = engineSet(this.column(fieldId), field, true)
+    if (set === undefined) return undefined
+    const setId = `${this.#id}/${fieldId}`
+    const data = set.vectors.buffer
+    const offsets = (set.offsets ?? set.lists)?.buffer
     const known = this.#registered.get(fieldId)
-    if (known?.data !== buffer || known.offsets !== offsets?.buffer) {
-      const vectors = new Uint8Array(buffer, byteOffset)
-      const rows = column.kind === 'sparse' ? column.offsets.length - 1 : Math.floor(vectors.length / column.bytesPerRow)
-      this.#engine.addSet({ id: setId, vectors, offsets, rows, dim: field.dim, type: field.type, metric: field.metric })
-      this.#registered.set(fieldId, { data: buffer, offsets: offsets?.buffer })
+    if (known?.data !== data || known.offsets !== offsets) {
+      this.#engine.addSet({ id: setId, ...set })
+      this.#registered.set(fieldId, { data, offsets })
     }
     return setId
   }

@@ -8,9 +8,9 @@ import { pickedColumns, pickedKeys } from './picked-rows.ts'
 /** @param results of the same search without its offset, with at least the request's `k` hits each, as far as there are any */
 export function mergeSearches(results: readonly SearchResult[], { nq, k, offset, outputFields }: Pick<SearchRequest, 'nq' | 'k' | 'offset' | 'outputFields'>, schema: CollectionSchema): SearchResult {
   const { metric } = results[0] as SearchResult
-  const parts = results.map((result) => ({ view: rowsOf(result, schema), counts: result.counts, rows: Uint32Array.from(result.scores.keys()), scores: result.scores }))
-  const { counts, scores, picked } = mergeHits(parts, nq, k, offset, ascendingMetric(metric))
-  return { metric, counts, scores, keys: pickedKeys(picked, schema), columns: pickedColumns(picked, schema, outputFields), serviceTs: leastTs(results) }
+  const parts = results.map((result) => ({ view: rowsOf(result, schema), counts: result.counts, rows: Uint32Array.from(result.scores.keys()), scores: result.scores, elements: result.elements }))
+  const { counts, scores, elements, picked } = mergeHits(parts, nq, k, offset, ascendingMetric(metric))
+  return { metric, counts, scores, elements, keys: pickedKeys(picked, schema), columns: pickedColumns(picked, schema, outputFields), serviceTs: leastTs(results) }
 }
 
 /** @param results of the same query without its offset, with as many rows as offset and limit ask for together */
@@ -20,7 +20,8 @@ export function mergeQueries(results: readonly QueryResult[], { limit, offset, o
   const page = matches.slice(offset, limit === undefined ? undefined : offset + limit)
   const picked = { views: results.map((result) => rowsOf(result, schema)), viewIndexes: Uint32Array.from(page, ({ part }) => part), rows: Uint32Array.from(page, ({ row }) => row) }
   const count = results.reduce((sum, result) => sum + result.count, 0)
-  return { count, keys: pickedKeys(picked, schema), columns: pickedColumns(picked, schema, outputFields), serviceTs: leastTs(results) }
+  const elements = results.some((result) => result.elements !== undefined) ? page.map(({ part, row }) => results[part]?.elements?.[row] ?? new Uint32Array(0)) : undefined
+  return { count, keys: pickedKeys(picked, schema), columns: pickedColumns(picked, schema, outputFields), elements, serviceTs: leastTs(results) }
 }
 
 export function mergeTermStats(results: readonly TermStats[]): TermStats {

@@ -1,6 +1,6 @@
 /** Rows by filter or by key, in the order of primary keys. */
 import type { NodeClock } from '../edge/system.ts'
-import type { CompiledFilter } from '../filter/index.ts'
+import type { CompiledFilter, ElementFilter } from '../filter/index.ts'
 import { primaryKeyAt, type PrimaryKey } from '../model/primary-keys.ts'
 import type { CollectionSchema } from '../model/schema.ts'
 import type { QueryRequest, QueryResult } from './api.ts'
@@ -43,7 +43,14 @@ export async function queryViews(context: QueryContext, request: QueryRequest): 
     viewIndexes: Uint32Array.from(page, (match) => match.view),
     rows: Uint32Array.from(page, (match) => match.row),
   }
-  return { count, keys: pickedKeys(picked, schema), columns: pickedColumns(picked, schema, request.outputFields) }
+  const elements = filter?.elements === undefined ? undefined : page.map(({ view, row }) => matchingElements(filter.elements as ElementFilter, views[view] as SegmentView, row))
+  return { count, keys: pickedKeys(picked, schema), columns: pickedColumns(picked, schema, request.outputFields), elements }
+}
+
+/** Their places in the row's list. */
+function matchingElements(filter: ElementFilter, view: SegmentView, row: number): Uint32Array {
+  const marks = filter.mark(view, row, row + 1)
+  return Uint32Array.from(marks.keys()).filter((at) => marks[at] === 1)
 }
 
 interface Found {

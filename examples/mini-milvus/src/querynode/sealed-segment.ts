@@ -5,6 +5,7 @@ import type { SegmentMeta } from '../model/meta.ts'
 import type { PrimaryKeys } from '../model/primary-keys.ts'
 import type { LocalFile } from '../storage/index.ts'
 import { applyTruncation } from './apply-deletes.ts'
+import { engineSet } from './engine-set.ts'
 import { sortedKeyIndex, type KeyIndex } from './key-index.ts'
 import { ScalarIndexes } from './scalar-indexes.ts'
 import type { SegmentView } from './segment-view.ts'
@@ -107,12 +108,12 @@ export class SealedSegment implements SegmentView {
     if (!this.#sets.has(field.fieldId)) this.#register(field)
   }
 
-  #register({ fieldId, type, dim, metric }: VectorField): void {
-    const column = this.#columns.get(fieldId)
-    if ((column?.kind !== 'vector' && column?.kind !== 'sparse') || column.length === 0) return
+  #register(field: VectorField): void {
+    const { fieldId } = field
+    const set = engineSet(this.#columns.get(fieldId), field, false)
+    if (set === undefined) return
     const setId = `s${this.#meta.id}/${fieldId}`
-    const offsets = column.kind === 'sparse' ? column.offsets : undefined
-    this.#engine.addSet({ id: setId, vectors: column.data, offsets, rows: column.length, dim, type, metric, settled: true })
+    this.#engine.addSet({ id: setId, ...set })
     this.#sets.set(fieldId, setId)
   }
 }
