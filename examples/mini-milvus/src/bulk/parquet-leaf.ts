@@ -20,6 +20,8 @@ export interface LeafColumn {
 export interface LeafRows {
   /** Values of each row: -1 null, 0 an empty list. Undefined: one each. */
   readonly counts: Int32Array | undefined
+  /** Of lists of lists: how long each inner one is; `counts` counts these. */
+  readonly inner?: Int32Array | undefined
   /** Without nulls, those of lists one after the other. */
   readonly values: DecodedArray
 }
@@ -40,6 +42,7 @@ export class LeafStream {
   #dictionary: DecodedArray | undefined
   readonly #values = new ValueQueue()
   #counts: number[] = []
+  #inner: number[] = []
   /** Rows of `counts` that were given. */
   #given = 0
 
@@ -74,7 +77,9 @@ export class LeafStream {
       if (count > 0) values += count
       if (count !== 1) plain = false
     }
-    return { counts: plain ? undefined : counts, values: this.#values.take(values) }
+    if (!this.#levels.isNested) return { counts: plain ? undefined : counts, values: this.#values.take(values) }
+    const inner = Int32Array.from(this.#inner.splice(0, values))
+    return { counts, inner, values: this.#values.take(inner.reduce((sum, length) => sum + length, 0)) }
   }
 
   async #readPage(): Promise<void> {
@@ -131,32 +136,39 @@ export class LeafStream {
     const page = header.data_page_header === undefined ? readDataPageV2(bytes, header, this.#decoder) : readDataPage(decompressPage(bytes, header.uncompressed_page_size, codec, compressors), header.data_page_header, this.#decoder)
     const isIndexed = head.encoding === 'RLE_DICTIONARY' || head.encoding === 'PLAIN_DICTIONARY'
     this.#values.add(isIndexed ? lookedUp(page.dataPage as ArrayLike<number>, this.#dictionary) : page.dataPage)
-    addCounts(this.#counts, this.#levels, head.num_values, page.definitionLevels ?? [], page.repetitionLevels)
+    if (this.#levels.isNested) addNested(this.#counts, this.#inner, this.#levels, head.num_values, page.definitionLevels ?? [], page.repetitionLevels)
+    else addCounts(this.#counts, this.#levels, head.num_values, page.definitionLevels ?? [], page.repetitionLevels)
   }
 }
 
 interface Levels {
   readonly isList: boolean
+  /** A list of lists. */
+  readonly isNested: boolean
   /** Of a value that is there. */
   readonly max: number
   /** Of an item of the list that is there, be it null. */
   readonly item: number
+  /** Of an item of an inner list. */
+  readonly innerItem: number
 }
 
 /** @param elements from the column down to the leaf */
 function levelsOf(elements: readonly SchemaElement[]): Levels {
   let max = 0
   let item = 0
+  let innerItem = 0
   let repeated = 0
   for (const { repetition_type: repetition } of elements) {
     if (repetition !== 'REQUIRED') max++
     if (repetition === 'REPEATED') {
       repeated++
-      item = max
+      if (repeated === 1) item = max
+      else innerItem = max
     }
   }
-  if (repeated > 1) throw new ImportError('lists of lists are not read')
-  return { isList: repeated === 1, max, item }
+  if (repeated > 2) throw new ImportError('lists of lists of lists are not read')
+  return { isList: repeated > 0, isNested: repeated === 2, max, item, innerItem }
 }
 
 function addCounts(counts: number[], { isList, max, item }: Levels, length: number, definitions: readonly number[], repetitions: readonly number[]): void {
@@ -171,6 +183,22 @@ function addCounts(counts: number[], { isList, max, item }: Levels, length: numb
     if (repetitions[at] === 0) counts.push(level >= item ? 1 : level === item - 1 ? 0 : -1)
     else if (counts.length === 0) throw new ImportError('a column begins inside of a row')
     else counts[counts.length - 1] = (counts[counts.length - 1] as number) + 1
+  }
+}
+
+/** Of vectors in structs: none of them is null, and none is empty. */
+function addNested(counts: number[], inner: number[], { max, item, innerItem }: Levels, length: number, definitions: readonly number[], repetitions: readonly number[]): void {
+  const hasLevels = definitions.length > 0
+  for (let at = 0; at < length; at++) {
+    const level = hasLevels ? (definitions[at] as number) : max
+    const repetition = repetitions[at] as number
+    if (level >= item && level < max) throw new ImportError(`an item of a list is ${level < innerItem ? 'null or empty' : 'null'}, row number: ${counts.length}`)
+    if (repetition > 0 && counts.length === 0) throw new ImportError('a column begins inside of a row')
+    if (repetition === 0) counts.push(level >= item ? 1 : level === item - 1 ? 0 : -1)
+    else if (repetition === 1) counts[counts.length - 1] = (counts[counts.length - 1] as number) + 1
+    if (level < item) continue
+    if (repetition < 2) inner.push(1)
+    else inner[inner.length - 1] = (inner[inner.length - 1] as number) + 1
   }
 }
 

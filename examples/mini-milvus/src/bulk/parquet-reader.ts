@@ -5,6 +5,7 @@ import type { FileMetaData, RowGroup, SchemaTree } from 'hyparquet/src/types.js'
 import type { RawField } from '../codec/raw-field.ts'
 import { toRowBatch } from '../codec/row-batch.ts'
 import { DataType, type FieldSchema, isVectorType, vectorBytes } from '../model/schema.ts'
+import { findStruct, nameInStruct, subFields } from '../model/structs.ts'
 import { ImportError, isImportError, ofFile } from './errors.ts'
 import { LeafStream } from './parquet-leaf.ts'
 import { type LeafShape, rawField } from './parquet-values.ts'
@@ -43,14 +44,28 @@ async function readMetadata(file: BulkFile): Promise<FileMetaData> {
 
 function columnsOf(metadata: FileMetaData, { schema }: ReadOptions): FieldColumn[] {
   const root = parquetSchema(metadata)
-  return root.children.map((node) => {
+  return root.children.flatMap((node): FieldColumn[] => {
     const { name } = node.element
+    if (findStruct(schema, name) !== undefined) return structColumns(root, node, subFields(schema, name))
     const field = schema.fields.find((candidate) => candidate.name === name)
     if (field === undefined) throw new ImportError(`the field ${JSON.stringify(name.slice(0, 64))} is not in the schema; values of the dynamic field belong into a column $meta of JSON`)
     const paths = leavesOf([root, node])
     const isSparse = field.type === DataType.SparseFloatVector && paths.length === 2 && node.children.map((child) => child.element.name).join() === 'indices,values'
     if (paths.length !== 1 && !isSparse) throw new ImportError(`field ${name}: groups of several columns are not read`)
-    return { field, paths }
+    return [{ field, paths }]
+  })
+}
+
+/** A list of groups: each leaf below them is one of the sub-fields. */
+function structColumns(root: SchemaTree, node: SchemaTree, fields: readonly FieldSchema[]): FieldColumn[] {
+  const known = new Map(fields.map((field) => [nameInStruct(field), field]))
+  return leavesOf([root, node]).map((path) => {
+    const repeated = path.findIndex(({ element }) => element.repetition_type === 'REPEATED')
+    // Between the list and its members may stand a group that is an item, and has no name of its own.
+    const names = path.slice(repeated < 0 ? path.length : repeated + 1).map(({ element }) => element.name)
+    const field = known.get(names.length > 1 && !known.has(names[0] as string) ? (names[1] as string) : (names[0] ?? ''))
+    if (field === undefined) throw new ImportError(`field ${node.element.name}: expected a list of groups with ${[...known.keys()].join(', ')}, got ${path.slice(1).map(({ element }) => element.name).join('.')}`)
+    return { field, paths: [path] }
   })
 }
 

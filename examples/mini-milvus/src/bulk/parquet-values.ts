@@ -4,6 +4,7 @@ import { toBFloat16, toFloat16 } from '../codec/half.ts'
 import { payloadOfJson } from '../codec/json-values.ts'
 import type { RawField, RawPayload, VectorMember } from '../codec/raw-field.ts'
 import { DataType, dataTypeName, isVectorType, vectorBytes, type FieldSchema } from '../model/schema.ts'
+import { elementField } from '../model/structs.ts'
 import { ImportError } from './errors.ts'
 import { joinTexts } from './npy-reader.ts'
 import type { LeafRows } from './parquet-leaf.ts'
@@ -33,6 +34,7 @@ function validOf({ counts }: LeafRows, rows: number): Uint8Array | undefined {
 
 function payloadOf(field: FieldSchema, shape: LeafShape, leaf: LeafRows, rows: number): RawPayload {
   if (field.type === DataType.SparseFloatVector) return payloadOfJson(field, textsOf(leaf.values).map((text, row) => jsonOf(field, text, row)))
+  if (field.type === DataType.ArrayOfVector) return vectorListPayload(field, shape, leaf, rows)
   if (isVectorType(field.type)) return vectorPayload(field, shape, leaf, rows)
   if (field.type === DataType.Array) return arrayPayload(field, shape, leaf, rows)
   if (shape.isList) throw wrong(field, 'no list', 'a list')
@@ -118,6 +120,24 @@ function vectorPayload(field: FieldSchema, { element, isList }: LeafShape, leaf:
     if (count >= 0 && count !== items) throw new ImportError(`field ${field.name}: expected ${items} items a row for dim ${dim}, got ${count}, row number: ${row}`)
   }
   return { member, dim, data: vectorData(field, element, leaf.values, isFloat, items) }
+}
+
+/** A list of vectors a row: of structs, each of which has a list of numbers or the bytes of its vector. */
+function vectorListPayload(field: FieldSchema, { element }: LeafShape, { counts, inner, values }: LeafRows, rows: number): RawPayload {
+  const ofElement = elementField(field)
+  const vectors = inner?.length ?? values.length
+  const whole = vectorPayload(ofElement, { element, isList: inner !== undefined }, { counts: inner, values }, vectors)
+  if (!('dim' in whole)) throw wrong(field, 'vectors', typeOf(element))
+  const bytesPerRow = vectorBytes(ofElement.type, ofElement.dim ?? 0)
+  const lists: RawPayload[] = []
+  let at = 0
+  for (let row = 0; row < rows; row++) {
+    const count = counts?.[row] ?? 1
+    if (count < 0) continue
+    lists.push({ ...whole, data: whole.data.subarray(at * bytesPerRow, (at + count) * bytesPerRow) })
+    at += count
+  }
+  return { member: 'vector_array', length: lists.length, elementType: ofElement.type, rows: lists }
 }
 
 function vectorData(field: FieldSchema, element: SchemaElement, values: DecodedArray, isFloat: boolean, items: number): Uint8Array {

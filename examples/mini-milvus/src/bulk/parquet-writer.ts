@@ -8,10 +8,11 @@ import { parquetSchema } from 'hyparquet/src/metadata.js'
 import type { SchemaTree } from 'hyparquet/src/types.js'
 import { stringifyJson } from '../rest/json.ts'
 import { rowToJson } from '../codec/row-json.ts'
-import type { Column, RowBatch } from '../model/column.ts'
+import type { Column, RowBatch, VectorColumn } from '../model/column.ts'
 import { isNull, textAt } from '../model/column.ts'
 import { formatTimestamptz } from '../codec/timestamptz.ts'
 import { DataType, type FieldSchema } from '../model/schema.ts'
+import { elementField, nameInStruct } from '../model/structs.ts'
 import { vectorElements, writeVectors } from './parquet-vectors.ts'
 
 export interface ParquetFileWriter {
@@ -24,8 +25,8 @@ export interface ParquetFileWriter {
 
 /** @param fields columns of the file, in order */
 export function createParquetWriter(fields: readonly FieldSchema[]): ParquetFileWriter {
-  const elements = fields.map(elementsOf)
-  const schema: SchemaElement[] = [{ name: 'schema', num_children: fields.length }, ...elements.flat()]
+  const columnsOfFile = groupsOf(fields)
+  const schema: SchemaElement[] = [{ name: 'schema', num_children: columnsOfFile.length }, ...columnsOfFile.flatMap((group) => (group.struct === undefined ? elementsOf(group.fields[0] as FieldSchema) : structElements(group.struct, group.fields)))]
   const writer = new ByteWriter()
   const file = new ParquetWriter({ writer, schema, codec: 'SNAPPY', statistics: false, createdBy: 'mini-milvus' })
   const tree = parquetSchema({ schema })
@@ -41,12 +42,16 @@ export function createParquetWriter(fields: readonly FieldSchema[]): ParquetFile
     },
     add(batch) {
       const start = writer.offset
-      const columns = fields.map((field, at) => {
-        const column = batch.columns.get(field.id)
-        if (column === undefined) throw new Error(`a batch has no column ${field.name}`)
-        if (column.kind === 'vector') return writeVectors(writer, field.name, column, field.nullable, 0, batch.length)
-        return writeValues(writer, [tree, tree.children[at] as SchemaTree], valuesOf(field, column))
-      })
+      const columns = columnsOfFile.flatMap(({ struct, fields: own }, at) =>
+        own.map((field, member) => {
+          const column = batch.columns.get(field.id)
+          if (column === undefined) throw new Error(`a batch has no column ${field.name}`)
+          if (column.kind === 'vector') return writeVectors(writer, field.name, column, field.nullable, 0, batch.length)
+          const node = tree.children[at] as SchemaTree
+          if (struct === undefined) return writeValues(writer, [tree, node], valuesOf(field, column))
+          return writeValues(writer, memberPath(tree, node, member), memberValues(field, column))
+        }),
+      )
       const bytes = BigInt(writer.offset - start)
       file.row_groups.push({ columns, total_byte_size: bytes, num_rows: BigInt(batch.length), total_compressed_size: bytes })
       file.num_rows += BigInt(batch.length)
@@ -58,6 +63,58 @@ export function createParquetWriter(fields: readonly FieldSchema[]): ParquetFile
       return taken()
     },
   }
+}
+
+interface FieldGroup {
+  readonly struct: string | undefined
+  /** One, or the sub-fields of the struct. */
+  readonly fields: readonly FieldSchema[]
+}
+
+/** Sub-fields stand together where the first of them does. */
+function groupsOf(fields: readonly FieldSchema[]): readonly FieldGroup[] {
+  return fields.flatMap((field): FieldGroup[] => {
+    const { struct } = field
+    if (struct === undefined) return [{ struct, fields: [field] }]
+    const own = fields.filter((other) => other.struct === struct)
+    return own[0] === field ? [{ struct, fields: own }] : []
+  })
+}
+
+function structElements(name: string, fields: readonly FieldSchema[]): SchemaElement[] {
+  const repetition_type = fields[0]?.nullable === true ? 'OPTIONAL' : 'REQUIRED'
+  return [
+    { name, repetition_type, converted_type: 'LIST', num_children: 1 },
+    { name: 'list', repetition_type: 'REPEATED', num_children: 1 },
+    { name: 'element', repetition_type: 'REQUIRED', num_children: fields.length },
+    ...fields.flatMap((field) => elementsOf({ ...elementField(field), name: nameInStruct(field) })),
+  ]
+}
+
+function memberPath(tree: SchemaTree, node: SchemaTree, member: number): readonly SchemaTree[] {
+  const list = node.children[0] as SchemaTree
+  const element = list.children[0] as SchemaTree
+  return [tree, node, list, element, element.children[member] as SchemaTree]
+}
+
+/** Lists of objects that have this member alone. */
+function memberValues(field: FieldSchema, column: Column): unknown[] {
+  const name = nameInStruct(field)
+  const isBytes = column.kind === 'vectors' && column.elementType !== DataType.FloatVector && column.elementType !== DataType.Int8Vector
+  return Array.from({ length: column.length }, (_, row) => {
+    if (isNull(column, row) || (column.kind !== 'array' && column.kind !== 'vectors')) return null
+    const start = column.offsets[row] as number
+    return Array.from({ length: (column.offsets[row + 1] as number) - start }, (_item, i) => ({
+      [name]: column.kind === 'array' ? valueAt(field, column.elements, start + i) : vectorItems(column.elements, start + i, isBytes),
+    }))
+  })
+}
+
+/** Numbers, or the bytes of what Parquet has no number for. */
+function vectorItems({ data, bytesPerRow, type }: VectorColumn, row: number, isBytes: boolean): number[] {
+  const bytes = data.slice(row * bytesPerRow, (row + 1) * bytesPerRow)
+  if (isBytes) return Array.from(bytes)
+  return Array.from(type === DataType.Int8Vector ? new Int8Array(bytes.buffer) : new Float32Array(bytes.buffer))
 }
 
 function writeValues(writer: ByteWriter, path: readonly SchemaTree[], values: ColumnSource['data']): ReturnType<typeof writeColumn>['chunk'] {

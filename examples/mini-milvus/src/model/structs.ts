@@ -52,3 +52,6 @@ export function isListType(type: DataType): boolean {
 export function listTypeOf(element: DataType): DataType {
   return isVectorType(element) ? DataType.ArrayOfVector : DataType.Array
 }
+
+/** Placeholders of embedding lists in searches have the types of their vectors and so much more. */
+export const LIST_PLACEHOLDER = 200

@@ -1,13 +1,11 @@
 /** What a search for lists of vectors looks for: single vectors, each of which finds elements, or lists, which find rows. */
 import type { CollectionMeta } from '../model/meta.ts'
 import { DataType, type FieldSchema, vectorBytes } from '../model/schema.ts'
+import { LIST_PLACEHOLDER } from '../model/structs.ts'
 import { MilvusError } from '../server/status.ts'
 import type { DqlOptions } from './dql-context.ts'
 import type { QueryVectors } from './query-vectors.ts'
 import { MAX_TOPK } from './read-params.ts'
-
-/** Placeholders of lists have the types of their vectors and so much more. */
-const LIST_PLACEHOLDER = 200
 
 /** Whether the field's index compares whole lists. */
 export function isListIndex({ meta }: Pick<DqlOptions, 'meta'>, { id }: CollectionMeta, field: FieldSchema): boolean {

@@ -1,5 +1,6 @@
 /** `/v2/vectordb/entities` searches: by vectors, texts or primary keys, alone or several at once. */
 import { DataType } from '../model/schema.ts'
+import { LIST_PLACEHOLDER, subFieldName } from '../model/structs.ts'
 import { type CollectionSchema, encodeMessage, type FieldSchema, type IDs, type Init, type SearchRequest, type SearchResults } from '../wire/index.ts'
 import { asText, type Body, isObject, named } from './body.ts'
 import { invalidParameter, missing } from './errors.ts'
@@ -9,6 +10,7 @@ import { consistency, DEFAULT_LIMIT, keyOf, orderBy, outputFields, primaryOf, sc
 import { isVector } from './rows-in.ts'
 import { fieldsToRows, rowToObject } from './rows-out.ts'
 import { rowList } from './schemas.ts'
+import { vectorOfList } from './struct-rows.ts'
 import { vectorBytesOf, VectorError } from './vectors-in.ts'
 
 /** BoolExprV1: the filter is text. */
@@ -61,8 +63,17 @@ function byValue(body: Body, field: FieldSchema): Init<SearchRequest> {
   const data = body.list('data')
   if (data.length === 0) throw missing('data')
   const isText = data.every((item) => typeof item === 'string') && field.data_type === DataType.SparseFloatVector
+  if (field.data_type === DataType.ArrayOfVector) return byLists(data, vectorOfList(field))
   const values = data.map((item, i) => (isText ? new TextEncoder().encode(item as string) : queryVector(field, item, i)))
   const type = isText ? DataType.VarChar : field.data_type
+  return { placeholder_group: encodeMessage('common.PlaceholderGroup', { placeholders: [{ tag: '$0', type, values }] }), nq: BigInt(values.length) }
+}
+
+/** Single vectors find elements; lists of them, all of one kind, find rows. */
+function byLists(data: readonly unknown[], field: FieldSchema): Init<SearchRequest> {
+  const isList = data.every((item) => Array.isArray(item) && Array.isArray(item[0]))
+  const values = data.map((item, i) => (isList ? Buffer.concat((item as readonly unknown[]).map((vector) => queryVector(field, vector, i))) : queryVector(field, item, i)))
+  const type = field.data_type + (isList ? LIST_PLACEHOLDER : 0)
   return { placeholder_group: encodeMessage('common.PlaceholderGroup', { placeholders: [{ tag: '$0', type, values }] }), nq: BigInt(values.length) }
 }
 
@@ -75,9 +86,10 @@ function queryVector(field: FieldSchema, value: unknown, i: number): Uint8Array 
   }
 }
 
-function annsField(body: Body, { fields }: CollectionSchema): FieldSchema {
+function annsField(body: Body, { fields, struct_array_fields: structs }: CollectionSchema): FieldSchema {
   const name = body.text('annsField')
-  const vectors = fields.filter((field) => isVector(field.data_type))
+  const inStructs = structs.flatMap((struct) => struct.fields.map((field) => ({ ...field, name: subFieldName(struct.name, field.name) })))
+  const vectors = [...fields, ...inStructs].filter((field) => isVector(field.data_type))
   const found = name === '' ? vectors : vectors.filter((field) => field.name === name)
   if (found.length > 1) throw missing('annsField')
   const [field] = found

@@ -24,8 +24,16 @@ export function wholeSchema(): CollectionSchema {
   for (const type of scalars) add(`s${type}`, type, type === DataType.VarChar ? { maxLength: 64 } : {})
   for (const type of vectors) add(`v${type}`, type, type === DataType.SparseFloatVector ? {} : { dim: DIM })
   for (const elementType of elementTypes) add(`a${elementType}`, DataType.Array, { elementType, maxCapacity: 8, maxLength: 32 })
+  const inStruct = (struct: string, nullable: boolean): void => {
+    const common = { struct, nullable, maxCapacity: 4, maxLength: 32 }
+    for (const elementType of [DataType.Bool, DataType.Int16, DataType.Int64, DataType.Float, DataType.VarChar]) fields.push(field(100 + fields.length, `${struct}[s${elementType}]`, DataType.Array, { ...common, elementType }))
+    for (const elementType of vectors) if (elementType !== DataType.SparseFloatVector) fields.push(field(100 + fields.length, `${struct}[v${elementType}]`, DataType.ArrayOfVector, { ...common, elementType, dim: DIM }))
+  }
+  inStruct('items', false)
+  inStruct('items_null', true)
+  const structs = [{ id: 900, name: 'items', description: '', nullable: false, typeParams: {} }, { id: 901, name: 'items_null', description: '', nullable: true, typeParams: {} }]
   fields.push(field(100 + fields.length, 'given', DataType.Int32, { defaultValue: 7 }), field(101 + fields.length, '$meta', DataType.JSON, { isDynamic: true }))
-  return { name: 'whole', description: '', fields, enableDynamicField: true }
+  return { name: 'whole', description: '', fields, structs, enableDynamicField: true }
 }
 
 const texts = ['', 'a', 'ü€😀', 'say "hi"', 'line\nbreak', 'a,b;c', "it's", '\\', '{"x":', ' leading', 'null']
@@ -77,7 +85,13 @@ export function valueOf({ type, elementType }: FieldSchema, random: Random): unk
 export function sampleRows(schema: CollectionSchema, count: number, random: Random): Map<string, unknown>[] {
   return Array.from({ length: count }, (_, row) => {
     const values = new Map<string, unknown>()
+    for (const { name, nullable } of schema.structs ?? []) {
+      const fields = schema.fields.filter(({ struct }) => struct === name)
+      const items = Array.from({ length: Math.floor(random() * 4) }, () => Object.fromEntries(fields.map((one) => [one.name.slice(name.length + 1, -1), one.type === DataType.Array ? scalar(one.elementType ?? DataType.None, random) : vector(one.elementType ?? DataType.None, random)])))
+      values.set(name, nullable && random() < 0.3 ? null : items)
+    }
     for (const one of schema.fields) {
+      if (one.struct !== undefined) continue
       if (one.isDynamic) {
         if (random() < 0.5) values.set('color', pick(random, ['red', 'blue']))
         if (random() < 0.2) values.set('count', long(random))

@@ -175,6 +175,21 @@ describe(`lists of vectors (seed ${seed})`, () => {
     expect(found.status.reason).toContain(reason)
   })
 
+  it('searches over REST', async () => {
+    const search = async (annsField: string, data: unknown): Promise<{ id: number | string; distance: number }[]> => {
+      const body = JSON.stringify({ collectionName: collection_name, annsField, data, limit: 5, outputFields: ['id'] })
+      const answer = (await (await fetch(`http://${test.node.address}/v2/vectordb/entities/search`, { method: 'POST', body })).json()) as { code: number; message?: string; data: { id: string; distance: number }[] }
+      expect(answer.message ?? '').toBe('')
+      return answer.data
+    }
+    const query = [eighths(DIM), eighths(DIM)]
+    for (const [field, data] of [['ip', query], ['emb', query[0]]] as const) {
+      const found = await test.client.search({ collection_name, data: data as number[], anns_field: `items[${field}]`, limit: 5, output_fields: ['id'] })
+      const rest = await search(`items[${field}]`, [data])
+      expect(rest.map(({ id, distance }) => [String(id), Math.fround(distance)])).toEqual(found.results.map(({ id, score }) => [id, Math.fround(score)]))
+    }
+  })
+
   it('refuses queries that do not go with the index', async () => {
     const single = await test.client.search({ collection_name, data: eighths(DIM), anns_field: 'items[ip]', limit: 1 })
     expect(single.status.reason).toContain('embedding list')
