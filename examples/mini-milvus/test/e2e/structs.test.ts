@@ -142,6 +142,30 @@ describe(`arrays of structs (seed ${seed})`, () => {
     await test.client.delete({ collection_name, ids: [200] })
   })
 
+  it('adds an array of structs that rows may lack', async () => {
+    const call = async (path: string, body: object): Promise<{ code: number; message?: string; data: Record<string, unknown>[] }> => {
+      const answer = await fetch(`http://${test.node.address}/v2/vectordb/${path}`, { method: 'POST', body: JSON.stringify({ collectionName: 'growing', ...body }) })
+      return (await answer.json()) as never
+    }
+    const fields = [{ fieldName: 'id', dataType: 'Int64', isPrimary: true }, { fieldName: 'vec', dataType: 'FloatVector', elementTypeParams: { dim: 2 } }]
+    expect(await call('collections/create', { schema: { fields }, indexParams: [{ fieldName: 'vec', metricType: 'L2' }] })).toMatchObject({ code: 0 })
+    expect(await call('entities/insert', { data: [{ id: 1, vec: [1, 2] }] })).toMatchObject({ code: 0 })
+    const sub = [{ fieldName: 'n', dataType: 'Int32' }, { fieldName: 's', dataType: 'VarChar', elementTypeParams: { max_length: 8 } }]
+    const struct = { fieldName: 'notes', elementTypeParams: { max_capacity: 2 }, fields: sub }
+    expect(await call('collections/struct_fields/add', { schema: struct })).toMatchObject({ code: 1100, message: expect.stringContaining('must be nullable') as string })
+    expect(await call('collections/struct_fields/add', { schema: { ...struct, nullable: true } })).toMatchObject({ code: 0 })
+    expect(await call('collections/struct_fields/add', { schema: { ...struct, nullable: true } })).toMatchObject({ code: 1100, message: expect.stringContaining('duplicated') as string })
+    const notes = [{ n: 1, s: 'a' }, { n: -2, s: '' }]
+    expect(await call('entities/insert', { data: [{ id: 2, vec: [1, 2], notes }, { id: 3, vec: [1, 2], notes: null }, { id: 4, vec: [1, 2], notes: [] }] })).toMatchObject({ code: 0 })
+    const rows = async (filter: string): Promise<unknown> => (await call('entities/query', { filter, outputFields: ['notes'], consistencyLevel: 'Strong' })).data.map((one) => one['notes'])
+    expect(await rows('id > 0')).toEqual([null, notes, null, []])
+    expect(await rows('match_any(notes, $[n] < 0)')).toEqual([notes])
+    expect(await rows('match_all(notes, $[n] > 5)')).toEqual([[]])
+    await call('collections/flush', {})
+    expect(await rows('id > 0')).toEqual([null, notes, null, []])
+    await call('collections/drop', {})
+  })
+
   it('refuses rows that do not fit', async () => {
     const many = await test.client.insert({ collection_name, data: [{ ...row(300), clips: [clip(), clip(), clip(), clip()] }] as unknown as RowData[] })
     expect(many.status.reason).toContain('exceeds max capacity (3)')
