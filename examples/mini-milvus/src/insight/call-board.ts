@@ -36,6 +36,10 @@ export interface RunningFlush {
   readonly since: number
 }
 
+export interface FailedFlush extends RunningFlush {
+  readonly reason: string
+}
+
 export interface CallBoardOptions {
   readonly clock: Pick<NodeClock, 'now' | 'monotonic'>
   readonly slowMs: () => number
@@ -44,6 +48,7 @@ export interface CallBoardOptions {
 }
 
 const SAMPLES = 256
+const MAX_FAILED = 50
 
 class Method {
   calls = 0
@@ -71,6 +76,7 @@ export class CallBoard {
   readonly #methods = new Map<string, Method>()
   readonly #slow: SlowCall[] = []
   readonly #flushes = new Map<string, RunningFlush>()
+  readonly #failedFlushes: FailedFlush[] = []
   #made = 0
 
   constructor(options: CallBoardOptions) {
@@ -84,6 +90,11 @@ export class CallBoard {
   /** Flushes that clients wait for. */
   get flushes(): Iterable<RunningFlush> {
     return this.#flushes.values()
+  }
+
+  /** The last that ended with an error. */
+  get failedFlushes(): readonly FailedFlush[] {
+    return this.#failedFlushes
   }
 
   /** By method, of those that were called since the last time. */
@@ -109,6 +120,9 @@ export class CallBoard {
         const response = await handler.run(request, call)
         isFailed = false
         return response
+      } catch (error) {
+        if (flush !== undefined) this.#failFlush(flush, error)
+        throw error
       } finally {
         const ms = clock.monotonic() - since
         method.add(ms, isFailed)
@@ -123,6 +137,13 @@ export class CallBoard {
     const id = `flush-${++this.#made}`
     this.#flushes.set(id, { id, db: call.dbName, collections: (request.collection_names ?? []).slice(0, 100), since: this.#options.clock.now() })
     return id
+  }
+
+  #failFlush(id: string, error: unknown): void {
+    const flush = this.#flushes.get(id)
+    if (flush === undefined) return
+    this.#failedFlushes.push({ ...flush, reason: error instanceof Error ? error.message : String(error) })
+    if (this.#failedFlushes.length > MAX_FAILED) this.#failedFlushes.shift()
   }
 
   #remember(method: string, request: { readonly collection_name?: unknown; readonly collectionName?: unknown }, call: CallContext, durMs: number, isFailed: boolean): void {

@@ -11,13 +11,15 @@ import type { CallBoard } from './call-board.ts'
 import type { ClientsSeen } from './clients.ts'
 import type { LocalCalls } from './local-calls.ts'
 import { RateTeller, tellGauges } from './node-gauges.ts'
-import { createParameterTeller, runningTasks, slowRow, streamLags, tellClients, tellMembers, tellStreams } from './node-rows.ts'
+import { createParameterTeller, failedTasks, runningTasks, slowRow, streamLags, tellClients, tellMembers, tellStreams } from './node-rows.ts'
 import { aliasRow, collectionKey, collectionRow, databaseRow, indexRow, segmentRow } from './rows.ts'
+import { createQueryNodeTeller } from './query-node-rows.ts'
 import { TaskBoard } from './task-board.ts'
+import { TsoWatch } from './tso-watch.ts'
 import type { ProcessUsage } from './usage.edge.ts'
 
 export interface LocalSourceOptions {
-  readonly core: Pick<NodeCore, 'catalog' | 'roles' | 'watchdog' | 'ticks' | 'pchannels'>
+  readonly core: Pick<NodeCore, 'catalog' | 'roles' | 'watchdog' | 'ticks' | 'pchannels' | 'time'>
   readonly clock: NodeClock
   readonly address: string
   readonly version: string
@@ -43,6 +45,8 @@ export function createLocalSource(options: LocalSourceOptions): InsightSource {
   const { catalog } = core
   const rates = new RateTeller()
   const tasks = new TaskBoard()
+  const tso = new TsoWatch()
+  const tellQueryNodes = createQueryNodeTeller(options)
   const tellParameters = createParameterTeller(options.parameters)
   /** Collections whose state moves without a change of metadata: they load, are built, or hold rows that no segment has. */
   const hot = new Set<bigint>()
@@ -88,7 +92,8 @@ export function createLocalSource(options: LocalSourceOptions): InsightSource {
     async refresh(signal) {
       if (sink === undefined) return
       const lags = streamLags(options)
-      tellMembers(sink, options)
+      tellQueryNodes(sink, tellMembers(sink, options))
+      tellTime(sink, tso, options)
       tellStreams(sink, options, lags)
       tellClients(sink, options.clients)
       tellParameters(sink)
@@ -137,8 +142,14 @@ function countByDatabase(collections: readonly CollectionMeta[]): ReadonlyMap<st
   return counts
 }
 
+function tellTime(sink: Sink, tso: TsoWatch, { core: { ticks, pchannels, time }, clock }: LocalSourceOptions): void {
+  let newest = 0n
+  for (const channel of pchannels) if (ticks.lastTick(channel) > newest) newest = ticks.lastTick(channel)
+  if (newest > 0n) sink.upsert('tso', 'tso', tso.see(newest, clock.now(), clock.monotonic(), time.trouble()))
+}
+
 function tellTasks(sink: Sink, tasks: TaskBoard, options: LocalSourceOptions, hot: ReadonlySet<bigint>): void {
-  tasks.see(runningTasks(options, hot), options.clock.now())
+  tasks.see(runningTasks(options, hot), options.clock.now(), failedTasks(options))
   const rows = tasks.rows()
   for (const [key, row] of rows) sink.upsert('task', key, row)
   sink.full('task', '', new Set(rows.keys()))

@@ -17,7 +17,7 @@ import type { NodeView } from './node-view.ts'
 import { startUsageMeter } from './usage.edge.ts'
 
 export interface MountOptions {
-  readonly core: Pick<NodeCore, 'catalog' | 'roles' | 'watchdog' | 'ticks' | 'pchannels'>
+  readonly core: Pick<NodeCore, 'catalog' | 'roles' | 'watchdog' | 'ticks' | 'pchannels' | 'time'>
   readonly handlers: HandlerTable
   readonly gate: Gate
   readonly queues: TaskQueues

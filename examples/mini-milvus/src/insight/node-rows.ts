@@ -3,6 +3,7 @@ import { parseTimestamp } from '@timetick/tso'
 import type { Row, Sink } from 'timetick-insight/embed'
 import type { GlobalParamsTable } from '@timetick/paramtable'
 import type { ComponentStates } from '@timetick/watchdog'
+import { isEnded, type ImportJobMeta } from '../model/import-job.ts'
 import { clientRow, type ClientsSeen } from './clients.ts'
 import type { SlowCall } from './call-board.ts'
 import type { LocalSourceOptions } from './local-source.ts'
@@ -13,16 +14,19 @@ import type { RunningTask } from './task-board.ts'
 const LAGGING_MS = 5000
 const STUCK_MS = 60_000
 
-export function tellMembers(sink: Sink, { core, address, version, startedAt }: LocalSourceOptions): void {
+/** @returns keys of the nodes that are told here */
+export function tellMembers(sink: Sink, { core, address, version, startedAt }: LocalSourceOptions): readonly string[] {
   const { roles, watchdog } = core
   const nodes = [
     ['proxy', 'healthy'],
     ['datanode', roles.dataNode.status()],
     ['querynode', roles.queryNode.status()],
   ] as const
-  for (const [role, state] of nodes) sink.upsert('node', role, { id: role, name: `mini-milvus ${role}`, role, address, version, state, startedAt })
+  // Where there are several query nodes, they are told one by one.
+  for (const [role, state] of nodes) if (role !== 'querynode' || roles.queryNode.placement === undefined) sink.upsert('node', role, { id: role, name: `mini-milvus ${role}`, role, address, version, state, startedAt })
   for (const [id, states] of watchdog.states.components) sink.upsert('watchdog', id, { id, name: id, target: id, state: watchdogState(states), status: states.status === undefined ? null : String(states.status), restarts: states.restarts })
   sink.full('watchdog', '', new Set(watchdog.states.components.keys()))
+  return nodes.map(([role]) => role)
 }
 
 function watchdogState({ phase, status }: ComponentStates): string {
@@ -67,7 +71,28 @@ export function tellClients(sink: Sink, clients: ClientsSeen): void {
   sink.full('client', '', keys)
 }
 
-/** Loads, index builds, compactions and flushes that run. */
+/** Why tasks that run no more have failed, by key. */
+export function failedTasks({ core: { catalog }, board }: LocalSourceOptions): ReadonlyMap<string, string> {
+  const failed = new Map<string, string>()
+  for (const job of catalog.imports()) if (job.state === 'Failed') failed.set(importKey(job), job.reason)
+  for (const { id, db, collections, reason } of board.failedFlushes) {
+    for (const name of collections) {
+      const collection = catalog.findCollection(db, name)
+      if (collection !== undefined) failed.set(`${collectionKey(collection)}/${id}`, reason)
+    }
+  }
+  return failed
+}
+
+const importKey = ({ dbName, collectionId, id }: ImportJobMeta): string => `${dbName}/${collectionId}/import-${id}`
+
+function importRow({ id, dbName, collectionId, collectionName, files, createdMs }: ImportJobMeta): Row {
+  const read = files.reduce((sum, { importedRows }) => sum + importedRows, 0)
+  const total = files.some(({ totalRows }) => totalRows === undefined) ? 0 : files.reduce((sum, { totalRows = 0 }) => sum + totalRows, 0)
+  return { id: `import-${id}`, name: `import into ${collectionName}`, type: 'import', db: dbName, collId: String(collectionId), collection: collectionName, percent: total === 0 ? null : Math.floor((100 * read) / total), startedAt: createdMs }
+}
+
+/** Loads, index builds, compactions, flushes and imports that run. */
 export function* runningTasks({ core, board }: LocalSourceOptions, hot: Iterable<bigint>): Iterable<RunningTask> {
   const { catalog, roles } = core
   for (const id of hot) {
@@ -90,6 +115,7 @@ export function* runningTasks({ core, board }: LocalSourceOptions, hot: Iterable
     const collection = catalog.collectionById(collectionId)
     if (collection !== undefined) yield { key: `${collectionKey(collection)}/compaction/${id}`, row: { id: `compaction-${id}`, name: `compact ${collection.schema.name}`, type: 'compaction', db: collection.dbName, collId: String(collectionId), collection: collection.schema.name } }
   }
+  for (const job of catalog.imports()) if (!isEnded(job)) yield { key: importKey(job), row: importRow(job) }
   for (const { id, db, collections, since } of board.flushes) {
     for (const name of collections) {
       const collection = catalog.findCollection(db, name)

@@ -7,20 +7,32 @@ import type { NodeClock } from '../edge/system.ts'
 export interface NodeTime {
   readonly timestamps: TimestampAllocator
   readonly ids: IdAllocator
+  /** What is wrong with the machine's clock as the oracle sees it now, or was a moment ago. */
+  trouble(): 'clockSkew' | 'windowExhausted' | undefined
   close(): Promise<void>
 }
+
+/** A wait for the clock is over before it is looked at: it is told for so long. */
+const WAITED_MS = 5000
 
 /** Milvus's ids are timestamps and so are far from 1; ours begin where no collection id looks like a field id or a count. */
 const FIRST_ID = 450_000_000_000_000_000n
 
 /** @param owner names this start among all, in the oracle's record; a random name unless given */
 export async function openNodeTime(kv: KVBase, clock: NodeClock, onWarning: (message: string, error: unknown) => void, owner?: string): Promise<NodeTime> {
+  let isSkewed = false
+  let waitedAt = -Infinity
   const oracle = await openTimestampOracle({
     kv,
     rootPath: 'tso',
     clock,
     owner,
-    onEvent: (event) => onWarning(`timestamp oracle: ${event.type}`, event),
+    onEvent(event) {
+      if (event.type === 'clock-waiting') waitedAt = clock.monotonic()
+      else if (event.type === 'clock-steady') isSkewed = false
+      else if (event.type === 'clock-behind' || event.type === 'clock-jumped') isSkewed = true
+      onWarning(`timestamp oracle: ${event.type}`, event)
+    },
   })
   const timestamps = startTimestampAllocator({ source: oracle })
   try {
@@ -28,6 +40,7 @@ export async function openNodeTime(kv: KVBase, clock: NodeClock, onWarning: (mes
     return {
       timestamps,
       ids,
+      trouble: () => (clock.monotonic() - waitedAt < WAITED_MS ? 'windowExhausted' : isSkewed ? 'clockSkew' : undefined),
       async close() {
         await ids.close()
         await timestamps.close()

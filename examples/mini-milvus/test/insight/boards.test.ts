@@ -1,7 +1,10 @@
+import { composeTimestamp } from '@timetick/tso'
+import type { Row } from 'timetick-insight/embed'
 import { describe, expect, test } from 'vitest'
 import { CallBoard } from '../../src/insight/call-board.ts'
 import { clientRow, createClientsSeen } from '../../src/insight/clients.ts'
 import { TaskBoard } from '../../src/insight/task-board.ts'
+import { TsoWatch } from '../../src/insight/tso-watch.ts'
 import type { AnyHandler, CallContext } from '../../src/server/handlers.ts'
 
 const call = (more: Partial<CallContext> = {}): CallContext => ({ rpc: 'Search', metadata: new Map(), dbName: 'default', identifier: undefined, client: '', peer: '127.0.0.1:1', signal: new AbortController().signal, deadline: undefined, ...more })
@@ -69,4 +72,35 @@ test('tasks run, end, and are forgotten when they are many', () => {
   expect(board.rows().get('a')).toMatchObject({ state: 'running', percent: 1 })
   for (let i = 0; i < 100; i++) board.see([one(`t${i}`, 0)], i)
   expect(board.rows().size).toBe(51)
+})
+
+test('E1 tso.anomaly: a stall, a step back, a clock that was set back, a window that is used up; each told once, until it is over', () => {
+  const watch = new TsoWatch()
+  const at = (physicalMs: number): bigint => composeTimestamp(physicalMs)
+  const kindOf = (row: Row): unknown => (row['anomaly'] as { readonly kind?: string } | null)?.kind
+  const start = 1_700_000_000_000
+  expect(kindOf(watch.see(at(start), start, 0, undefined))).toBeUndefined()
+  expect(kindOf(watch.see(at(start + 1000), start + 1000, 1000, undefined))).toBeUndefined()
+  expect(kindOf(watch.see(at(start + 1000), start + 5000, 5000, undefined))).toBeUndefined()
+  const stalled = watch.see(at(start + 1000), start + 6500, 6500, undefined)
+  expect(stalled['anomaly']).toEqual({ kind: 'stall', lastTs: String(at(start + 1000)), physicalMs: start + 1000, logical: 0 })
+  expect(watch.see(at(start + 1000), start + 7500, 7500, undefined)).toEqual(stalled)
+  expect(kindOf(watch.see(at(start + 8000), start + 8000, 8000, undefined))).toBeUndefined()
+  expect(kindOf(watch.see(at(start + 7000), start + 9000, 9000, undefined))).toBe('backward')
+  expect(kindOf(watch.see(at(start + 10_000), start + 2000, 10_000, undefined))).toBe('clockSkew')
+  expect(kindOf(watch.see(at(start + 11_000), start + 11_000, 11_000, 'windowExhausted'))).toBe('windowExhausted')
+  expect(kindOf(watch.see(at(start + 12_000), start + 12_000, 12_000, undefined))).toBeUndefined()
+})
+
+test('E1 a flush that failed is told as failed, with why', async () => {
+  clock = clockOf()
+  const board = new CallBoard({ clock, slowMs: () => 1e9 })
+  const handlers = board.handlers({ Flush: { kind: 'dml', run: async () => Promise.reject(new Error('the disk is full')) } })
+  await expect(run(handlers.Flush, { collection_names: ['orders'] }, call())).rejects.toThrow('the disk is full')
+  expect([...board.flushes]).toEqual([])
+  expect(board.failedFlushes).toMatchObject([{ id: 'flush-1', collections: ['orders'], reason: 'the disk is full' }])
+  const tasks = new TaskBoard()
+  tasks.see([{ key: 'default/1/flush-1', row: { name: 'flush orders', type: 'flush' } }], 1000)
+  tasks.see([], 2000, new Map([['default/1/flush-1', 'the disk is full']]))
+  expect([...tasks.rows().values()]).toMatchObject([{ state: 'failed', reason: 'the disk is full' }])
 })

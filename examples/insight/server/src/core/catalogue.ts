@@ -46,6 +46,7 @@ export const CATALOGUE: Readonly<Record<Kind, KindRule>> = {
   client: { created: 'client.connected', updated: 'client.active', dropped: 'client.gone', groups: { staged: { type: 'client.staged', minIntervalMs: 1000 } } },
   slowRequest: { created: 'slowRequest', updated: 'slowRequest.updated', dropped: 'slowRequest.forgotten' },
   param: { created: 'param.seen', updated: 'param.changed', dropped: 'param.removed' },
+  tso: { ...plain('tso'), groups: { anomaly: { type: 'tso.anomaly' } } },
 }
 
 /** The types of a kind's rows with a name of their own, by what happens to them. */

@@ -19,6 +19,9 @@ const MOVES: Readonly<Record<SourceState | 'absent', readonly SourceState[]>> = 
   stopped: ['opening'],
 }
 
+/** So often at most is it told that rows were saved. */
+const NOTE_MS = 60_000
+
 export interface ClusterOptions {
   /** How users name it. */
   readonly id: string
@@ -69,6 +72,8 @@ export class Cluster {
   #cancelLinger: (() => void) | undefined
   #cancelFlush: (() => void) | undefined
   #flushing: Promise<void> = Promise.resolve()
+  #savedRows = 0
+  #notedAt = -Infinity
 
   constructor(options: ClusterOptions) {
     this.id = options.id
@@ -236,12 +241,22 @@ export class Cluster {
     this.#cancelFlush = this.#options.clock.setTimer(() => {
       this.#flushing = this.#checkpoint
         .flush(layer, this.#options.clock.now(), this.#fingerprint)
-        .then(() => undefined)
+        .then((rows) => this.#noteFlush(layer, rows))
         .catch((error: unknown) => this.#options.onWarning?.(`the cache of ${this.id} could not be saved`, error))
         .finally(() => {
           if (this.#state !== 'stopping' && this.#state !== 'stopped') this.#flushLater(layer)
         })
     }, this.#options.flushMs ?? 1000)
+  }
+
+  /** Not of every flush: each would be an event a second. */
+  #noteFlush(layer: Layer, rows: number): void {
+    const now = this.#options.clock.now()
+    this.#savedRows += rows
+    if (this.#savedRows === 0 || now - this.#notedAt < NOTE_MS || this.#layer !== layer) return
+    layer.note('cache', 'cache.checkpointed', { layer: this.#layerId, epoch: layer.epoch, rows: this.#savedRows })
+    this.#notedAt = now
+    this.#savedRows = 0
   }
 
   #move(to: SourceState, error?: unknown): void {

@@ -7,7 +7,7 @@ export type Json = null | boolean | number | string | readonly Json[] | { readon
 /** One entity, as shown. Members that change on their own are grouped: `load`, `stats`, `progress`. */
 export type Row = { readonly [field: string]: Json }
 
-export const KINDS = ['database', 'collection', 'alias', 'partition', 'index', 'segment', 'channel', 'node', 'watchdog', 'stream', 'task', 'client', 'slowRequest', 'param'] as const
+export const KINDS = ['database', 'collection', 'alias', 'partition', 'index', 'segment', 'channel', 'node', 'watchdog', 'stream', 'task', 'client', 'slowRequest', 'param', 'tso'] as const
 export type Kind = (typeof KINDS)[number]
 
 export function isKind(value: unknown): value is Kind {

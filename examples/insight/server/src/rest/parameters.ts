@@ -33,6 +33,7 @@ export const LISTS: Readonly<Record<string, Kind>> = {
   clients: 'client',
   'slow-requests': 'slowRequest',
   params: 'param',
+  tso: 'tso',
 }
 
 if (Object.keys(LISTS).length !== KINDS.length) throw new Error('every kind has a list')
