@@ -7,6 +7,7 @@ import { HttpFront, type Assets } from './edge/front.ts'
 import { systemClock, systemRandom, systemSecret } from './edge/system.ts'
 import { Hub } from './hub/hub.ts'
 import type { HubLimits } from './hub/limits.ts'
+import { metricsText } from './rest/metrics.ts'
 import { Rest } from './rest/rest.ts'
 import type { InsightSource } from './source/source.ts'
 
@@ -57,7 +58,7 @@ export function createInsight(options: InsightOptions): Insight {
   const base = `${basePath}/insight/v1`
   const hub = new Hub({ clusters, clock, version, limits, isOpen: access.isOpen, identify: ({ token, ticket }) => (ticket === undefined ? access.token(token ?? '') : access.redeem(ticket)) })
   const rest = new Rest({ clusters, access, clock, base, version, actions, config: options.config ?? (() => ({ actions })) })
-  const front = new HttpFront({ access, hub, rest, basePath, base, assets: options.assets, onWarning })
+  const front = new HttpFront({ access, hub, rest, basePath, base, metrics: () => metricsText({ clusters, clients: hub.clients, clock }), assets: options.assets, onWarning })
   return {
     clusters,
     hub,

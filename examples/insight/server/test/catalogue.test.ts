@@ -66,7 +66,7 @@ describe('the catalogue of events', () => {
     const events = await eventsOf(kind, rows)
     expect(complaints(events)).toEqual([])
     const told = events.map(({ type }) => type)
-    for (const type of types) expect(told, type).toContain(type)
+    expect(told).toEqual(expect.arrayContaining([...types]))
   })
 
   test('E1 the source and the cache tell of themselves', async () => {
@@ -105,8 +105,7 @@ describe('the catalogue of events', () => {
     await hear()
     await clock.advance(5000)
     expect(complaints(events)).toEqual([])
-    const told = new Set(events.map(({ type }) => type))
-    for (const type of ['cache.created', 'cache.opened', 'cache.checkpointed', 'cache.reset', 'source.state']) expect([...told], type).toContain(type)
+    expect(events.map(({ type }) => type)).toEqual(expect.arrayContaining(['cache.created', 'cache.opened', 'cache.checkpointed', 'cache.reset', 'source.state']))
     expect(events.filter(({ type }) => type === 'source.state').map(({ data }) => data['to'])).toEqual(expect.arrayContaining(['connecting', 'live', 'stale', 'stopping', 'stopped']))
     const last = cluster.disconnect()
     await clock.advance(10_000)

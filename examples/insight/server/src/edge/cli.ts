@@ -19,6 +19,8 @@ interface Flags {
   readonly dataDir?: string
   readonly token?: string
   readonly milvusToken?: string
+  readonly milvusCa?: string
+  readonly timeout: number
   readonly actions: boolean
   readonly allowRemote: boolean
   readonly allowHost: readonly string[]
@@ -59,7 +61,7 @@ async function serve(flags: Flags, stop: Promise<void>): Promise<number> {
       clusters: flags.cluster.map(({ id, address }) => ({
         id,
         address,
-        source: () => new RemoteSource({ api: createMilvusApi({ address, token: flags.milvusToken }), clock: systemClock, address, intervalMs: interval }),
+        source: () => new RemoteSource({ api: createMilvusApi({ address, token: flags.milvusToken, caPath: flags.milvusCa, timeoutMs: flags.timeout }), clock: systemClock, address, intervalMs: interval }),
       })),
       access: { token, hosts: [flags.host, ...flags.allowHost], origins: flags.allowOrigin },
       basePath: flags.basePath,
@@ -89,6 +91,8 @@ function commandOf(): Command {
     .option('--data-dir <folder>', 'where the cache is kept; without it in memory')
     .addOption(new Option('--token <token>', 'secret that clients must show').env('INSIGHT_TOKEN'))
     .addOption(new Option('--milvus-token <token>', 'user:password or token for the clusters').env('MILVUS_TOKEN'))
+    .option('--milvus-ca <file>', 'certificate of who signed those of the clusters; their addresses begin with https://')
+    .addOption(new Option('--timeout <ms>', 'how long a cluster may take to answer').argParser((text) => readInteger(text, 100, 600_000)).default(10_000))
     .option('--actions', 'let the page flush, load, release and drop collections', false)
     .option('--allow-remote', 'listen on other than the loopback without a token', false)
     .option('--allow-host <host>', 'another name of this server, as browsers send it', list, [])

@@ -7,6 +7,7 @@ import type { Hub } from '../hub/hub.ts'
 import { SUBPROTOCOL } from '../hub/protocol.ts'
 import { textFrame } from './frame.ts'
 import { MILVUS_BASE } from '../rest/milvus-webui.ts'
+import { METRICS_TYPE } from '../rest/metrics.ts'
 import { failure, type Rest } from '../rest/rest.ts'
 import { RestError, type Answer, type EventStream } from '../rest/route.ts'
 
@@ -26,6 +27,7 @@ export interface FrontOptions {
   readonly basePath: string
   readonly base: string
   readonly assets: Assets | undefined
+  readonly metrics: () => string
   readonly onWarning?: ((message: string, error: unknown) => void) | undefined
 }
 
@@ -93,6 +95,15 @@ export class HttpFront {
     }
     this.#sockets.handleUpgrade(request, socket, head, (webSocket) => attach(hub, webSocket, socket, request.socket.remoteAddress ?? ''))
     return true
+  }
+
+  /** For a scraper: with the token, where there is one. */
+  metrics(request: IncomingMessage, response: ServerResponse): void {
+    const { access, metrics } = this.#options
+    const reason = access.refusal(request.headers, false)
+    if (reason !== undefined) return send(response, failure(new RestError(403, 'forbidden', reason)))
+    if (access.bearer(request.headers.authorization)?.principal.mayAct !== true) return send(response, failure(new RestError(401, 'unauthorized', 'log in first: send `Authorization: Bearer …`')))
+    send(response, { status: 200, text: metrics(), type: METRICS_TYPE })
   }
 
   close(): void {

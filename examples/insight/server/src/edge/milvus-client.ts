@@ -7,10 +7,12 @@ export interface MilvusClientOptions {
   readonly address: string
   readonly token?: string | undefined
   readonly ssl?: boolean | undefined
+  /** A file with the certificate of who signed the server's; default: whom Node trusts. */
+  readonly caPath?: string | undefined
   readonly timeoutMs?: number | undefined
 }
 
-export function createMilvusApi({ address, token, ssl, timeoutMs = 10_000 }: MilvusClientOptions): MilvusApi {
+export function createMilvusApi({ address, token, ssl, caPath, timeoutMs = 10_000 }: MilvusClientOptions): MilvusApi {
   let client: MilvusClient | undefined
   const connected = (): MilvusClient => {
     if (client === undefined) throw new Error('not connected')
@@ -19,9 +21,9 @@ export function createMilvusApi({ address, token, ssl, timeoutMs = 10_000 }: Mil
   return {
     async connect() {
       await client?.closeConnection()
-      client = new MilvusClient({ address, logLevel: 'error', timeout: timeoutMs, maxRetries: 0, ...(token === undefined ? {} : { token }), ...(ssl === undefined ? {} : { ssl }), channelOptions: { 'grpc.max_receive_message_length': -1 } })
-      await client.connectPromise
-      const answer = await client.getVersion()
+      client = new MilvusClient({ address, logLevel: 'error', timeout: timeoutMs, maxRetries: 0, ...(token === undefined ? {} : { token }), ...(ssl === undefined ? {} : { ssl }), ...(caPath === undefined ? {} : { ssl: true, tls: { rootCertPath: caPath } }), channelOptions: { 'grpc.max_receive_message_length': -1 } })
+      await within(client.connectPromise, timeoutMs, address)
+      const answer = await within(client.getVersion(), timeoutMs, address)
       if (answer.version === undefined || answer.version === '') throw new Error('the server does not say its version')
       return { version: answer.version }
     },
@@ -94,6 +96,19 @@ export function createMilvusApi({ address, token, ssl, timeoutMs = 10_000 }: Mil
       await client?.closeConnection()
       client = undefined
     },
+  }
+}
+
+/** A server that takes the connection and says nothing is a failure, not a wait without end. */
+async function within<T>(answer: Promise<T>, timeoutMs: number, address: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`${address} did not answer within ${timeoutMs} ms`)), timeoutMs)
+  })
+  try {
+    return await Promise.race([answer, late])
+  } finally {
+    clearTimeout(timer)
   }
 }
 
