@@ -1,103 +1,14 @@
-import { mkdirSync, readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { createMemoryKV } from '@timetick/kv/memory'
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { createInsight, readAssets, serveInsight, type ActionName, type Insight, type InsightOptions, type InsightSource, type Row, type Served, type Sink, type VectorQuery } from '../src/index.ts'
-import { hasBrowser, needsBrowser, openBrowser } from './browser.ts'
-
-const assets = readAssets(fileURLToPath(new URL('../../web/dist', import.meta.url)))
-const shots = fileURLToPath(new URL('./screenshots', import.meta.url))
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-
-class PageSource implements InsightSource {
-  readonly origin = 'push'
-  readonly intervalMs = 60_000
-  sink: Sink | undefined
-  readonly acts: string[] = []
-  readonly searched: VectorQuery[] = []
-  readonly #rows: readonly (readonly [string, Row])[]
-  constructor(rows: readonly (readonly [string, Row])[] = []) {
-    this.#rows = rows
-  }
-  async start(sink: Sink) {
-    this.sink = sink
-    sink.upsert('database', 'default', { id: '1', name: 'default' })
-    sink.upsert('node', 'n1', { name: 'node-1', role: 'standalone', state: 'healthy', version: 'v2.6.0', address: '127.0.0.1:19530' })
-    for (const [key, row] of this.#rows) sink.upsert('collection', key, row)
-    return {}
-  }
-  async refresh() {}
-  async stop() {}
-  async act(action: ActionName, { collection }: { collection: string }) {
-    this.acts.push(`${action} ${collection}`)
-  }
-  async search(query: VectorQuery) {
-    this.searched.push(query)
-    return { rows: [{ id: '7', score: 0.25, title: 'nearest' }] }
-  }
-}
-
-const collection = (i: number, more: Row = {}): readonly [string, Row] => [
-  `default/${449000000000000000n + BigInt(i)}`,
-  { id: String(449000000000000000n + BigInt(i)), db: 'default', name: `orders_${String(i).padStart(6, '0')}`, shards: 1, createdTs: '449000000000000000', indexState: 'finished', load: { state: 'loaded', percent: 100 }, stats: { rows: String(i * 10) }, fields: [{ name: 'id', type: 'Int64', pk: true }, { name: 'vec', type: 'FloatVector', dim: '4' }], ...more },
-]
-
-let browser: Browser
-const open: { close(): Promise<void> }[] = []
-
-async function serve(options: Partial<InsightOptions> & { sources?: Record<string, PageSource>; port?: number } = {}): Promise<{ insight: Insight; served: Served; stop: () => Promise<void> }> {
-  const { sources = { dev: new PageSource() }, port = 0, ...rest } = options
-  const insight = createInsight({ kv: createMemoryKV(), assets, clusters: Object.entries(sources).map(([id, source], i) => ({ id, address: `127.0.0.1:${19530 + i}`, source: () => source, isPinned: true })), ...rest })
-  const served = await serveInsight(insight, { host: '127.0.0.1', port })
-  await Promise.all([...insight.clusters].map((cluster) => cluster.connect()))
-  let isStopped = false
-  const stop = async () => {
-    if (isStopped) return
-    isStopped = true
-    await insight.close()
-    await served.close()
-  }
-  open.push({ close: stop })
-  return { insight, served, stop }
-}
-
-async function visit(address: string, { base = '', ...options }: BrowserContextOptions & { base?: string } = {}): Promise<Page> {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options })
-  open.push(context)
-  const page = await context.newPage()
-  const wrong: string[] = []
-  page.on('pageerror', (error) => wrong.push(String(error)))
-  page.on('console', (message) => {
-    if (message.type() === 'error' && !/ERR_CONNECTION|WebSocket connection/.test(message.text())) wrong.push(message.text())
-  })
-  open.push({ close: async () => expect(wrong).toEqual([]) })
-  await page.goto(`http://${address}${base}/webui/`)
-  return page
-}
-const badge = (page: Page) => page.locator('.badge').innerText()
-const names = (page: Page) => page.locator('#collections tbody button.name').allInnerTexts()
-
-async function complaints(page: Page): Promise<string[]> {
-  await page.evaluate(axe)
-  const result = await page.evaluate('axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21aa"] })')
-  return (result as { violations: { id: string; impact: string; nodes: { html: string }[] }[] }).violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)
-}
+import { hasBrowser, needsBrowser } from './browser.ts'
+import { badge, chromium, closeOpened, closePages, collection, complaints, names, open, openPages, PageSource, serve, shots, visit } from './page-kit.ts'
 
 describe.skipIf(!hasBrowser && !needsBrowser)('the page in Chromium', () => {
-  beforeAll(async () => {
-    expect(assets, 'the page is not built').toBeDefined()
-    mkdirSync(shots, { recursive: true })
-    browser = await openBrowser()
-  }, 60_000)
-  afterAll(() => browser?.close())
-  afterEach(async () => {
-    for (const one of open.splice(0).toReversed()) await one.close()
-  })
+  beforeAll(openPages, 60_000)
+  afterAll(closePages)
+  afterEach(closeOpened)
 
-  test('a new collection appears, loads, changes and goes, without a reload', async () => {
+  test('U45 a new collection appears, loads, changes and goes, without a reload', async () => {
     const source = new PageSource()
     const { served } = await serve({ sources: { dev: source } })
     const page = await visit(served.address)
@@ -131,7 +42,7 @@ describe.skipIf(!hasBrowser && !needsBrowser)('the page in Chromium', () => {
     await expect.poll(() => names(page)).toEqual(['orders_000001', 'orders_000002'])
   })
 
-  test('100,000 collections: search and sort are the server’s, and few rows are on the page', async () => {
+  test('S1 G4 100,000 collections: search and sort are the server’s, and few rows are on the page', async () => {
     const { served } = await serve({ sources: { dev: new PageSource(Array.from({ length: 100_000 }, (_, i) => collection(i))) } })
     const page = await visit(served.address)
     await expect.poll(() => names(page).then((list) => list.length), { timeout: 20_000 }).toBe(100)
@@ -160,7 +71,7 @@ describe.skipIf(!hasBrowser && !needsBrowser)('the page in Chromium', () => {
     await expect.poll(() => names(page)).toEqual(['orders_000001', 'orders_000005', 'orders_000006'])
   })
 
-  test('two clusters with the same names do not mix, behind a proxy’s path too', async () => {
+  test('C2 two clusters with the same names do not mix, behind a proxy’s path too', async () => {
     const { served } = await serve({ basePath: '/deep/milvus', sources: { dev: new PageSource([collection(1)]), prod: new PageSource([collection(2)]) } })
     const page = await visit(served.address, { base: '/deep/milvus' })
     await expect.poll(() => names(page)).toEqual(['orders_000001'])
@@ -169,7 +80,7 @@ describe.skipIf(!hasBrowser && !needsBrowser)('the page in Chromium', () => {
     expect(await page.locator('.feed').innerText()).not.toContain('orders_000001')
   })
 
-  test('names are text, whatever they hold', async () => {
+  test('U44 names are text, whatever they hold', async () => {
     const hostile = ['<img src=x onerror="window.hacked=1">', '"><script>window.hacked=1</script>', '\u202eevil', 'x'.repeat(255)]
     const { served } = await serve({ sources: { dev: new PageSource(hostile.map((name, i) => collection(i, { name, description: name }))) } })
     const page = await visit(served.address)
@@ -185,7 +96,7 @@ describe.skipIf(!hasBrowser && !needsBrowser)('the page in Chromium', () => {
     expect(width).toBe(0)
   })
 
-  test('a drawer with details, a vector search, and actions that need a name and ten seconds', async () => {
+  test('U46 a drawer with details, a vector search, and actions that need a name and ten seconds', async () => {
     const source = new PageSource([collection(3)])
     const { served } = await serve({ sources: { dev: source }, actions: true })
     const page = await visit(served.address)
@@ -247,7 +158,7 @@ describe.skipIf(!hasBrowser && !needsBrowser)('the page in Chromium', () => {
     await page.screenshot({ path: path.join(shots, 'members.png'), fullPage: true })
   })
 
-  test('a cluster that does not answer is shown as stale, with its age, its rows and why; a change of a row is marked', async () => {
+  test('U45 a cluster that does not answer is shown as stale, with its age, its rows and why; a change of a row is marked', async () => {
     let isUp = true
     let rounds = 0
     const source = new PageSource([collection(1)])
@@ -274,7 +185,7 @@ describe.skipIf(!hasBrowser && !needsBrowser)('the page in Chromium', () => {
     expect(rounds).toBeGreaterThan(1)
   })
 
-  test('keys: search, rows, help', async () => {
+  test('U48 keys: search, rows, help', async () => {
     const { served } = await serve({ sources: { dev: new PageSource([collection(1), collection(2)]) } })
     const page = await visit(served.address)
     await expect.poll(() => names(page)).toHaveLength(2)
@@ -289,7 +200,7 @@ describe.skipIf(!hasBrowser && !needsBrowser)('the page in Chromium', () => {
 
   test('a guarded server asks for a login, and foreign pages get nothing', async () => {
     const { served } = await serve({ access: { token: 'secret' }, sources: { dev: new PageSource([collection(1)]) } })
-    const context = await browser.newContext()
+    const context = await chromium().newContext()
     open.push(context)
     const page = await context.newPage()
     await page.goto(`http://${served.address}/webui/`)
@@ -303,7 +214,7 @@ describe.skipIf(!hasBrowser && !needsBrowser)('the page in Chromium', () => {
     expect(outcome).toBe('refused')
   })
 
-  test.each(['light', 'dark'] as const)('axe finds nothing serious, %s', async (colorScheme) => {
+  test.each(['light', 'dark'] as const)('U48 G12 axe finds nothing serious, %s', async (colorScheme) => {
     const source = new PageSource(Array.from({ length: 30 }, (_, i) => collection(i)))
     const { served } = await serve({ sources: { dev: source } })
     const page = await visit(served.address, { colorScheme })
@@ -317,7 +228,7 @@ describe.skipIf(!hasBrowser && !needsBrowser)('the page in Chromium', () => {
     expect(await complaints(page)).toEqual([])
   })
 
-  test('a phone shows it without scrolling sideways', async () => {
+  test('U48 a phone shows it without scrolling sideways', async () => {
     const { served } = await serve({ sources: { dev: new PageSource([collection(1)]) } })
     const page = await visit(served.address, { viewport: { width: 320, height: 700 } })
     await expect.poll(() => names(page)).toHaveLength(1)
