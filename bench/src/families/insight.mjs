@@ -6,6 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { load, percentile } from '../measure.mjs'
+import { changesToPage, firstRow } from '../insight/page.mjs'
+import { openRemote } from '../insight/remote.mjs'
 import { newFolder, removeFolder } from '../node/program.mjs'
 
 const COLLECTIONS = 100_000
@@ -15,12 +17,12 @@ const collection = (i) => ({ id: String(449000000000000000n + BigInt(i)), db: i 
 
 /** A server on a port of its own, with a source that the bench drives. */
 async function openServer({ collections = 0, limits = {}, kv } = {}) {
-  const { createInsight, serveInsight } = await load('timetick-insight')
+  const { builtAssets, createInsight, serveInsight } = await load('timetick-insight')
   const { createMemoryKV } = await load('@timetick/kv/memory')
   const store = kv ?? createMemoryKV()
   let sink
   const source = () => ({ origin: 'push', intervalMs: 600_000, start: async (to) => ((sink = to), {}), refresh: async () => undefined, stop: async () => undefined })
-  const insight = createInsight({ kv: store, limits, clusters: [{ id: 'dev', address: '127.0.0.1', source, isPinned: true }] })
+  const insight = createInsight({ kv: store, limits, assets: builtAssets(), clusters: [{ id: 'dev', address: '127.0.0.1', source, isPinned: true }] })
   await insight.clusters.get('dev').connect()
   while (sink === undefined) await sleep(5)
   for (let i = 0; i < collections; i += 1) sink.upsert('collection', `default/${i}`, collection(i))
@@ -91,6 +93,28 @@ async function ask(address, wish, answer) {
   return socket
 }
 
+/** A store that tells how long each save of changed rows took; 0 for one without rows. */
+function timedFlushes(kv) {
+  let began
+  let tell = () => undefined
+  const wrapped = new Proxy(kv, {
+    get(target, name) {
+      const value = Reflect.get(target, name)
+      if (typeof value !== 'function') return value
+      return async (...args) => {
+        if (name === 'multiSaveAndRemove') began ??= performance.now()
+        const result = await value.apply(target, args)
+        if (name === 'save' && args[0].endsWith('/meta')) {
+          tell(began === undefined ? 0 : performance.now() - began)
+          began = undefined
+        }
+        return result
+      }
+    },
+  })
+  return { kv: wrapped, next: () => new Promise((resolve) => (tell = resolve)) }
+}
+
 const usedMb = () => (process.memoryUsage().heapUsed + process.memoryUsage().arrayBuffers) / 2 ** 20
 const PAGE = fileURLToPath(new URL('../../../examples/insight/web/dist/assets', import.meta.url))
 const MANY = { limits: { maxClientsPerPeer: 5000, maxClients: 5000 } }
@@ -130,6 +154,56 @@ export const rows = [
       const elapsed = performance.now() - begin
       await server.close()
       return elapsed / 1000
+    },
+  },
+  {
+    id: 'insight.flush', work: '1,000 changed rows of 100,000 saved on lmdb (G8)', unit: 'ms', goal: { op: '<=', value: 20, moonshot: 10 },
+    open: async () => {
+      const folder = newFolder()
+      const { openLmdbKV } = await load('@timetick/kv/lmdb')
+      const timed = timedFlushes(await openLmdbKV({ path: path.join(folder, 'cache') }))
+      return { folder, timed, server: await openServer({ collections: COLLECTIONS, kv: timed.kv }) }
+    },
+    close: async (opened) => {
+      await opened?.server.close()
+      if (opened !== undefined) removeFolder(opened.folder)
+    },
+    async measure({ timed, server: { sink } }) {
+      while (await timed.next() > 0) continue
+      for (let i = 0; i < 1000; i += 1) sink.upsert('collection', `default/${i}`, { ...collection(i), description: String(performance.now()) })
+      let elapsed = 0
+      while (elapsed === 0) elapsed = await timed.next()
+      return elapsed
+    },
+  },
+  {
+    id: 'insight.dom', work: 'change to what the page shows, 100 other clients, p99 (G4)', unit: 'ms', goal: { op: '<=', value: 250, moonshot: 125 },
+    open: () => openServer({ ...MANY, collections: 100 }), close: (server) => server?.close(),
+    async measure({ served, sink }) {
+      const sockets = await connectClients(served.address, 100, () => undefined)
+      const lags = await changesToPage(served.address, { changes: 60, everyMs: 50, change: (i) => sink.upsert('collection', 'default/0', { ...collection(0), name: 'a', load: { state: 'loading', percent: i } }) })
+      for (const socket of sockets) socket.terminate()
+      return percentile(lags, 0.99)
+    },
+  },
+  {
+    id: 'insight.paint', work: `the page from nothing to its first rows of ${COLLECTIONS.toLocaleString('en')} (G12)`, unit: 'ms', goal: { op: '<=', value: 1000, moonshot: 500 },
+    open: () => openServer({ collections: COLLECTIONS }), close: (server) => server?.close(),
+    measure: ({ served }) => firstRow(served.address),
+  },
+  {
+    id: 'insight.remote', work: 'processor for an idle remote cluster of 10,000 collections (G11)', unit: '%', goal: { op: '<=', value: 3, moonshot: 1.5 },
+    open: async () => {
+      const remote = await openRemote({ collections: 10_000, intervalMs: 5000 })
+      await sleep(2000)
+      return remote
+    },
+    close: (remote) => remote?.close(),
+    async measure() {
+      const before = process.cpuUsage()
+      await sleep(5000)
+      const { user, system } = process.cpuUsage(before)
+      return (user + system) / 5e4
     },
   },
   {

@@ -11,10 +11,12 @@ const size = (path: string, title: string): PartColumn => ({ path, title, show: 
 export function Members() {
   const of = (kind: string): Row[] => [...(small.value.get(kind) ?? [])].map(([key, row]) => ({ key, ...row }))
   const clients = of('client')
+  const nodes = of('node')
   const newest = (rows: Row[], path: string): Row[] => rows.toSorted((a, b) => Number(at(b, path) ?? 0) - Number(at(a, path) ?? 0))
   return (
     <section aria-label="Members">
-      <Part title="Nodes" rows={of('node')} columns={['name', 'role', 'state', 'address', 'version', since('startedAt', 'up')]} />
+      <Part title="Nodes" rows={nodes} columns={['name', 'role', 'state', 'address', 'version', since('startedAt', 'up'), ...(nodes.some((row) => row['replicas'] !== undefined) ? ['resourceGroup', number('replicas', 'replicas')] : [])]} />
+      <Part title="Time is not well" rows={of('tso').filter((row) => row['anomaly'] !== undefined)} columns={['anomaly.kind', 'anomaly.lastTs', 'anomaly.physicalMs']} />
       <Part title="Watchdogs" rows={of('watchdog')} columns={['name', 'state', 'target', number('restarts', 'restarts')]} />
       <Part title="Staged work" rows={clients.filter((row) => row['staged'] !== undefined)} columns={['identifier', number('staged.rows', 'rows'), number('staged.deletes', 'deletes'), size('staged.bytes', 'size'), since('staged.since', 'waits for a flush since')]} />
       <Part title="Clients" rows={newest(clients, 'lastActive')} columns={['identifier', 'sdk', 'version', 'host', 'user', since('connectedAt', 'connected'), since('lastActive', 'heard')]} />

@@ -49,7 +49,7 @@ export const totalRows = computed(() => rows.value.reduce((sum, { row }) => sum 
 
 const FEED_LENGTH = 300
 const HISTORY_MS = 15 * 60_000
-const SMALL_TOPICS = ['database', 'node', 'watchdog', 'client', 'task', 'stream', 'slowRequest', 'source']
+const SMALL_TOPICS = ['database', 'node', 'watchdog', 'client', 'task', 'stream', 'slowRequest', 'source', 'tso']
 
 const connection = new Connection(
   (value) => {

@@ -25,6 +25,7 @@ const said = computed(() => {
 export function Strip() {
   const known = cluster.value
   const server = [...(small.value.get('node')?.values() ?? [])].find(({ version }) => typeof version === 'string')
+  const expected = [...(small.value.get('node')?.values() ?? [])].find((row) => typeof row['expected'] === 'number')
   return (
     <header class="strip">
       <h1>insight</h1>
@@ -48,6 +49,11 @@ export function Strip() {
       <span class="facts">
         {server !== undefined && <span>version {String(server['version'])}</span>}
         {typeof server?.['startedAt'] === 'number' && <span>up {age(time.value - server['startedAt'])}</span>}
+        {expected !== undefined && (
+          <span title="query nodes that live, of those that are wanted">
+            query nodes {String(expected['living'])} of {String(expected['expected'])}
+          </span>
+        )}
         {known !== undefined && <span title="number of the last event">event {known.seq}</span>}
         <span>
           keys: <kbd>?</kbd>
