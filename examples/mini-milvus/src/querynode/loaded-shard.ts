@@ -173,6 +173,8 @@ export class LoadedShard {
 
   applyInsert(collection: CollectionMeta, partitionId: bigint, rows: RowBatch, ts: bigint): void {
     if (!this.takesInsert(ts) || ts <= collection.truncatedTs || !this.#options.isLoadedPartition(partitionId)) return
+    // The log still has rows of partitions that were dropped.
+    if (!collection.partitions.some(({ id }) => id === partitionId)) return
     this.#growing.append(partitionId, collection.schema, rows, ts)
   }
 

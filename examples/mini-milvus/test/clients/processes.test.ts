@@ -1,6 +1,7 @@
 /**
- * Real processes: clients that insert, upsert, delete and flush, readers beside them, clients and the server killed at any point. Each
- * client owns its keys, so that what it has flushed says exactly what everyone must see of them.
+ * Real processes: clients that insert, upsert, delete and flush, readers beside them. In every run clients are killed, closed and cut off by
+ * a reset, and the server is killed and started again, all at any point. Each client owns its keys, so that what it has flushed says exactly
+ * what everyone must see of them. A soak is 30 runs: `TIMETICK_RING=soak npx vitest run test/clients/processes.test.ts`.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -10,11 +11,16 @@ import { ConsistencyLevelEnum as Level, DataType, MilvusClient } from '@zilliz/m
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type RunningProgram, startProgram } from '../e2e/running-program.ts'
 import { seededRandom } from '../e2e/support.ts'
+import { type Proxy, startProxy } from './proxy.ts'
 import { type SdkProcess, startSdkProcess } from './sdk-process.ts'
 
-const CLIENTS = 4
 const KEYS = 30
-const rounds = { ci: 6, soak: 30 }[process.env['TIMETICK_RING'] ?? ''] ?? 1
+/** A call whose connection was cut may have no other end. */
+const CALL_MS = 30_000
+const ring = process.env['TIMETICK_RING'] ?? ''
+const rounds = { ci: 4, soak: 30 }[ring] ?? 1
+const CLIENTS = rounds > 1 ? 4 : 3
+const TURNS = rounds > 1 ? 8 : 4
 const seed = Number(process.env['SEED'] ?? 11)
 
 /** Keys and what is in `v` of their rows. */
@@ -23,14 +29,30 @@ type Rows = ReadonlyMap<number, number>
 interface Owner {
   readonly index: number
   process: SdkProcess
+  /** Its connections go through it. */
+  readonly proxy: Proxy
   name: string
+  /** It was killed, closed or cut off: what becomes of its calls is not known. */
+  isCut: boolean
+  closed: { readonly promise: Promise<void>; readonly resolve: () => void }
   /** What each of its flushes left of its keys, from the first; everyone sees that of `sure`, or a later one that is under way. */
   readonly history: string[]
   sure: number
   staged: Map<number, number>
+  /** The same with the call that was under way when it was cut off. */
+  doubtful: Map<number, number> | undefined
 }
 
+const ENDS = ['killed', 'closed', 'reset'] as const
+type End = (typeof ENDS)[number]
+
 const text = (rows: Rows): string => JSON.stringify([...rows].sort(([a], [b]) => a - b))
+
+function opened(): Owner['closed'] {
+  let resolve = (): void => undefined
+  const promise = new Promise<void>((done) => (resolve = done))
+  return { promise, resolve }
+}
 
 async function freePort(): Promise<number> {
   const server = createServer()
@@ -50,6 +72,7 @@ describe('clients in processes of their own, and a server that dies', () => {
   let reader: MilvusClient
   let owners: Owner[] = []
   let names = 0
+  let marks = 1_000_000
   /** Counted up at each kill of the server: what was under way then is not known. */
   let life = 0
 
@@ -74,9 +97,13 @@ describe('clients in processes of their own, and a server that dies', () => {
     })
     await reader.createIndex({ collection_name, field_name: 'vector', index_type: 'FLAT', metric_type: 'L2' })
     await reader.loadCollectionSync({ collection_name })
+    // In short, who is not killed shares a process.
+    const first = startSdkProcess()
+    const processOf = (index: number): Promise<SdkProcess> => (index === 0 || (rounds === 1 && index !== 1) ? first : startSdkProcess())
     owners = await Promise.all(
       Array.from({ length: CLIENTS }, async (_, index) => {
-        const owner: Owner = { index, process: await startSdkProcess(), name: '', history: [text(new Map())], sure: 0, staged: new Map() }
+        const proxy = await startProxy(`127.0.0.1:${port}`)
+        const owner: Owner = { index, process: await processOf(index), proxy, name: '', isCut: false, closed: opened(), history: [text(new Map())], sure: 0, staged: new Map(), doubtful: undefined }
         await reconnect(owner)
         return owner
       }),
@@ -84,7 +111,10 @@ describe('clients in processes of their own, and a server that dies', () => {
   }, 120_000)
 
   afterAll(async () => {
-    for (const { process: child } of owners) await child.kill()
+    for (const { process: child, proxy } of owners) {
+      await child.kill()
+      await proxy.close()
+    }
     await reader.closeConnection()
     await server.stop('SIGKILL')
     rmSync(folder, { recursive: true, force: true })
@@ -92,7 +122,10 @@ describe('clients in processes of their own, and a server that dies', () => {
 
   async function reconnect(owner: Owner): Promise<void> {
     owner.name = `client-${names++}`
-    await owner.process.connect(owner.name, { address: `127.0.0.1:${port}`, telemetry: { enabled: false } })
+    const config = { address: owner.proxy.address, timeout: CALL_MS, telemetry: { enabled: false } }
+    await expect.poll(() => owner.process.connect(owner.name, config).then(() => 'connected', String), { timeout: 120_000 }).toBe('connected')
+    owner.isCut = false
+    owner.closed = opened()
   }
 
   const isDone = (answer: Record<string, unknown>): boolean => ((answer['status'] ?? answer) as { error_code?: string }).error_code === 'Success'
@@ -118,47 +151,79 @@ describe('clients in processes of their own, and a server that dies', () => {
   /** One operation of a client. */
   async function step(owner: Owner): Promise<void> {
     const before = life
+    const write = async (method: string, request: object, apply: (rows: Map<number, number>) => void): Promise<void> => {
+      const answer = await call(method, request)
+      if (before !== life) return
+      if (owner.isCut) apply((owner.doubtful = new Map(owner.staged)))
+      else if (isDone(answer)) apply(owner.staged)
+    }
+    // A client that was closed answers its callers no more.
+    const call = (method: string, request: object): Promise<Record<string, unknown>> =>
+      Promise.race([owner.process.call(owner.name, method, { collection_name, ...request }).catch(() => ({})), owner.closed.promise.then(() => ({}))])
     const keys = Array.from({ length: 1 + pick(6) }, () => owner.index * 1000 + pick(KEYS))
     const version = pick(1_000_000)
     const kind = pick(10)
     if (kind < 5) {
       const rows = [...new Set(keys)].map((id) => ({ id, v: version, vector: [id, 1] }))
-      const answer = await owner.process.call(owner.name, 'upsert', { collection_name, data: rows }).catch(() => ({}))
-      if (before === life && isDone(answer)) for (const { id } of rows) owner.staged.set(id, version)
+      await write('upsert', { data: rows }, (staged) => {
+        for (const { id } of rows) staged.set(id, version)
+      })
     } else if (kind < 7) {
       const byKey = pick(2) === 0
       const filter = byKey ? `id in [${keys.join(',')}]` : `id >= ${keys[0]} and id <= ${(keys[0] ?? 0) + 4} and v >= 0`
       const gone = byKey ? keys : [0, 1, 2, 3, 4].map((more) => (keys[0] ?? 0) + more)
-      const answer = await owner.process.call(owner.name, 'delete', { collection_name, filter }).catch(() => ({}))
-      if (before === life && isDone(answer)) for (const id of gone) owner.staged.delete(id)
+      await write('delete', { filter }, (staged) => {
+        for (const id of gone) staged.delete(id)
+      })
     } else {
       const flush = owner.history.push(text(owner.staged)) - 1
-      const answer = await owner.process.call(owner.name, 'flush', { collection_names: [collection_name] }).catch(() => ({}))
-      if (before === life && isDone(answer)) owner.sure = flush
+      const answer = await call('flush', { collection_names: [collection_name] })
+      if (before === life && !owner.isCut && isDone(answer)) owner.sure = flush
     }
   }
 
-  /** Staged work that is not known to be there, or was with a client that died, is dropped: the client begins anew. */
-  async function settle(owner: Owner): Promise<void> {
-    await expect.poll(() => seen(owner, Level.Strong), { timeout: 60_000 }).toBeDefined()
-    const rows = (await seen(owner, Level.Strong)) ?? new Map<number, number>()
-    checkSeen(owner, rows, owner.sure)
-    owner.sure = owner.history.push(text(rows)) - 1
-    owner.staged = new Map(rows)
-  }
-
-  async function killClient(owner: Owner): Promise<void> {
+  /** The client goes, whatever it is doing. */
+  async function cut(owner: Owner, end: End): Promise<void> {
+    owner.isCut = true
+    if (end === 'reset') return owner.proxy.reset()
+    if (end === 'closed') {
+      // Its answer waits for the calls that are under way.
+      void owner.process.closeClient(owner.name).catch(() => undefined)
+      return owner.closed.resolve()
+    }
     await owner.process.kill()
     owner.process = await startSdkProcess()
-    await reconnect(owner)
-    await settle(owner)
   }
 
-  /** The client closes and another one of its process begins. */
-  async function reopen(owner: Owner): Promise<void> {
-    await owner.process.closeClient(owner.name)
+  /**
+   * The client begins anew, as another one; what was not flushed is dropped. Commits are one after the other: when the first flush of the new
+   * one has returned, every earlier one has come or never will.
+   */
+  async function begin(owner: Owner): Promise<void> {
+    if (!owner.isCut) await owner.process.closeClient(owner.name)
     await reconnect(owner)
-    await settle(owner)
+    const [id, v] = [owner.index * 1000 + 999, ++marks]
+    const attempt = async (): Promise<boolean> =>
+      isDone(await owner.process.call(owner.name, 'upsert', { collection_name, data: [{ id, v, vector: [id, 1] }] })) &&
+      isDone(await owner.process.call(owner.name, 'flush', { collection_names: [collection_name] }))
+    await expect.poll(() => attempt().catch(() => false), { timeout: 60_000 }).toBe(true)
+    await expect.poll(() => seen(owner, Level.Strong), { timeout: 60_000 }).toBeDefined()
+    const rows = new Map(await seen(owner, Level.Strong))
+    expect(rows.get(id)).toBe(v)
+    const without = (content: Iterable<readonly [number, number]>): string => text(new Map([...content].filter(([key]) => key !== id)))
+    const before = owner.history.slice(owner.sure).map((content) => without(JSON.parse(content) as [number, number][]))
+    if (!before.includes(without(rows))) expect({ seed, client: owner.index, seen: without(rows) }).toEqual({ seed, client: owner.index, oneOf: before })
+    owner.sure = owner.history.push(text(rows)) - 1
+    owner.staged = rows
+    owner.doubtful = undefined
+  }
+
+  /** A connection that was reset comes back; it may have been too late, and then what was staged is dropped, all of it. */
+  async function comeBack(owner: Owner): Promise<void> {
+    await expect.poll(() => owner.process.call(owner.name, 'listCollections').then(isDone, () => false), { timeout: 60_000 }).toBe(true)
+    owner.history.push(text(owner.staged), text(owner.doubtful ?? owner.staged))
+    await owner.process.call(owner.name, 'flush', { collection_names: [collection_name] }).catch(() => ({}))
+    owner.isCut = false
   }
 
   async function read(until: () => boolean): Promise<number> {
@@ -174,29 +239,46 @@ describe('clients in processes of their own, and a server that dies', () => {
     return reads
   }
 
-  it(`${rounds} times: what is visible is always what one flush of each client left`, { timeout: 30_000 + rounds * 20_000 }, async () => {
+  it(`${rounds} times: what is visible is always what one flush of each client left`, { timeout: 60_000 + rounds * 60_000 }, async () => {
     let reads = 0
     for (let round = 0; round < rounds; round++) {
+      if (ring === 'soak') process.stderr.write(`run ${round} of ${rounds}, ${reads} reads so far\n`)
       let running = CLIENTS
       const works = owners.map(async (owner) => {
         const begun = life
-        for (let turn = 0; turn < 8 && life === begun; turn++) await step(owner)
+        for (let turn = 0; turn < TURNS && life === begun && !owner.isCut; turn++) await step(owner)
         running--
       })
       const reading = read(() => running === 0)
-      const killServer = round % 2 === 0
-      if (killServer) {
-        // Somewhere in the middle of the calls.
-        for (let wait = pick(15); wait > 0; wait--) await seen(owners[0] as Owner, Level.Eventually)
-        life++
-        await server.stop('SIGKILL')
-        await startServer()
+      // Somewhere in the middle of the calls.
+      const soon = async (): Promise<void> => {
+        for (let wait = pick(12); wait > 0; wait--) await seen(owners[0] as Owner, Level.Eventually)
+      }
+      const ends = owners.slice(1).map((owner, index) => ({ owner, end: ENDS[(index + round) % ENDS.length] as End }))
+      for (const { owner, end } of ends) {
+        await soon()
+        await cut(owner, end)
       }
       await Promise.all(works)
       reads += await reading
-      const killed = owners[pick(CLIENTS)] as Owner
-      await killClient(killed)
-      if (killServer) await Promise.all(owners.filter((owner) => owner !== killed).map(reopen))
+      const resets = ends.filter(({ end }) => end === 'reset').map(({ owner }) => owner)
+      await Promise.all(resets.map(comeBack))
+      await Promise.all(ends.map(({ owner }) => begin(owner)))
+      // Once more, and the server is killed.
+      running = CLIENTS
+      const last = owners.map(async (owner) => {
+        const begun = life
+        for (let turn = 0; turn < TURNS && life === begun; turn++) await step(owner)
+        running--
+      })
+      const reading2 = read(() => running === 0)
+      await soon()
+      life++
+      await server.stop('SIGKILL')
+      await startServer()
+      await Promise.all(last)
+      reads += await reading2
+      await Promise.all(owners.map(begin))
     }
     for (const owner of owners) {
       expect(isDone(await owner.process.call(owner.name, 'flush', { collection_names: [collection_name] }))).toBe(true)

@@ -40,6 +40,12 @@ export function createSurviving(clock: Pick<NodeClock, 'now' | 'monotonic' | 'se
 /** A planted bug replaces a part of each life. */
 export type PlantCore = (core: NodeCore, world: World) => NodeCore
 
+/** A socket, and the identifier that Connect gave over it or another one. */
+export interface Caller {
+  readonly peer: string
+  readonly identifier: bigint | undefined
+}
+
 /** The client does not know what became of its call: the node died, or did not answer in time. */
 export class NoAnswer extends Error {
   override readonly name = 'NoAnswer'
@@ -76,13 +82,14 @@ export class SimulatedNode<Core = NodeCore> {
   }
 
   /** As a client would: rejects with MilvusError for an answer that says no, with NoAnswer for none. */
-  async call<Name extends RpcName>(rpc: Name, request: Init<Rpcs[Name]['request']>, peer = 'simulated'): Promise<Rpcs[Name]['response']> {
+  async call<Name extends RpcName>(rpc: Name, request: Init<Rpcs[Name]['request']>, by: string | Caller = 'simulated'): Promise<Rpcs[Name]['response']> {
     const method = rpcs.get(rpc)
     if (method === undefined) throw new Error(`there is no method ${rpc}`)
     if (!this.alive) throw new NoAnswer('there is no node')
     const abort = new AbortController()
-    const ticket = this.#dispatch.clients?.draw(rpc, undefined, undefined, peer)
-    const info = { metadata: new Map<string, string>(), identifier: undefined, peer, signal: abort.signal, deadline: undefined, ticket }
+    const { peer, identifier } = typeof by === 'string' ? { peer: by, identifier: undefined } : by
+    const ticket = this.#dispatch.clients?.draw(rpc, identifier === undefined ? undefined : String(identifier), undefined, peer)
+    const info = { metadata: new Map<string, string>(), identifier, peer, signal: abort.signal, deadline: undefined, ticket }
     const { clock } = this.#life.world
     return new Promise((resolve, reject) => {
       const cancelTimer = clock.setTimer(() => (abort.abort(new NoAnswer(`${rpc} was not answered`)), settle(() => reject(new NoAnswer(`${rpc} was not answered`)))), peer === 'simulated' ? CLIENT_TIMEOUT_MS : PATIENT_TIMEOUT_MS)

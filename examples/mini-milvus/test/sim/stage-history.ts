@@ -1,39 +1,19 @@
 /**
  * What each client of rule `flush` did, and what everybody saw, held against a model when all is over. Clients write rows of their own:
- * so what is seen of a client is one of the states that its flushes made, whole, and never an earlier one than somebody saw before.
+ * so what is seen of a client is one of the states that its flushes made, whole, and never an earlier one than somebody saw before. What
+ * is broken is named by the rule that it breaks (stage-verdict.ts).
  */
+import { ownerOf, sameRows, VERSIONS, type Commit, type Read, type Rows, type StageOp } from './stage-model.ts'
+import { explain, type Broken } from './stage-verdict.ts'
 
-/** Versions of rows by key. */
-export type Rows = ReadonlyMap<string, number>
-/** By collection. */
-export type State = ReadonlyMap<string, Rows>
-
-export interface Commit {
-  readonly state: State
-  /** Place in the order of all that happened. */
-  readonly sent: number
-  /** Everybody sees it from then on; Infinity: nobody was told so. */
-  done: number
-  /** Nobody sees it from then on. */
-  void: number
-}
-
-export interface Read {
-  readonly by: string
-  readonly collection: string
-  readonly rows: Rows
-  readonly start: number
-  end: number
-  /** Flushes of the reader itself that were sent before it, or are to be seen by it; by their place in its chain. */
-  readonly own?: { readonly owner: number; readonly least: () => number; readonly most: number } | undefined
-  readonly how: string
-}
-
-export const VERSIONS = 1_000_000
+/** Reads that are wrong are explained together, so many. */
+const EXPLAINED = 6
 
 export class StageHistory {
   readonly #chains = new Map<number, Commit[]>()
+  readonly #ops = new Map<number, StageOp[]>()
   readonly #reads: Read[] = []
+  readonly #ends: number[] = []
   #order = 0
 
   tick(): number {
@@ -42,42 +22,73 @@ export class StageHistory {
 
   chain(owner: number): Commit[] {
     let chain = this.#chains.get(owner)
-    if (chain === undefined) this.#chains.set(owner, (chain = [{ state: new Map(), sent: 0, done: 0, void: Infinity }]))
+    if (chain === undefined) this.#chains.set(owner, (chain = [{ state: new Map(), ops: [], sent: 0, done: 0, void: Infinity }]))
     return chain
+  }
+
+  wrote(owner: number, op: StageOp): void {
+    const ops = this.#ops.get(owner)
+    if (ops === undefined) this.#ops.set(owner, [op])
+    else ops.push(op)
+  }
+
+  /** The node went, and with it what was not flushed. */
+  nodeEnded(): void {
+    this.#ends.push(this.tick())
   }
 
   read(read: Read): void {
     this.#reads.push(read)
   }
 
-  /** What was seen and must not have been. */
+  /** What was seen and must not have been; each begins with the rule that it breaks. */
   violations(): string[] {
-    const found: string[] = []
-    for (const [owner, chain] of this.#chains) this.#checkOwner(owner, chain, found)
+    const found: { readonly broken: Broken; readonly text: string }[] = []
+    for (const [owner, chain] of this.#chains) {
+      const wrong = this.#checkOwner(owner, chain)
+      if (wrong !== undefined) found.push(wrong)
+    }
     const owners = new Set(this.#chains.keys())
     for (const { rows, collection, how, by } of this.#reads) {
-      for (const [key, version] of rows) if (!owners.has(Math.floor(version / VERSIONS))) found.push(`${by}: ${how} of ${collection} saw ${key} version ${version} of nobody`)
+      for (const [key, value] of rows) if (!owners.has(ownerOf(value))) found.push({ broken: 'unknown', text: `${by}: ${how} of ${collection} saw ${key} ${value} of nobody` })
     }
-    return found
+    // What most clients suffer from comes first.
+    const times = new Map<Broken, number>()
+    for (const { broken } of found) times.set(broken, (times.get(broken) ?? 0) + 1)
+    return found.sort((a, b) => (times.get(b.broken) ?? 0) - (times.get(a.broken) ?? 0)).map(({ broken, text }) => `${broken}: ${text}`)
   }
 
-  #checkOwner(owner: number, chain: readonly Commit[], found: string[]): void {
+  #checkOwner(owner: number, chain: readonly Commit[]): { readonly broken: Broken; readonly text: string } | undefined {
     const byStart = [...this.#reads].sort((a, b) => a.start - b.start)
     const ended: { readonly end: number; readonly least: number }[] = []
+    const wrong: { readonly read: Read; readonly rows: Rows; readonly least: number; readonly fitting: readonly number[] }[] = []
     for (const read of byStart) {
-      const rows = new Map([...read.rows].filter(([, version]) => Math.floor(version / VERSIONS) === owner))
+      const rows = new Map([...read.rows].filter(([, value]) => ownerOf(value) === owner))
       const least = Math.max(0, ...ended.filter(({ end }) => end < read.start).map((before) => before.least))
       const fitting = chain.map((_commit, index) => index).filter((index) => mayBeSeen(chain, index, read) && sameRows(rows, chain[index]?.state.get(read.collection)))
       const own = read.own?.owner === owner ? read.own : undefined
       const allowed = fitting.filter((index) => index >= least && (own === undefined || (index >= own.least() && index <= own.most)))
-      if (allowed.length === 0) {
-        const why = fitting.length === 0 ? 'expected one of its states' : `expected one at or behind flush ${Math.max(least, own?.least() ?? 0)}, saw ${fitting.join(' or ')}`
-        found.push(`${read.by}: ${read.how} of ${read.collection} at ${read.start} to ${read.end} saw of client ${owner} ${text(rows)}: ${why} [${chain.map((commit, index) => `${index}: ${commit.sent}-${commit.done}${commit.void < Infinity ? ` void ${commit.void}` : ''} ${text(commit.state.get(read.collection))}`).join('; ')}]`)
-        return
-      }
-      ended.push({ end: read.end, least: Math.min(...allowed) })
+      if (allowed.length > 0) ended.push({ end: read.end, least: Math.min(...allowed) })
+      else if (wrong.push({ read, rows, least, fitting }) === EXPLAINED) break
     }
+    const [first] = wrong
+    if (first === undefined) return undefined
+    const ops = (this.#ops.get(owner) ?? []).map((op) => ({ ...op, apply: op.apply, original: op, droppedAt: Math.min(op.droppedAt, this.#ends.find((at) => at > op.at) ?? Infinity) }))
+    const later = (op: StageOp, read: Read): boolean => this.#reads.some((other) => other.start > read.end && touches(op, other))
+    const broken = explain({ chain, ops, wrong: wrong.map((scene) => ({ ...scene, isOwn: scene.read.own?.owner === owner, candidates: chain.map((_commit, index) => index).filter((index) => mayBeSeen(chain, index, scene.read)) })), isSeenLater: later })
+    const { read, rows, least, fitting } = first
+    const why = fitting.length === 0 ? 'expected one of its states' : `expected one at or behind flush ${Math.max(least, read.own?.owner === owner ? read.own.least() : 0)}, saw ${fitting.join(' or ')}`
+    const states = chain.map((commit, index) => `${index}: ${commit.sent}-${commit.done}${commit.void < Infinity ? ` void ${commit.void}` : ''} ${text(commit.state.get(read.collection))}`)
+    return { broken, text: `${read.by}: ${read.how} of ${read.collection} at ${read.start} to ${read.end} saw of client ${owner} ${text(rows)}: ${why} [${states.join('; ')}]` }
   }
+}
+
+/** Whether the read shows what only this write has left. */
+function touches(op: StageOp, { collection, rows }: Read): boolean {
+  if (collection !== op.collection) return false
+  const left = new Map<string, string>()
+  op.apply(left)
+  return [...left].some(([key, value]) => rows.get(key) === value)
 }
 
 /** A commit may be seen from when it was asked for, and until a later one was done. */
@@ -87,12 +98,7 @@ function mayBeSeen(chain: readonly Commit[], index: number, { start, end }: Read
   return !chain.slice(index + 1).some((later) => later.done < start)
 }
 
-function sameRows(a: Rows, b: Rows | undefined): boolean {
-  if (a.size !== (b?.size ?? 0)) return false
-  for (const [key, version] of a) if (b?.get(key) !== version) return false
-  return true
-}
-
 function text(rows: Rows | undefined): string {
-  return `{${[...(rows ?? [])].map(([key, version]) => `${key}:${version % VERSIONS}`).sort().join(' ')}}`
+  const short = (value: string): string => value.split('.').map((part) => Number(part) % VERSIONS).join('.')
+  return `{${[...(rows ?? [])].map(([key, value]) => `${key}:${short(value)}`).sort().join(' ')}}`
 }

@@ -1,11 +1,14 @@
 /** A whole node with sixteen clients of rule `flush` and others of rule `milvus`, under faults and crashes, in virtual time. */
 import { Clients, Instance } from './clients.ts'
 import { Cluster } from './cluster.ts'
+import { CommitWatch } from './commit-watch.ts'
 import { createRequest, indexRequest } from './requests.ts'
 import type { PlantCore, Surviving } from './sim-node.ts'
 import type { SimulationResult } from './simulation.ts'
-import { AUTO, CommitWatch, KEYED, StageClient } from './stage-client.ts'
+import { AUTO, KEYED, StageClient, type StageScene } from './stage-client.ts'
+import { StageDefinitions, untilDone } from './stage-definitions.ts'
 import { StageHistory } from './stage-history.ts'
+import { StageTurns } from './stage-turns.ts'
 import { World } from './world.ts'
 
 export interface StageSimulationOptions {
@@ -17,9 +20,6 @@ export interface StageSimulationOptions {
 }
 
 const MILVUS = 'm0'
-/** Without faults everything is there after so long. */
-const PATIENCE_MS = 60_000
-
 export async function simulateStages({ seed, steps = 6, clients = 16, plant, plantStores = (surviving) => surviving }: StageSimulationOptions): Promise<SimulationResult> {
   const world = new World(seed)
   const history = new StageHistory()
@@ -37,19 +37,31 @@ export async function simulateStages({ seed, steps = 6, clients = 16, plant, pla
 async function run(world: World, cluster: Cluster, history: StageHistory, commits: CommitWatch, steps: number, count: number): Promise<void> {
   await cluster.start()
   const { random } = world
-  await make(world, cluster, KEYED, random.integer(1, 3), true)
-  await make(world, cluster, AUTO, random.integer(1, 2), true, true)
-  await make(world, cluster, MILVUS, 2, false)
-  const ids = new Set<string>()
-  const clients = Array.from({ length: count }, (_, index) => new StageClient(index + 1, world, cluster, history, ids, commits))
+  const added = new Map<string, string[]>()
+  const turns = new StageTurns()
+  const scene: StageScene = { world, cluster, history, commits, ids: new Set(), added }
+  const clients = Array.from({ length: count }, (_, index) => new StageClient(index + 1, scene))
+  const definitions = new StageDefinitions(world, cluster, history, turns, clients, added)
+  for (const name of [KEYED, AUTO]) await definitions.make(name)
+  await makeMilvus(world, cluster)
   const milvus = new Instance(MILVUS)
   const others = new Clients(world, cluster)
   let running = clients.length
   const loop = async (client: StageClient): Promise<void> => {
     for (let step = 0; step < steps; step++) {
-      await client.step()
+      await turns.beside(() => client.step())
       await world.sleep(random.integer(0, 60))
     }
+  }
+  const define = async (): Promise<void> => {
+    while (running > 0) {
+      await world.sleep(random.integer(100, 1_500))
+      if (running > 0) await definitions.step()
+    }
+  }
+  const end = (go: () => void): void => {
+    go()
+    history.nodeEnded()
   }
   const disturb = async (): Promise<void> => {
     while (running > 0) {
@@ -58,17 +70,18 @@ async function run(world: World, cluster: Cluster, history: StageHistory, commit
       if (random.chance(0.25)) await others.write(milvus)
       if (random.chance(0.25)) await others.read(milvus)
       if (random.chance(0.12)) {
-        cluster.crash()
+        end(() => cluster.crash())
         await world.sleep(random.integer(0, 200))
         await cluster.start()
       } else if (random.chance(0.05)) {
         await cluster.close()
+        history.nodeEnded()
         world.sometimes('graceful restart')
         await cluster.start()
       } else await cluster.heal()
     }
   }
-  await Promise.all([...clients.map((client) => loop(client).finally(() => running--)), disturb()])
+  await Promise.all([...clients.map((client) => loop(client).finally(() => running--)), disturb(), define()])
   world.faults = false
   // Calls that were struck before end as late as this.
   await world.sleep(5_000)
@@ -100,27 +113,13 @@ async function settle(world: World, cluster: Cluster, reader: StageClient): Prom
   await untilDone(world, 'read', () => reader.readAll('read at rest'))
 }
 
-async function make(world: World, cluster: Cluster, name: string, shards: number, staged: boolean, autoId = false): Promise<void> {
-  await untilDone(world, `create ${name}`, async () => {
-    const { value } = await cluster.node.call('HasCollection', { collection_name: name })
-    const properties = staged ? [{ key: 'timetick.visibility', value: 'flush' }] : []
-    if (value !== true) await cluster.node.call('CreateCollection', { ...createRequest(name, shards, autoId), properties })
-    await cluster.node.call('CreateIndex', indexRequest(name))
-    await cluster.node.call('LoadCollection', { collection_name: name })
+async function makeMilvus(world: World, cluster: Cluster): Promise<void> {
+  await untilDone(world, `create ${MILVUS}`, async () => {
+    const { value } = await cluster.node.call('HasCollection', { collection_name: MILVUS })
+    if (value !== true) await cluster.node.call('CreateCollection', createRequest(MILVUS, 2))
+    await cluster.node.call('CreateIndex', indexRequest(MILVUS))
+    await cluster.node.call('LoadCollection', { collection_name: MILVUS })
   })
-}
-
-async function untilDone(world: World, what: string, work: () => Promise<unknown>): Promise<void> {
-  const begun = world.clock.monotonic()
-  for (;;) {
-    try {
-      await work()
-      return
-    } catch (error) {
-      if (!world.faults && world.clock.monotonic() - begun > PATIENCE_MS) return world.violated(`without faults: ${what} fails: ${String(error)}`)
-      await world.sleep(100)
-    }
-  }
 }
 
 function settingsOf({ random }: World): Record<string, string> {
@@ -129,7 +128,7 @@ function settingsOf({ random }: World): Record<string, string> {
     'indexNode.minRows': '1000',
     'dataNode.sealBytes': random.pick(['2k', '128m']),
     'dataNode.sealIdle': random.pick(['500ms', '10m']),
-    'proxy.timeTickInterval': random.pick(['20ms', '200ms']),
+    'proxy.timeTickInterval': random.pick(['50ms', '200ms']),
     'clients.grace': '100ms',
   }
 }
