@@ -34,18 +34,17 @@ describe('rows of a dropped partition', () => {
       const before = await ids(node, 0)
       await node.call('ReleasePartitions', { collection_name: NAME, partition_names: [PARTITION] })
       await node.call('DropPartition', { collection_name: NAME, partition_name: PARTITION })
+      // The whole collection is wanted again, and it dies before that is done.
       await node.call('LoadCollection', { collection_name: NAME })
-      await loaded(world, node)
-      const dropped = await ids(node, 0)
       node.kill()
       node = await startSimulatedNode(world, surviving, settings)
       await loaded(world, node)
       const after = [await ids(node, 0), await ids(node, 3)]
       await node.close()
-      return [before, dropped, ...after]
+      return [before, ...after]
     }
     let seen: number[][] = []
     await world.until(story().then((found) => void (seen = found)))
-    expect(seen).toEqual([[1, 2, 3, 4], [2, 4], [2, 4], [2, 4]])
+    expect(seen).toEqual([[1, 2, 3, 4], [2, 4], [2, 4]])
   })
 })
