@@ -172,10 +172,9 @@ export class LoadedShard {
   }
 
   applyInsert(collection: CollectionMeta, partitionId: bigint, rows: RowBatch, ts: bigint): void {
-    if (!this.takesInsert(ts) || ts <= collection.truncatedTs || !this.#options.isLoadedPartition(partitionId)) return
     // The log still has rows of partitions that were dropped.
-    if (!collection.partitions.some(({ id }) => id === partitionId)) return
-    this.#growing.append(partitionId, collection.schema, rows, ts)
+    const isThere = ts > collection.truncatedTs && collection.partitions.some(({ id }) => id === partitionId)
+    if (isThere && this.wantsInsert(partitionId, ts)) this.#growing.append(partitionId, collection.schema, rows, ts)
   }
 
   /** @returns keys that were looked for, over all segments */
@@ -197,15 +196,12 @@ export class LoadedShard {
     this.#recentDeletes.push(record)
     const done = new Set<SegmentView>()
     // Segments that come meanwhile have the whole record; a chunk of which a part went to a segment is another one.
-    for (let view = this.#nextView(done); view !== undefined; view = this.#nextView(done)) {
+    const next = (): SegmentView | undefined => this.#all().find((view) => !done.has(view))
+    for (let view = next(); view !== undefined; view = next()) {
       done.add(view)
       yield* deleteSteps(view, record, this.#isDated, meter)
     }
     this.#countDelete(record.ts)
-  }
-
-  #nextView(done: ReadonlySet<SegmentView>): SegmentView | undefined {
-    return this.#all().find((view) => !done.has(view))
   }
 
   /** What was begun is seen, all of it. One step, whatever came. */
