@@ -10,9 +10,21 @@ const long = [
   'test/sim/stage-bugs.test.ts',
 ]
 
-const exclude = (process.env['TIMETICK_RING'] ?? 'ci') === 'default' ? [...configDefaults.exclude, ...long] : configDefaults.exclude
+/** They put bugs in place of modules, which only a process of their own can. */
+const mocking = ['test/cluster/bugs.test.ts', 'test/sim/query-node-bugs.test.ts']
+
+const leftOut = (process.env['TIMETICK_RING'] ?? 'ci') === 'default' ? long : []
 
 export default defineConfig({
-  // Files share the modules of their process: loading them anew for each took longer than many of the tests.
-  test: { include: ['test/**/*.test.ts'], exclude, isolate: false, testTimeout: 30_000, hookTimeout: 60_000 },
+  test: {
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    // Tests wait more than they compute, for a flush or a process that starts: three processes keep two processors busy.
+    maxWorkers: 3,
+    projects: [
+      // Loading all modules anew for each file would take longer than many of the tests.
+      { extends: true, test: { name: 'shared', include: ['test/**/*.test.ts'], exclude: [...configDefaults.exclude, ...leftOut, ...mocking], isolate: false } },
+      { extends: true, test: { name: 'mocking', include: mocking } },
+    ],
+  },
 })
