@@ -18,7 +18,7 @@ const isCI = isTrue(process.env.CI)
 const requireServices = isTrue(process.env.REQUIRE_SERVICES)
 const ring = values.soak ? 'soak' : (process.env.TIMETICK_RING ?? (isCI ? 'ci' : 'default'))
 const minute = 60_000
-const suiteTimeoutMs = { default: 6, ci: 40, soak: 24 * 60 }[ring] * minute
+const suiteTimeoutMs = { default: 10, ci: 40, soak: 24 * 60 }[ring] * minute
 if (Number.isNaN(suiteTimeoutMs)) throw new RangeError(`expected TIMETICK_RING to be default, ci or soak, got ${JSON.stringify(ring)}`)
 
 const begin = performance.now()

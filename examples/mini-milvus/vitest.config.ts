@@ -10,21 +10,9 @@ const long = [
   'test/sim/stage-bugs.test.ts',
 ]
 
-/** They put bugs in place of modules, which only a process of their own can. */
-const mocking = ['test/cluster/bugs.test.ts', 'test/sim/query-node-bugs.test.ts']
-
 const leftOut = (process.env['TIMETICK_RING'] ?? 'ci') === 'default' ? long : []
 
 export default defineConfig({
-  test: {
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
-    // Tests wait more than they compute, for a flush or a process that starts: three processes keep two processors busy.
-    maxWorkers: 3,
-    projects: [
-      // Loading all modules anew for each file would take longer than many of the tests.
-      { extends: true, test: { name: 'shared', include: ['test/**/*.test.ts'], exclude: [...configDefaults.exclude, ...leftOut, ...mocking], isolate: false } },
-      { extends: true, test: { name: 'mocking', include: mocking } },
-    ],
-  },
+  // Tests wait more than they compute, for a flush or a process that starts: three processes keep two processors busy.
+  test: { include: ['test/**/*.test.ts'], exclude: [...configDefaults.exclude, ...leftOut], maxWorkers: 3, testTimeout: 30_000, hookTimeout: 60_000, expect: { poll: { timeout: 20_000 } } },
 })

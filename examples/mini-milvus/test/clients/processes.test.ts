@@ -8,7 +8,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { ConsistencyLevelEnum as Level, DataType, MilvusClient } from '@zilliz/milvus2-sdk-node'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { type RunningProgram, startProgram } from '../e2e/running-program.ts'
 import { seededRandom } from '../e2e/support.ts'
 import { type Proxy, startProxy } from './proxy.ts'
@@ -123,7 +123,7 @@ describe('clients in processes of their own, and a server that dies', () => {
   async function reconnect(owner: Owner): Promise<void> {
     owner.name = `client-${names++}`
     const config = { address: owner.proxy.address, timeout: CALL_MS, telemetry: { enabled: false } }
-    await expect.poll(() => owner.process.connect(owner.name, config).then(() => 'connected', String), { timeout: 120_000 }).toBe('connected')
+    await vi.waitFor(() => owner.process.connect(owner.name, config), { timeout: 120_000 })
     owner.isCut = false
     owner.closed = opened()
   }
