@@ -158,7 +158,7 @@ export async function openMember(options: MemberOptions, keep: Keep): Promise<Cl
     await role.start()
   }
   const maxWaitMs = Math.max(timeoutMs, parameters.getDurationMs('queryNode.maxWait'))
-  const queryNodes = (readers = await keep(new RemoteQueryNodes({ directory, apiOf, clock, meta: mirror, targets, coordinator, pchannels, maxWaitMs })))
+  const queryNodes = (readers = await keep(new RemoteQueryNodes({ directory, apiOf, clock, meta: mirror, targets, coordinator, maxWaitMs })))
   return {
     address, stores, roles, membership, directory, mirror, mirrors, tell, coordinator, channels, queryNodes, ids, timestamps: coordinator.timestamps, watchdog, pchannels, own,
     health: () => healthOf(own, membership, coordinator, mirror),

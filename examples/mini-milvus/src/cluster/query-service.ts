@@ -11,8 +11,8 @@ export type Sent<Request> = Omit<Request, 'signal'> & { readonly metaRevision: b
 
 export interface Answered<Result> {
   readonly result: Result
-  /** How far the node has applied all channels of the log. */
-  readonly reached: bigint
+  /** How far the node has applied the channels of the collection that was read. */
+  readonly serviceTimes: ReadonlyMap<string, bigint>
 }
 
 export interface QueryNodeState {
@@ -69,13 +69,13 @@ export interface QueryServiceOptions {
 export function createQueryService({ node, starts, awaitMeta }: QueryServiceOptions): QueryServiceApi {
   const versions = new HoldingVersions()
   /** What the caller knows of the metadata is known here first. */
-  const read = async <Request, Result>(request: Sent<Request>, options: CallOptions | undefined, run: (node: QueryNode, request: Request) => Promise<Result>): Promise<Answered<Result>> => {
+  const read = async <Request extends { readonly collectionId: bigint }, Result>(request: Sent<Request>, options: CallOptions | undefined, run: (node: QueryNode, request: Request) => Promise<Result>): Promise<Answered<Result>> => {
     const { metaRevision, ...asked } = request
     const signal = options?.signal ?? new AbortController().signal
     await awaitMeta(metaRevision, signal)
     const instance = node()
     const result = await run(instance, { ...asked, signal } as unknown as Request)
-    return { result, reached: leastOf(instance.serviceTimes()) }
+    return { result, serviceTimes: instance.serviceTimesOf(asked.collectionId) }
   }
   return {
     search: (request, options) => read<SearchRequest, SearchResult>(request, options, (instance, asked) => instance.search(asked)),
@@ -120,13 +120,6 @@ function isSame(a: CollectionHoldings, b: CollectionHoldings): boolean {
     a.segmentIds.every((id, i) => id === b.segmentIds[i]) &&
     a.growing.every(({ vchannel, fromTs }, i) => vchannel === b.growing[i]?.vchannel && fromTs === b.growing[i]?.fromTs)
   )
-}
-
-/** 0n where there is none. */
-export function leastOf(times: ReadonlyMap<string, bigint>): bigint {
-  let least: bigint | undefined
-  for (const ts of times.values()) if (least === undefined || ts < least) least = ts
-  return least ?? 0n
 }
 
 /** The query role of this process and its address, where it has one: called without a detour. */

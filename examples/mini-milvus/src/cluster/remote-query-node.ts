@@ -5,14 +5,13 @@ import type { CallOptions } from '../internal/service.ts'
 import type { PrimaryKeys } from '../model/primary-keys.ts'
 import type { LoadedSegmentInfo, LoadProgress, QueryNodeApi, QueryRequest, QueryResult, ReadRequest, SearchRequest, SearchResult, TermsRequest, TermStats } from '../querynode/api.ts'
 import { isRefusal, NotServable } from '../querynode/scope.ts'
-import { leastOf, type Answered, type QueryNodeState, type QueryServiceApi, type Sent } from './query-service.ts'
+import type { Answered, QueryNodeState, QueryServiceApi, Sent } from './query-service.ts'
 
 export interface RemoteQueryNodeOptions {
   readonly nodeId: bigint
   readonly address: string
   readonly api: QueryServiceApi
   readonly clock: Pick<NodeClock, 'monotonic'>
-  readonly pchannels: readonly string[]
   /** Of the metadata as it is known here. */
   readonly metaRevision: () => bigint
 }
@@ -23,8 +22,8 @@ export class RemoteQueryNode implements QueryNodeApi {
   readonly #options: RemoteQueryNodeOptions
   readonly #gone = new AbortController()
   #state: QueryNodeState | undefined
-  #reached = 0n
-  #reachedAt = -Infinity
+  readonly #serviceTimes = new Map<string, bigint>()
+  readonly #heardAt = new Map<string, number>()
   #refreshing: Promise<void> | undefined
 
   constructor(options: RemoteQueryNodeOptions) {
@@ -59,18 +58,19 @@ export class RemoteQueryNode implements QueryNodeApi {
     return this.#state?.segments.filter((segment) => segment.collectionId === collectionId) ?? []
   }
 
-  /** As of the last answer. */
+  /** As of the last answers: a read tells of the channels that it looked at. */
   serviceTimes(): ReadonlyMap<string, bigint> {
-    return new Map(this.#options.pchannels.map((channel) => [channel, this.#reached]))
+    return this.#serviceTimes
   }
 
   get usage(): QueryNodeState['usage'] | undefined {
     return this.#state?.usage
   }
 
-  /** For how long nothing was heard of how far it is. */
-  get silentMs(): number {
-    return this.#options.clock.monotonic() - this.#reachedAt
+  /** For how long nothing was heard of how far it is with one of these channels. */
+  silentMs(channels: Iterable<string>): number {
+    const heardAt = Array.from(channels, (channel) => this.#heardAt.get(channel) ?? -Infinity)
+    return this.#options.clock.monotonic() - Math.min(...heardAt)
   }
 
   /** Asks for what it holds; one that does not answer holds nothing. */
@@ -79,7 +79,7 @@ export class RemoteQueryNode implements QueryNodeApi {
     try {
       const state = await api.state({ collectionIds, metaRevision: metaRevision() }, { signal: this.#gone.signal })
       this.#state = state
-      this.#heard(leastOf(state.serviceTimes))
+      this.#heard(state.serviceTimes)
     } catch {
       this.#state = undefined
     }
@@ -98,16 +98,19 @@ export class RemoteQueryNode implements QueryNodeApi {
     this.#gone.abort(new RpcError('RPC_UNAVAILABLE', `query node ${this.nodeId} has left the cluster`))
   }
 
-  #heard(reached: bigint): void {
-    if (reached > this.#reached) this.#reached = reached
-    this.#reachedAt = this.#options.clock.monotonic()
+  #heard(serviceTimes: ReadonlyMap<string, bigint>): void {
+    const now = this.#options.clock.monotonic()
+    for (const [channel, ts] of serviceTimes) {
+      if (ts > (this.#serviceTimes.get(channel) ?? 0n)) this.#serviceTimes.set(channel, ts)
+      this.#heardAt.set(channel, now)
+    }
   }
 
   async #ask<Request extends { readonly signal: AbortSignal }, Result>(request: Request, run: (sent: Sent<Request>, options: CallOptions) => Promise<Answered<Result>>): Promise<Result> {
     const { signal, ...asked } = request
     try {
-      const { result, reached } = await run({ ...asked, metaRevision: this.#options.metaRevision() }, { signal: AbortSignal.any([signal, this.#gone.signal]) })
-      this.#heard(reached)
+      const { result, serviceTimes } = await run({ ...asked, metaRevision: this.#options.metaRevision() }, { signal: AbortSignal.any([signal, this.#gone.signal]) })
+      this.#heard(serviceTimes)
       return result
     } catch (error) {
       signal.throwIfAborted()

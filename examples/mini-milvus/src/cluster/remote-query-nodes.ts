@@ -20,7 +20,6 @@ export interface RemoteQueryNodesOptions {
   readonly meta: MetaReader & { readonly revision: bigint }
   readonly targets: TargetMirror
   readonly coordinator: Pick<CoordinatorClient, 'loadProgress' | 'moveSegments' | 'transferReplicas'>
-  readonly pchannels: readonly string[]
   /** How long a read looks for nodes that can answer it. */
   readonly maxWaitMs: number
 }
@@ -44,7 +43,7 @@ export class RemoteQueryNodes implements QueryNodeApi, QueryNodes {
       node: (nodeId) => this.#nodes.get(nodeId),
       nodeIds: () => this.nodeIds(),
       loadProgress: (collectionId) => this.loadProgress(collectionId),
-      prepare: (nodeIds, ts) => this.#hearOf(nodeIds, ts),
+      prepare: (nodeIds, channels, ts) => this.#hearOf(nodeIds, channels, ts),
     })
     this.placement = this.#placement()
     this.#unsubscribe = directory.onChange(() => this.#follow())
@@ -157,7 +156,7 @@ export class RemoteQueryNodes implements QueryNodeApi, QueryNodes {
   }
 
   #follow(): void {
-    const { directory, apiOf, clock, pchannels, meta } = this.#options
+    const { directory, apiOf, clock, meta } = this.#options
     const members = new Map(directory.members('query').map((member) => [member.nodeId, member]))
     for (const [nodeId, node] of this.#nodes) {
       if (members.get(nodeId)?.address === node.address) continue
@@ -165,14 +164,14 @@ export class RemoteQueryNodes implements QueryNodeApi, QueryNodes {
       node.leave()
     }
     for (const [nodeId, { address }] of members) {
-      if (!this.#nodes.has(nodeId)) this.#nodes.set(nodeId, new RemoteQueryNode({ nodeId, address, api: apiOf(address), clock, pchannels, metaRevision: () => meta.revision }))
+      if (!this.#nodes.has(nodeId)) this.#nodes.set(nodeId, new RemoteQueryNode({ nodeId, address, api: apiOf(address), clock, metaRevision: () => meta.revision }))
     }
   }
 
   /** Reads that may look at the past look at the latest that all nodes have come to: it has to be known. */
-  async #hearOf(nodeIds: readonly bigint[], ts: bigint): Promise<void> {
+  async #hearOf(nodeIds: readonly bigint[], channels: ReadonlySet<string>, ts: bigint): Promise<void> {
     if (parseTimestamp(ts).physicalMs > this.#options.clock.now() - OLD_MS) return
-    const old = nodeIds.flatMap((id) => this.#nodes.get(id) ?? []).filter(({ silentMs }) => silentMs > OLD_MS)
+    const old = nodeIds.flatMap((id) => this.#nodes.get(id) ?? []).filter((node) => node.silentMs(channels) > OLD_MS)
     await Promise.all(old.map((node) => node.refresh()))
   }
 }

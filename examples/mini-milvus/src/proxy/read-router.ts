@@ -21,8 +21,8 @@ export interface ReadRouterOptions {
   readonly node: (nodeId: bigint) => QueryNodeApi | undefined
   readonly nodeIds: () => readonly bigint[]
   readonly loadProgress: (collectionId: bigint) => LoadProgress | undefined
-  /** Before a read at or above `ts`: learns how far these nodes have come by themselves, where that is not known. */
-  readonly prepare?: ((nodeIds: readonly bigint[], ts: bigint) => Promise<void>) | undefined
+  /** Before a read at or above `ts`: learns how far these nodes have come with these channels by themselves, where that is not known. */
+  readonly prepare?: ((nodeIds: readonly bigint[], channels: ReadonlySet<string>, ts: bigint) => Promise<void>) | undefined
   readonly clock: NodeClock
   /** How long a read is tried again, if its client gives it longer. */
   readonly maxWaitMs: number
@@ -69,7 +69,7 @@ export class ReadRouter implements QueryNodeApi {
   /** Nodes tell of moments that passed by themselves: that of a call is fixed here, for all its looks and all nodes. */
   async moment({ collectionId, guaranteeTs }: Pick<ReadRequest, 'collectionId' | 'guaranteeTs' | 'signal'>): Promise<Moment> {
     const times = this.#nodes().map((node) => node.serviceTimes())
-    const channels = this.#options.meta.collectionById(collectionId)?.shards.map(({ pchannel }) => pchannel) ?? []
+    const channels = [...this.#channelsOf(collectionId)]
     const flushed = this.#options.targets.replicas(collectionId).flatMap(({ current }) => current?.shards.map((shard) => shard.flushedTs) ?? [])
     const reached = channels.flatMap((channel) => times.map((of) => of.get(channel) ?? 0n)).reduce<bigint | undefined>((least, ts) => (least === undefined || ts < least ? ts : least), undefined)
     const ts = [guaranteeTs, reached ?? 0n, ...flushed].reduce((latest, one) => (one > latest ? one : latest))
@@ -100,6 +100,10 @@ export class ReadRouter implements QueryNodeApi {
 
   #nodes(): QueryNodeApi[] {
     return this.#options.nodeIds().map((id) => this.#options.node(id)).filter((node) => node !== undefined)
+  }
+
+  #channelsOf(collectionId: bigint): ReadonlySet<string> {
+    return new Set(this.#options.meta.collectionById(collectionId)?.shards.map(({ pchannel }) => pchannel))
   }
 
   #isWeighted({ collectionId, fieldId }: SearchRequest): boolean {
@@ -163,7 +167,7 @@ export class ReadRouter implements QueryNodeApi {
   }
 
   async #askAll<Request extends AnyRead, Result>(parts: readonly PlannedPart[], request: Request, ask: (node: QueryNodeApi, part: Request) => Promise<Result>): Promise<Result[]> {
-    await this.#options.prepare?.(parts.map(({ nodeId }) => nodeId), request.guaranteeTs)
+    await this.#options.prepare?.(parts.map(({ nodeId }) => nodeId), this.#channelsOf(request.collectionId), request.guaranteeTs)
     const ts = request.momentTs ?? this.#moment(parts, request.collectionId)
     if (ts < (parts[0] as PlannedPart).scope.ts) throw new NotServable('moment', `timestamp ${ts} is before the last flush of the target`)
     const abort = new AbortController()
@@ -184,7 +188,7 @@ export class ReadRouter implements QueryNodeApi {
 
   /** The same for all: at least what is asked for, and no longer ago than all of them have come by themselves. */
   #moment(parts: readonly PlannedPart[], collectionId: bigint): bigint {
-    const channels = new Set(this.#options.meta.collectionById(collectionId)?.shards.map(({ pchannel }) => pchannel))
+    const channels = this.#channelsOf(collectionId)
     let reached: bigint | undefined
     for (const { nodeId } of parts) {
       for (const [channel, ts] of this.#options.node(nodeId)?.serviceTimes() ?? []) if (channels.has(channel) && (reached === undefined || ts < reached)) reached = ts

@@ -207,6 +207,12 @@ export class QueryNode implements QueryNodeApi {
     return new Map([...this.#serviceTimes.channels].map(([channel, serviceTime]) => [channel, serviceTime.ts]))
   }
 
+  /** Of the channels of a collection, where it is held here: others may stand still while nobody writes to them. */
+  serviceTimesOf(collectionId: bigint): ReadonlyMap<string, bigint> {
+    const loaded = this.#collections.get(collectionId)
+    return new Map(loaded === undefined ? [] : [...channelsOf(loaded)].map((channel) => [channel, this.#serviceTimes.of(channel).ts]))
+  }
+
   async #prepare(request: Omit<ReadRequest, 'outputFields'>): Promise<PreparedRead> {
     const collection = this.#collection(request.collectionId)
     const loaded = request.scope === undefined ? this.#loadedCollection(collection) : this.#heldCollection(collection)

@@ -30,7 +30,7 @@ const ALONE: Readonly<Record<string, string>> = {
   'visibility-rule': STAGED,
 }
 
-const FEW = ['deletes', 'import']
+const FEW = ['consistency', 'deletes', 'import']
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const present = readdirSync(`${root}/test/e2e`).flatMap((name) => (name.endsWith('.test.ts') ? [name.slice(0, -'.test.ts'.length)] : []))
 const all = present.filter((name) => ALONE[name] === undefined)
