@@ -24,11 +24,28 @@ async function joinCrowd(address) {
 export async function withCrowd({ program, client, createCollection }, work) {
   const crowd = await joinCrowd(program.metricsAddress)
   try {
-    return await withChanges({ client, createCollection }, work)
+    return await withChanges({ client, createCollection }, () => told(crowd, work))
   } finally {
     crowd.disconnect()
     await new Promise((resolve) => crowd.once('exit', resolve))
   }
+}
+
+/** A busy node may tell its clients less often, but not so seldom that a reader would call it late. */
+const WRITES_PER_CLIENT_AND_SECOND = 1
+
+async function told(crowd, work) {
+  const before = await readsOf(crowd)
+  const begin = performance.now()
+  const result = await work()
+  const perSecond = ((await readsOf(crowd)) - before) / CLIENTS / ((performance.now() - begin) / 1000)
+  if (perSecond < WRITES_PER_CLIENT_AND_SECOND) throw new Error(`the crowd was told ${perSecond.toFixed(2)} times a second`)
+  return result
+}
+
+async function readsOf(crowd) {
+  crowd.send('reads')
+  return (await new Promise((resolve) => crowd.once('message', resolve))).reads
 }
 
 /** The same changes, whoever looks: they cost the node something of their own. */

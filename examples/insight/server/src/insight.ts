@@ -38,6 +38,8 @@ export interface InsightOptions {
   readonly onWarning?: ((message: string, error: unknown) => void) | undefined
   readonly clock?: Clock | undefined
   readonly lingerMs?: number | undefined
+  /** How busy the process is, 0 to 1, where it has more to do than this: a page waits before a call of a client does. @default 0 */
+  readonly load?: (() => number) | undefined
 }
 
 export interface Insight {
@@ -50,13 +52,13 @@ export interface Insight {
 }
 
 export function createInsight(options: InsightOptions): Insight {
-  const { kv, clock = systemClock, basePath = '', version = '0.0.0', actions = false, limits, onWarning, lingerMs } = options
+  const { kv, clock = systemClock, basePath = '', version = '0.0.0', actions = false, limits, onWarning, lingerMs, load } = options
   const clusters = new Clusters(
     options.clusters.map((one) => ({ ...one, kv, clock, random: systemRandom, newEpoch: () => systemSecret().slice(0, 12), onWarning, lingerMs })),
   )
   const access = new Access({ ...options.access, clock, secret: systemSecret })
   const base = `${basePath}/insight/v1`
-  const hub = new Hub({ clusters, clock, version, limits, isOpen: access.isOpen, identify: ({ token, ticket }) => (ticket === undefined ? access.token(token ?? '') : access.redeem(ticket)) })
+  const hub = new Hub({ clusters, clock, version, limits, load, isOpen: access.isOpen, identify: ({ token, ticket }) => (ticket === undefined ? access.token(token ?? '') : access.redeem(ticket)) })
   const rest = new Rest({ clusters, access, clock, base, version, actions, config: options.config ?? (() => ({ actions })) })
   const front = new HttpFront({ access, hub, rest, basePath, base, metrics: () => metricsText({ clusters, clients: hub.clients, clock }), assets: options.assets, onWarning })
   return {

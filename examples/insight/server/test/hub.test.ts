@@ -32,13 +32,13 @@ class PushSource implements InsightSource {
 }
 
 let epochs = 0
-async function setUp({ limits, ringEvents = 500, principal = EVERYTHING }: { limits?: Partial<HubLimits>; ringEvents?: number; principal?: Principal | undefined } = {}) {
+async function setUp({ limits, ringEvents = 500, principal = EVERYTHING, load = () => 0 }: { limits?: Partial<HubLimits>; ringEvents?: number; principal?: Principal | undefined; load?: () => number } = {}) {
   const clock = new TestClock()
   const kv = createMemoryKV()
   let source = new PushSource()
   const open = () => {
     const clusters = new Clusters([{ id: 'dev', address: '127.0.0.1', kv, clock, random: () => 0.5, newEpoch: () => `e${++epochs}`, source: () => (source = new PushSource()), ring: { maxEvents: ringEvents }, isPinned: true }])
-    const hub = new Hub({ clusters, clock, version: 'test', limits: { maxClientsPerPeer: 1000, ...limits }, identify: ({ token }) => (token === 'bad' ? undefined : { principal, holds: () => true }) })
+    const hub = new Hub({ clusters, clock, load, version: 'test', limits: { maxClientsPerPeer: 1000, ...limits }, identify: ({ token }) => (token === 'bad' ? undefined : { principal, holds: () => true }) })
     return { clusters, hub }
   }
   const server = open()
@@ -232,6 +232,37 @@ describe('a client', () => {
     rights = 'both'
     await clock.advance(1200)
     expect(client.rows.size).toBe(2)
+    server.hub.close()
+  })
+
+  test('G14 where the process is busy, many are told less often, and miss nothing', async () => {
+    let load = 0
+    const { clock, server, put } = await setUp({ load: () => load })
+    const clients: TestClient[] = []
+    for (let i = 0; i < 400; i++) clients.push((await join(server.hub)).client)
+    await clock.advance(1000)
+    const batches = async (): Promise<number> => {
+      const before = clients[7]?.received.length ?? 0
+      for (let i = 0; i < 80; i++) {
+        put('node', 'n', { i: load * 1000 + i })
+        await clock.advance(25)
+      }
+      return (clients[7]?.received.length ?? 0) - before
+    }
+    const calm = await batches()
+    load = 1
+    const busy = await batches()
+    // 2 s: every 40 ms and some, every 200 ms and some.
+    expect(calm).toBeGreaterThan(25)
+    expect(busy).toBeLessThanOrEqual(11)
+    expect(busy).toBeGreaterThanOrEqual(8)
+    // A new one does not wait for the others.
+    put('node', 'n', { i: 'new' })
+    const { client: late } = await join(server.hub)
+    await clock.advance(30)
+    expect(late.isLive).toBe(true)
+    await clock.advance(300)
+    for (const client of [...clients, late]) expect(client.rows.get('node\nn')).toEqual({ i: 'new' })
     server.hub.close()
   })
 

@@ -12,6 +12,7 @@ import type { TaskQueues } from '../server/task-queue.ts'
 import { version } from '../version.ts'
 import { createLocalCalls } from './local-calls.ts'
 import { createLocalSource } from './local-source.ts'
+import { createLoadMeter } from './load.edge.ts'
 import { createLogin } from './login.ts'
 import type { NodeView } from './node-view.ts'
 import { startUsageMeter } from './usage.edge.ts'
@@ -46,6 +47,7 @@ export async function mountInsight(options: MountOptions): Promise<Insight> {
     config: () => ({ actions: parameters.getBool('insight.actions'), parameters: Object.fromEntries(parameters.dump()) }),
     limits: { maxClients: parameters.getInt('insight.maxClients'), maxClientsPerPeer: parameters.getInt('insight.maxClientsPerPeer') },
     assets: builtAssets(),
+    load: createLoadMeter(),
     onWarning: (message, error) => logger.warn({ err: error }, message),
   })
   for (const cluster of insight.clusters) await cluster.connect()

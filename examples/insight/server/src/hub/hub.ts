@@ -5,14 +5,9 @@ import type { Layer } from '../core/layer.ts'
 import type { Clock } from '../core/model.ts'
 import { Batch } from './batch.ts'
 import { DEFAULT_LIMITS, type HubLimits } from './limits.ts'
+import { paceOf } from './pace.ts'
 import { CLOSE } from './protocol.ts'
 import { Session, type Connection } from './session.ts'
-
-/** 120 ms for a thousand clients: less than a tenth of a core goes into writes, and they are told within 150 ms. */
-const WAIT_MS_PER_CLIENT = 0.12
-
-/** Between so many writes other work of the node gets its turn. */
-const CLIENTS_PER_TURN = 250
 
 export interface HubOptions {
   readonly clusters: Clusters
@@ -22,6 +17,8 @@ export interface HubOptions {
   /** False: clients must say who they are. @default true */
   readonly isOpen?: boolean | undefined
   readonly limits?: Partial<HubLimits> | undefined
+  /** How busy the process is, 0 to 1, where it has more to do than this: then clients are written to less often. @default 0 */
+  readonly load?: (() => number) | undefined
 }
 
 export class Hub {
@@ -32,11 +29,14 @@ export class Hub {
   readonly #batch = new Batch()
   /** Those that the flush under way has not reached yet. */
   #pass: Iterator<Session> | undefined
+  /** Those that asked for something since: they do not wait for the next flush. */
+  readonly #asking = new Set<Session>()
+  #cancelAsking: (() => void) | undefined
   #cancelFlush: (() => void) | undefined
   #cancelGauges: (() => void) | undefined
   #cancelMark: (() => void) | undefined
-  /** Somebody has not got all that there is. */
-  #isBehind = false
+  /** Since when somebody has not got all that there is, although the flush under way reached it. */
+  #behindAt: number | undefined
   #made = 0
   #isClosed = false
 
@@ -69,7 +69,7 @@ export class Hub {
         clusters: [...clusters].map((cluster) => ({ ...cluster.status() })),
       }),
       identify,
-      wake: () => this.#wake(),
+      wake: () => this.#ask(session),
     })
     this.#sessions.add(session)
     this.#startTimers()
@@ -79,6 +79,7 @@ export class Hub {
   leave(session: Session): void {
     session.closed()
     this.#sessions.delete(session)
+    this.#asking.delete(session)
     if (this.#sessions.size === 0) this.#stopTimers()
   }
 
@@ -106,33 +107,56 @@ export class Hub {
 
   #wake(): void {
     this.#hear()
-    // A write to each of many clients takes the node's time: the more there are, the more goes into one.
-    if (this.#pass === undefined) this.#cancelFlush ??= this.#options.clock.setTimer(() => this.#flush(), Math.max(this.#limits.batchMs, this.#sessions.size * WAIT_MS_PER_CLIENT))
-    else this.#isBehind = true
+    if (this.#pass !== undefined) this.#behindAt ??= this.#options.clock.now()
+    else this.#cancelFlush ??= this.#options.clock.setTimer(() => this.#flush(), this.#pace().waitMs)
+  }
+
+  #pace(): ReturnType<typeof paceOf> {
+    return paceOf(this.#sessions.size, this.#options.load?.() ?? 0, this.#limits.batchMs)
   }
 
   #flush(): void {
-    this.#cancelFlush = undefined
-    this.#isBehind = false
+    this.#cancelFlush = this.#behindAt = undefined
     this.#pass = this.#sessions.values()
-    this.#turn(this.#pass)
+    this.#turn(this.#pass, this.#pace().clientsPerTurn)
   }
 
   /** Writes to the next of them; the rest has to wait its turn. */
-  #turn(pass: Iterator<Session>): void {
-    for (let i = 0; i < CLIENTS_PER_TURN; i++) {
+  #turn(pass: Iterator<Session>, clients: number): void {
+    for (let i = 0; i < clients; i++) {
       const { value: session, done } = pass.next()
       if (done === true) return this.#endPass()
-      if (session.flush(this.#batch)) this.#isBehind = true
-      if (session.isClosed) this.#sessions.delete(session)
+      this.#write(session)
     }
-    this.#cancelFlush = this.#options.clock.setTimer(() => this.#turn(pass), 0)
+    this.#cancelFlush = this.#options.clock.setTimer(() => this.#turn(pass, clients), 0)
   }
 
   #endPass(): void {
     this.#cancelFlush = this.#pass = undefined
     this.#batch.clear()
-    if (this.#isBehind) this.#wake()
+    if (this.#behindAt === undefined) return
+    // What came while others were written to has waited since then.
+    const { clock } = this.#options
+    this.#cancelFlush = clock.setTimer(() => this.#flush(), Math.max(1, this.#pace().waitMs - (clock.now() - this.#behindAt)))
+  }
+
+  #write(session: Session): void {
+    if (session.flush(this.#batch)) this.#behindAt ??= this.#options.clock.now()
+    if (session.isClosed) this.#sessions.delete(session)
+  }
+
+  /** The first answer to a wish does not wait as long as news for all. */
+  #ask(session: Session): void {
+    this.#hear()
+    this.#asking.add(session)
+    this.#cancelAsking ??= this.#options.clock.setTimer(() => {
+      this.#cancelAsking = undefined
+      for (const asking of this.#asking) this.#write(asking)
+      this.#asking.clear()
+      if (this.#pass !== undefined) return
+      this.#batch.clear()
+      if (this.#behindAt !== undefined) this.#wake()
+    }, this.#limits.batchMs)
   }
 
   #startTimers(): void {
@@ -163,8 +187,9 @@ export class Hub {
   }
 
   #stopTimers(): void {
-    for (const cancel of [this.#cancelFlush, this.#cancelGauges, this.#cancelMark]) cancel?.()
-    this.#cancelFlush = this.#cancelGauges = this.#cancelMark = this.#pass = undefined
+    for (const cancel of [this.#cancelFlush, this.#cancelAsking, this.#cancelGauges, this.#cancelMark]) cancel?.()
+    this.#cancelFlush = this.#cancelAsking = this.#cancelGauges = this.#cancelMark = this.#pass = this.#behindAt = undefined
+    this.#asking.clear()
     this.#batch.clear()
     for (const stop of this.#heard.values()) stop()
     this.#heard.clear()
