@@ -48,8 +48,8 @@ export async function findDataFolder(path: string): Promise<string> {
 
 async function checkFormat(folder: string): Promise<void> {
   const found = await readJson<{ format?: unknown; by?: unknown }>(join(folder, FORMAT_FILE))
-  if (found === undefined || (typeof found.format === 'number' && found.format <= DATA_FORMAT)) return
-  throw new DataFolderError('DATA_NEWER', `${folder} has data format ${String(found.format)}, written by mini-milvus ${String(found.by)}; this release (${version}) knows formats up to ${DATA_FORMAT}. Nothing was changed: start the newer release`)
+  if (typeof found?.format !== 'number' || found.format <= DATA_FORMAT) return
+  throw new DataFolderError('DATA_NEWER', `${folder} has data format ${found.format} by its ${FORMAT_FILE}, written by mini-milvus ${String(found.by)}; this release (${version}) knows formats up to ${DATA_FORMAT}. Nothing was changed: start the newer release`)
 }
 
 /** Called once the stores are locked. @returns who left without stopping, if anybody did, and how to leave */
@@ -77,7 +77,7 @@ export async function readRun(folder: string): Promise<RunRecord | undefined> {
   return typeof found?.pid === 'number' && typeof found.host === 'string' && typeof found.since === 'string' ? (found as RunRecord) : undefined
 }
 
-/** Undefined for what is missing or no JSON: these files only inform, but for a format that can be read. */
+/** Undefined for what is missing or no JSON: these files only inform, but for a format that is a number. */
 async function readJson<T extends object>(path: string): Promise<T | undefined> {
   try {
     const value: unknown = JSON.parse(await readFile(path, 'utf8'))

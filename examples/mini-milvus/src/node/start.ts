@@ -1,5 +1,7 @@
 /// <reference lib="esnext.disposable" />
 /** A whole mini-milvus in this process. */
+import type { Mq } from '@timetick/msgstream'
+import type { FileMq } from '@timetick/msgstream/file'
 import type { GlobalParamsTable } from '@timetick/paramtable'
 import type { Watchdog } from '@timetick/watchdog'
 import { collectDefaultMetrics, Registry } from 'prom-client'
@@ -111,6 +113,7 @@ export async function startNode(parameters: GlobalParamsTable, logger: NodeLogge
     const threads = parameters.getInt('engine.threads')
     const engine = await keep(openEngine(threads === 0 ? {} : { threads }))
     const core = await openCore({ stores, engine, parameters, logger, clock, spill: dataDir === undefined ? undefined : createSpillFolder(`${dataDir}/staging`) }, keep)
+    tellCutTails(plain.mq, logger)
     const security = await keep(openSecurity({ core, parameters, clock, logger }))
     const { gate, databasesChanged } = security
     const clients = await keep(openClients(core, parameters, clock))
@@ -134,6 +137,12 @@ async function enter(folder: string, clock: NodeClock, logger: NodeLogger): Prom
   const { left } = entered
   if (left !== undefined) logger.warn({ left }, `took over ${folder}: process ${left.pid} on ${left.host} had it since ${left.since} and ended without stopping`)
   return entered
+}
+
+/** What a crash left of a write that nobody was told of, or damage at the very end, which looks the same: people decide which. */
+function tellCutTails(mq: Mq, logger: NodeLogger): void {
+  const { droppedTails = [] } = mq as Partial<FileMq>
+  for (const { channel, path, from, bytes } of droppedTails) logger.warn({ channel, path, from, bytes }, `cut the last ${bytes} bytes of ${path}: no whole write`)
 }
 
 interface MetricsParts {

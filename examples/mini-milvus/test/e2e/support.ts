@@ -12,7 +12,8 @@ export interface TestNode {
 
 export async function startTestNode(given: MiniMilvusOptions = { inMemory: true }): Promise<TestNode> {
   const node = isOnCluster ? await startChosenNode(given) : await startMiniMilvus({ port: 0, ...(await onChosenStores(given)) })
-  const client = new MilvusClient({ address: node.address, logLevel: 'error' })
+  // A port that an earlier node had comes with that one's broken connection, where clients share them.
+  const client = new MilvusClient({ address: node.address, logLevel: 'error', channelOptions: { 'grpc.use_local_subchannel_pool': 1 } })
   await client.connectPromise
   return {
     node,
