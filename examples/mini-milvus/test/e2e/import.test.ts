@@ -138,7 +138,7 @@ describe('bulk import', () => {
 
   it.each([
     ['../secret.json', /expected a relative path/],
-    ['/etc/passwd.json', /expected a relative path/],
+    ['/../secret.json', /expected a relative path/],
     ['a\\b.json', /expected a relative path/],
     ['rows.xml', /expected a file of type/],
     ['http://169.254.169.254/latest/rows.json', /expected a relative path/],
@@ -148,6 +148,16 @@ describe('bulk import', () => {
     const { status } = await client.bulkInsert({ collection_name: 'json', files: [path] })
     expect(status.error_code).not.toBe(ErrorCode.SUCCESS)
     expect(status.reason).toMatch(reason)
+  })
+
+  it('S15: reads nothing by an absolute name: the job fails, as in Milvus, over REST and gRPC alike', async () => {
+    const files = ['/etc/passwd.json', '//etc/passwd.json', `${join(folder, 'json.json')}`]
+    for (const path of files) expect(reasonOf(await importFiles('json', [path]))).toMatch(/expected a relative path/)
+    const http = new HttpClient({ endpoint: `http://${test.node.address}` })
+    const { code, data } = await http.createImportJobs({ collectionName: 'json', files: [['/etc/passwd.json']] })
+    expect(code).toBe(0)
+    await ended(data.jobId)
+    expect(await http.getImportJobProgress({ jobId: data.jobId })).toMatchObject({ code: 0, data: { jobId: data.jobId, state: 'Failed' } })
   })
 
   it('S15: follows no link out of the folder, and misses what is not there', async () => {
