@@ -3,7 +3,7 @@ import { functionInto } from '../model/functions.ts'
 import { type CollectionSchema, DataType, DYNAMIC_FIELD_NAME, type FieldSchema, FIRST_FIELD_ID, isSearchable, isVectorType, type StructMeta } from '../model/schema.ts'
 import { nameInStruct, structsOf, subFields } from '../model/structs.ts'
 import { checkTextField } from '../text/index.ts'
-import { invalid } from '../server/status.ts'
+import { Code, invalid, MilvusError } from '../server/status.ts'
 import type { CollectionSchema as WireSchema, FieldSchema as WireField, Init, StructArrayFieldSchema as WireStruct } from '../wire/index.ts'
 import { fieldFromWire } from './ddl-fields.ts'
 import { functionsFromWire, functionsToWire } from './functions.ts'
@@ -15,6 +15,7 @@ const MAX_VECTOR_FIELDS = 10
 
 /** @param name of the collection: the request's, which wins over the schema's own */
 export function schemaFromWire(wire: WireSchema, name: string): CollectionSchema {
+  if (wire.external_source !== '' || wire.external_spec !== '') throw new MilvusError(Code.Unimplemented, 'external collections are not served by mini-milvus: it reads no files of others')
   const structCount = wire.struct_array_fields.reduce((sum, { fields: inner }) => sum + 1 + inner.length, 0)
   if (wire.fields.length + structCount > MAX_FIELDS) throw invalid(`maximum field's number should be limited to ${MAX_FIELDS}`)
   // The schema's own autoID is an older way to say it of the primary key.
