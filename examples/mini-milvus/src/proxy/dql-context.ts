@@ -8,6 +8,8 @@ import { partitionKeyPartitions } from './partitioning.ts'
 export interface DqlOptions extends GuaranteeOptions {
   readonly meta: MetaReader
   readonly queryNode: QueryNodeApi
+  /** Between slices of long work. */
+  readonly pause: () => Promise<void>
 }
 
 /** @param legacy the older error code of a refusal, where Milvus has another than usual */

@@ -23,6 +23,7 @@ export async function runHybridSearch(options: DqlOptions, request: HybridSearch
   const collection = options.meta.collection(call.dbName, request.collection_name)
   const { schema } = collection
   const params = hybridParams(schema, request)
+  if (request.requests.some(({ highlighter }) => highlighter !== null)) throw new MilvusError(1100, 'not support hybrid search with highlight now')
   const output = resolveOutputFields(schema, request.output_fields)
   const group = params.groupBy === undefined ? undefined : comparableField(schema, params.groupBy.field, 'group by')
   const extras: Extras = { group, order: [], read: params.decay === undefined ? [] : [params.decay.field] }

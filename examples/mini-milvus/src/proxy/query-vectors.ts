@@ -67,6 +67,13 @@ function textQueries(values: readonly Uint8Array[], { schema }: CollectionMeta, 
   return { queries: data, queryOffsets: offsets, nq: values.length }
 }
 
+/** What a search by text looks for, one text per query. */
+export function searchTexts({ ids, placeholder_group: group }: Pick<SearchRequest, 'ids' | 'placeholder_group'>): string[] {
+  const [placeholder] = ids === undefined ? decodePlaceholders(group) : []
+  if (placeholder?.type !== DataType.VarChar) throw new MilvusError(1100, `please provide varchar/text for BM25 Function based search, got ${placeholder === undefined ? 'none' : dataTypeName(placeholder.type)}`)
+  return placeholder.values.map((value) => decoder.decode(value))
+}
+
 function decodePlaceholders(group: Uint8Array | undefined) {
   try {
     return decodeMessage('common.PlaceholderGroup', group ?? new Uint8Array(0)).placeholders

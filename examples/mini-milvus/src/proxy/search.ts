@@ -6,11 +6,12 @@ import { primaryField, type FieldSchema } from '../model/schema.ts'
 import type { SearchRequest as NodeRequest, SearchResult } from '../querynode/api.ts'
 import type { CallContext } from '../server/handlers.ts'
 import { MilvusError } from '../server/status.ts'
-import { ErrorCode, type Init, type SearchRequest, type SearchResultData, type SearchResults } from '../wire/index.ts'
+import { ErrorCode, type HighlightResult, type Init, type SearchRequest, type SearchResultData, type SearchResults } from '../wire/index.ts'
 import { comparableField, orderFields, rowOrder, type OrderField } from './column-values.ts'
 import { partitionIds, type DqlOptions } from './dql-context.ts'
 import { createRescoring, withoutFirst } from './function-score.ts'
 import { guaranteeTimestamp } from './guarantee.ts'
+import { createHighlighter } from './highlighter.ts'
 import { atOneMoment } from './one-moment.ts'
 import { resolveOutputFields, type OutputFields } from './output-fields.ts'
 import { queryVectors, vectorField } from './query-vectors.ts'
@@ -39,24 +40,30 @@ export async function runSearch(options: DqlOptions, request: SearchRequest, cal
   const { schema } = collection
   const params = searchParams(request.search_params)
   const output = resolveOutputFields(schema, request.output_fields)
+  const highlighter = createHighlighter(schema, request, { field: vectorField(collection, params.annsField), metric: params.metric })
   const extras: Extras = {
+    read: highlighter?.fields,
     group: params.groupBy === undefined ? undefined : comparableField(schema, params.groupBy.field, 'group by'),
     order: params.orderBy === undefined ? [] : orderFields(schema, params.orderBy),
+  }
+  const answer = async (result: SearchResult, nq: number): Promise<SearchResponse> => {
+    const made = response(collection, request, params, output, result, nq, extras)
+    return highlighter === undefined ? made : withHighlights(made, await highlighter.mark(result, options.pause))
   }
   const rescoring = createRescoring(schema, request.function_score)
   if (rescoring !== undefined) {
     if (params.groupBy !== undefined || params.iterator !== undefined || params.orderBy !== undefined) {
       throw new MilvusError(1100, 'function_score takes no group_by_field, no order_by_fields and no search iterator')
     }
-    const scored = await nodeRequest(options, collection, request, { ...params, offset: 0, limit: params.limit + params.offset }, output, { ...extras, read: rescoring.fields }, call)
+    const scored = await nodeRequest(options, collection, request, { ...params, offset: 0, limit: params.limit + params.offset }, output, { ...extras, read: [...(extras.read ?? []), ...rescoring.fields] }, call)
     const hits = await atOneMoment(options.queryNode, scored, async (asked) => rescoring.rescore(options.queryNode, asked, await options.queryNode.search(asked)))
-    return response(collection, request, params, output, withoutFirst(hits, params.offset), scored.nq, extras)
+    return answer(withoutFirst(hits, params.offset), scored.nq)
   }
   const asked = await nodeRequest(options, collection, request, params, output, extras, call)
   const isOneLook = params.groupBy === undefined && params.iterator === undefined
   const found = isOneLook ? await find(options, asked, params, extras) : await atOneMoment(options.queryNode, asked, (at) => find(options, at, params, extras))
   const result = extras.order.length === 0 ? found : ordered(found, extras.order, primaryField(schema))
-  return response(collection, request, params, output, result, asked.nq, extras)
+  return answer(result, asked.nq)
 }
 
 export async function nodeRequest(
@@ -135,6 +142,10 @@ export function response(
     ...(params.iterator === undefined ? {} : { search_iterator_v2_results: nextPage(params.iterator, result) }),
   }
   return { message: { collection_name: request.collection_name, session_ts: result.serviceTs, results }, fields: fieldBytes(output, columns, length) }
+}
+
+function withHighlights({ message, fields }: SearchResponse, highlight_results: readonly HighlightResult[]): SearchResponse {
+  return { message: { ...message, results: { ...message.results, highlight_results } }, fields }
 }
 
 function roundedScores({ scores }: SearchResult, { roundDecimal }: Pick<SearchParams, 'roundDecimal'>): number[] {

@@ -1,5 +1,6 @@
 export { analyzerOf, fieldAnalyzer, hasFlag } from './analyzer.ts'
 export { checkTextField } from './check-field.ts'
+export { fragmentLength, fragmentsOf, fragmentText, matchedSpans, type FragmentRules } from './highlight.ts'
 export { phraseQuery, termQuery, type TextQuery } from './match.ts'
 export { termColumn, termCounts, termHash, textsOf } from './terms.ts'
 export type { Analyzer, Token } from './token.ts'
