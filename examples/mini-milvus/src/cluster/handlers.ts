@@ -94,7 +94,7 @@ export function createClusterHandlers(options: ClusterHandlersOptions): HandlerT
 }
 
 /** What is not there, as far as this proxy knows: another proxy may have made it a moment ago. */
-const NOT_FOUND: ReadonlySet<number> = new Set([Code.CollectionNotFound, Code.PartitionNotFound, Code.IndexNotFound, Code.DatabaseNotFound, Code.AliasNotFound, Code.CollectionNotLoaded, Code.SegmentNotFound])
+const NOT_FOUND: ReadonlySet<number> = new Set([Code.CollectionNotFound, Code.PartitionNotFound, Code.IndexNotFound, Code.DatabaseNotFound, Code.AliasNotFound, Code.CollectionNotLoaded, Code.PartitionNotLoaded, Code.SegmentNotFound])
 /** What says "no" or lists without an error. */
 const ALWAYS_FRESH: ReadonlySet<string> = new Set<RpcName>(['HasCollection', 'HasPartition', 'ShowCollections', 'ShowPartitions', 'ListDatabases', 'ListAliases', 'GetFlushState', 'GetFlushAllState', 'GetPersistentSegmentInfo', 'GetIndexState', 'GetIndexBuildProgress', 'DescribeIndex', 'GetLoadState', 'GetLoadingProgress'])
 /** What shows the query nodes' memory. */

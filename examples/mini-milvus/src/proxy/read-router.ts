@@ -116,7 +116,7 @@ export class ReadRouter implements QueryNodeApi {
     const end = clock.monotonic() + maxWaitMs
     const failed = new Set<bigint>()
     for (;;) {
-      const collection = this.#collection(request.collectionId)
+      const collection = this.#collection(request)
       const changed = this.#nextChange(request.collectionId, request.signal)
       try {
         const { record, parts } = this.#plan(collection, request, failed)
@@ -138,12 +138,16 @@ export class ReadRouter implements QueryNodeApi {
     }
   }
 
-  #collection(id: bigint): CollectionMeta {
+  #collection({ collectionId: id, partitionIds = [] }: AnyRead): CollectionMeta {
     const { meta } = this.#options
     const collection = meta.collectionById(id)
     if (collection === undefined) throw new MilvusError(100, `collection not found[collection=${id}]`)
+    const load = meta.load(id)
+    // No target will cover it: nobody waits for one.
+    const released = load === undefined || load.wholeCollection ? undefined : partitionIds.find((partition) => !load.partitionIds.includes(partition))
+    if (released !== undefined) throw new MilvusError(Code.PartitionNotLoaded, `partition not loaded[collection=${collection.schema.name}][partition=${released}]`)
     // A replica that is there is read while others are still loaded.
-    const isLoaded = meta.load(id) !== undefined && this.#options.targets.replicas(id).some(({ current }) => current !== undefined)
+    const isLoaded = load !== undefined && this.#options.targets.replicas(id).some(({ current }) => current !== undefined)
     if (isLoaded) return collection
     const progress = this.#options.loadProgress(id)
     if (progress?.failure !== undefined) throw new MilvusError(101, `collection not fully loaded[collection=${collection.schema.name}]: ${progress.failure}`)

@@ -15,7 +15,7 @@ import type { CompiledFilter } from '../filter/index.ts'
 import type { CollectionMeta, LoadMeta } from '../model/meta.ts'
 import type { TargetReader } from '../model/target.ts'
 import type { PrimaryKeys } from '../model/primary-keys.ts'
-import { MilvusError } from '../server/status.ts'
+import { Code, MilvusError } from '../server/status.ts'
 import type { TransactionReader } from '../staging/transactions.ts'
 import type { CollectionHoldings, LoadedSegmentInfo, LoadProgress, Moment, QueryNodeApi, QueryRequest, QueryResult, ReadRequest, SearchRequest, SearchResult, TermsRequest, TermStats } from './api.ts'
 import { collectionStats } from './bm25.ts'
@@ -217,7 +217,7 @@ export class QueryNode implements QueryNodeApi {
     const collection = this.#collection(request.collectionId)
     const loaded = request.scope === undefined ? this.#loadedCollection(collection) : this.#heldCollection(collection)
     for (const id of request.partitionIds ?? []) {
-      if (!loaded.isLoadedPartition(id)) throw new MilvusError(201, `partition not loaded[collection=${collection.schema.name}][partition=${id}]`)
+      if (!loaded.isLoadedPartition(id)) throw new MilvusError(Code.PartitionNotLoaded, `partition not loaded[collection=${collection.schema.name}][partition=${id}]`)
     }
     const filter = this.#filters.compile(request.filter, collection.schema, request.templates)
     await this.#serviceTimes.wait(channelsOf(loaded), request.guaranteeTs > this.#seenFromTs ? request.guaranteeTs : this.#seenFromTs, request.signal)

@@ -17,6 +17,7 @@ export const Code = {
   SchemaMismatch: 109,
   VersionNotReady: 110,
   PartitionNotFound: 200,
+  PartitionNotLoaded: 201,
   ReplicaNotFound: 400,
   SegmentNotFound: 600,
   IndexNotFound: 700,

@@ -1,6 +1,7 @@
 /**
  * Lets the end-to-end tests run unchanged on a cluster of processes: TIMETICK_E2E=cluster:<stores>, where stores is the key of a
- * combination of test/stores/settings.ts, or a name of it. A test's node is then a proxy of a cluster, each time the other one.
+ * combination of test/stores/settings.ts, or a name of it. A test's node is then a proxy of a cluster, each time the other one. With
+ * TIMETICK_E2E_WARNINGS=1 what the processes had to say is shown when they stop.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -53,6 +54,7 @@ async function startAll(parameters: Readonly<Record<string, string>>, flags: rea
     const codes = await Promise.all(programs.map((program) => program.stop(signal)))
     clearTimeout(timer)
     for (const { child } of programs) alive.delete(child)
+    if (process.env['TIMETICK_E2E_WARNINGS'] === '1') programs.forEach((program, index) => console.log(`${layout[index]?.join('+')}: ${program.errors()}`))
     const bad = codes.findIndex((code) => code !== 0)
     if (signal === 'SIGTERM' && bad >= 0) throw new Error(`the ${layout[bad]?.join(', ')} ended with ${codes[bad]}: ${programs[bad]?.errors().slice(-2000)}`)
     return signal === 'SIGTERM' ? 0 : null

@@ -9,23 +9,32 @@ import { combinations } from '../stores/settings.ts'
 
 const STAGED = 'visibility flush is served by a node that is alone: staged work would be known to one proxy only'
 const IN_PROCESS = 'starts a node inside the test’s process and looks into it'
+const PAGE = 'the page of one node, on the port of its metrics'
 
 /** Those that cannot run there by their nature, each with the reason. */
 const ALONE: Readonly<Record<string, string>> = {
   authorization: IN_PROCESS,
   'bulk-program': 'lays files for its imports into the folder of a standalone node',
   damage: 'damages files in the folder of a standalone node',
-  insight: 'the page of one node, on the port of its metrics',
-  'insight-node': 'the page of one node, on the port of its metrics',
+  'damaged-blocks': 'damages files in the folder of a standalone node',
+  insight: PAGE,
+  'insight-node': PAGE,
+  'insight-query-nodes': PAGE,
+  'insight-rights': PAGE,
+  'page-headers': PAGE,
+  'pathological-clients': STAGED,
   pipelined: STAGED,
   premises: STAGED,
   program: 'the folder of a standalone node: its lock, its format, its exit codes',
   'query-nodes': 'several query nodes in one process, by `queryNode.count`',
+  'resource-groups': 'counts on a single query node; admin-processes.test.ts moves those of a cluster',
   'rest-docs': IN_PROCESS,
   'rest-visibility': STAGED,
   secrets: IN_PROCESS,
+  'scalar-index': 'looks for files in the folder of a standalone node, and damages them',
   'side-by-side': 'several nodes in memory in one process',
   staging: STAGED,
+  'steady-memory': 'measures the memory of a node in the test’s process',
   'tls-node': IN_PROCESS,
   'visibility-rule': STAGED,
 }

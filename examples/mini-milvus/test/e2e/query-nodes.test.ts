@@ -98,6 +98,22 @@ describe('several query nodes', () => {
     expect(seen).toEqual(Array.from({ length: ROWS }, (_, id) => id))
   })
 
+  it('refuse a partition that is not loaded at once, as one does', async () => {
+    const { client } = test
+    const name = 'parted'
+    await client.createCollection({ collection_name: name, dimension: 2, consistency_level: 'Strong' })
+    await client.createPartition({ collection_name: name, partition_name: 'a' })
+    await client.insert({ collection_name: name, partition_name: 'a', data: [{ id: 1, vector: [1, 1] }] })
+    const ask = (partition_names: string[]) => client.query({ collection_name: name, partition_names, filter: 'id > 0', limit: 1 })
+    expect((await ask(['a'])).data).toHaveLength(1)
+    await client.releasePartitions({ collection_name: name, partition_names: ['a'] })
+    expect((await ask(['a'])).status).toMatchObject({ code: 201 })
+    expect((await ask([])).data).toEqual([])
+    await client.loadPartitions({ collection_name: name, partition_names: ['a'] })
+    await expect.poll(async () => (await ask(['a'])).data.length, PATIENT).toBe(1)
+    await client.dropCollection({ collection_name: name })
+  })
+
   it('move segments when they are told to, and refuse what cannot be', async () => {
     const infos = (await caller.call('GetQuerySegmentInfo', { collectionName: collection_name }))['infos'] as { segmentID: bigint; nodeID: bigint }[]
     const moved = infos.find(({ nodeID }) => nodeID === 1n)?.segmentID ?? 0n
