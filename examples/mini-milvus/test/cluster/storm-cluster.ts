@@ -93,6 +93,10 @@ export class StormProcess {
     return this.#program.address
   }
 
+  get pid(): number | undefined {
+    return this.#program.child.pid
+  }
+
   get errors(): string {
     return this.#program.errors()
   }
