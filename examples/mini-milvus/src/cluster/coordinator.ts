@@ -42,6 +42,7 @@ export class Coordinator implements CoordinatorApi {
   readonly #options: CoordinatorOptions
   readonly #election: Election
   #term: CoordinatorTerm | undefined
+  #isClosing = false
 
   constructor(options: CoordinatorOptions) {
     this.#options = options
@@ -50,7 +51,8 @@ export class Coordinator implements CoordinatorApi {
       kv, clock, ttlMs, key: LEADER_KEY, name: address, owner: createOwner?.(),
       lead: (term) => this.#lead(term),
       onEvent: (event) => {
-        if (event.type !== 'elected') onProblem(`election: ${event.type}`, event.error)
+        // To give the lead away in order is no problem.
+        if (event.type !== 'elected' && !(event.type === 'over' && this.#isClosing)) onProblem(`election: ${event.type}`, event.error)
       },
     })
   }
@@ -112,6 +114,7 @@ export class Coordinator implements CoordinatorApi {
 
   /** Gives the lead to another. Idempotent. */
   close(): Promise<void> {
+    this.#isClosing = true
     return this.#election.close()
   }
 
