@@ -39,17 +39,17 @@ const ALONE: Readonly<Record<string, string>> = {
   'visibility-rule': STAGED,
 }
 
-const FEW = ['consistency', 'deletes', 'import']
+const FEW = ['catalog', 'consistency', 'deletes', 'errors', 'quick-start', 'rest']
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const present = readdirSync(`${root}/test/e2e`).flatMap((name) => (name.endsWith('.test.ts') ? [name.slice(0, -'.test.ts'.length)] : []))
 const all = present.filter((name) => ALONE[name] === undefined)
 const vitest = createRequire(import.meta.url).resolve('vitest/package.json').replace(/package\.json$/, 'vitest.mjs')
 
-/** One file after the other: each starts clusters of its own. */
+/** One file after the other, in one process: each starts clusters of its own. */
 function run(key: string, files: readonly string[]): Promise<{ readonly code: number | null; readonly output: string }> {
   return new Promise((resolve) => {
     const env = { ...process.env, TIMETICK_E2E: `cluster:${key}`, TIMETICK_E2E_LAYOUT: ring === 'soak' ? 'nine' : 'five', TIMETICK_RING: 'default', NO_COLOR: '1' }
-    const args = [vitest, 'run', '--testTimeout=180000', '--hookTimeout=240000', '--no-file-parallelism', ...files]
+    const args = [vitest, 'run', '--testTimeout=180000', '--hookTimeout=240000', '--no-file-parallelism', '--no-isolate', ...files]
     const child = spawn(process.execPath, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
     let output = ''
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (output += chunk.toString()))
