@@ -34,7 +34,7 @@ const LIVES: readonly (readonly [Kind, readonly Row[], readonly string[]])[] = [
   ['task', [{ name: 't', type: 'compaction', state: 'running' }, { name: 't', type: 'compaction', state: 'failed', reason: 'full' }], ['compaction.failed']],
   ['task', [{ name: 't', type: 'import', state: 'running', percent: 1 }, { name: 't', type: 'import', state: 'running', percent: 2 }, { name: 't', type: 'import', state: 'finished', percent: 2 }], ['import.started', 'import.progress', 'import.finished']],
   ['task', [{ name: 't', type: 'import', state: 'running' }, { name: 't', type: 'import', state: 'failed', reason: 'no file' }], ['import.failed']],
-  ['channel', [{ name: 'c', pchannel: 'p', state: 'ok' }, { name: 'c', pchannel: 'p', state: 'ok', checkpoint: { ts: '1' } }, { name: 'c', pchannel: 'p', state: 'lagging', checkpoint: { ts: '1' } }], ['channel.assigned', 'channel.checkpoint', 'timetick.state', 'channel.released']],
+  ['channel', [{ name: 'c', pchannel: 'p', state: 'ok' }, { name: 'c', pchannel: 'p', state: 'ok', checkpoint: { ts: '1' } }, { name: 'c', pchannel: 'p', state: 'lagging', lagMs: 7000, thresholdMs: 5000, checkpoint: { ts: '1' } }], ['channel.assigned', 'channel.checkpoint', 'timetick.state', 'channel.released']],
   ['stream', [{ name: 's', state: 'ok' }, { name: 's', state: 'stuck' }], ['timetick.state']],
   ['node', [{ name: 'n', state: 'healthy', version: '1' }, { name: 'n', state: 'healthy', version: '2' }, { name: 'n', state: 'stopping', version: '2', reason: 'asked' }], ['node.joined', 'node.updated', 'node.state', 'node.left']],
   ['watchdog', [{ name: 'w', target: 'w', state: 'ok' }, { name: 'w', target: 'w', state: 'dead' }], ['watchdog.state']],

@@ -13,6 +13,7 @@ import { inTurns, joinSteps, type Pause } from '../segment/index.ts'
 import type { ObjectStorage } from '../storage/index.ts'
 import type { MetaReader, SegmentWriter } from './api.ts'
 import { nextCompaction, spentDeltas, type CompactionJob, type CompactionPolicy } from './compaction-plan.ts'
+import { CompactionLog } from './compaction-log.ts'
 import { CompactionRequests, type CompactionRequest } from './compaction-requests.ts'
 
 export interface CompactorOptions extends CompactionPolicy {
@@ -42,6 +43,7 @@ const EAGER = { minSegments: 2, deleteShare: 0, reclaimsDeadRows: true }
 export class Compactor {
   readonly #options: CompactorOptions
   readonly #requests = new CompactionRequests()
+  readonly #log = new CompactionLog()
   readonly #unsubscribe: () => void
   /** Collections whose last job failed: left alone until their segments change by other hands. */
   readonly #failed = new Set<bigint>()
@@ -82,6 +84,11 @@ export class Compactor {
     return this.#requests.executing()
   }
 
+  /** What runs and what ended, asked for or not. */
+  get log(): Pick<CompactionLog, 'running' | 'ended'> {
+    return this.#log
+  }
+
   async close(): Promise<void> {
     this.#closed = true
     this.#cancelSweep()
@@ -110,14 +117,18 @@ export class Compactor {
       await Promise.resolve()
       const next = this.#next()
       if (next === undefined || this.#closed) return
+      this.#log.begin(next.collection.id, next.job.segments.map(({ id }) => id), this.#options.clock.now(), next.request?.id)
       try {
-        await this.#compact(next)
+        this.#log.finish(await this.#compact(next))
       } catch (error) {
         // Dropped or truncated while it was read: nothing has failed, look again.
         if (next.job.segments.some(({ id }) => this.#options.meta.segment(id) === undefined)) continue
         if (next.request === undefined) this.#failed.add(next.collection.id)
         else next.request.state = 'failed'
+        this.#log.fail(error)
         if (!this.#closed) this.#options.onWarning(`compaction of ${next.collection.schema.name} failed`, error)
+      } finally {
+        this.#log.forget()
       }
     }
   }
@@ -141,18 +152,19 @@ export class Compactor {
     return undefined
   }
 
-  async #compact({ collection, job, request }: NextJob): Promise<void> {
+  async #compact({ collection, job, request }: NextJob): Promise<readonly bigint[]> {
     const { segments, meta } = this.#options
     const merged = await this.#rewrite(collection, job)
     // Dropped or truncated meanwhile: nobody else knows of what was written.
     if (job.segments.some(({ id }) => meta.segment(id) === undefined)) {
       for (const { path } of merged) await this.#options.storage.delete(path)
-      return
+      return []
     }
     const gone = new Set(job.segments.map(({ id }) => id))
     const left = [...meta.segments(collection.id).filter(({ id }) => !gone.has(id)), ...merged]
     await segments.replaceSegments([...gone, ...spentDeltas(left).map(({ id }) => id)], merged)
     request?.merges.push({ sources: [...gone], target: merged[0]?.id ?? 0n })
+    return merged.map(({ id }) => id)
   }
 
   async #rewrite(collection: CollectionMeta, job: CompactionJob): Promise<SegmentMeta[]> {

@@ -8,10 +8,11 @@ import type { NodeCore } from '../node/core.ts'
 import type { Staging } from '../staging/staging.ts'
 import type { TaskQueues } from '../server/task-queue.ts'
 import type { CallBoard } from './call-board.ts'
+import { ChannelStates } from './channel-states.ts'
 import type { ClientsSeen } from './clients.ts'
 import type { LocalCalls } from './local-calls.ts'
 import { RateTeller, tellGauges } from './node-gauges.ts'
-import { createParameterTeller, failedTasks, runningTasks, slowRow, streamLags, tellClients, tellMembers, tellStreams } from './node-rows.ts'
+import { createParameterTeller, endedTasks, runningTasks, slowRow, streamLags, tellClients, tellMembers, tellStreams } from './node-rows.ts'
 import { aliasRow, collectionKey, collectionRow, databaseRow, indexRow, segmentRow } from './rows.ts'
 import { createQueryNodeTeller } from './query-node-rows.ts'
 import { TaskBoard } from './task-board.ts'
@@ -46,6 +47,7 @@ export function createLocalSource(options: LocalSourceOptions): InsightSource {
   const rates = new RateTeller()
   const tasks = new TaskBoard()
   const tso = new TsoWatch()
+  const channels = new ChannelStates()
   const tellQueryNodes = createQueryNodeTeller(options)
   const tellParameters = createParameterTeller(options.parameters)
   /** Collections whose state moves without a change of metadata: they load, are built, or hold rows that no segment has. */
@@ -59,7 +61,7 @@ export function createLocalSource(options: LocalSourceOptions): InsightSource {
   const observe = (id: bigint | undefined): void => {
     const collection = id === undefined ? undefined : catalog.collectionById(id)
     if (sink === undefined || collection === undefined) return
-    if (tellCollection(sink, options, collection)) hot.add(collection.id)
+    if (tellCollection(sink, options, collection, channels)) hot.add(collection.id)
     else hot.delete(collection.id)
   }
   return {
@@ -94,7 +96,9 @@ export function createLocalSource(options: LocalSourceOptions): InsightSource {
       const lags = streamLags(options)
       tellQueryNodes(sink, tellMembers(sink, options))
       tellTime(sink, tso, options)
-      tellStreams(sink, options, lags)
+      const moved = channels.see(lags, { laggingMs: options.parameters.getDurationMs('insight.laggingAfter'), stuckMs: options.parameters.getDurationMs('insight.stuckAfter') })
+      tellStreams(sink, options, lags, channels)
+      if (moved.length > 0) await observeAll(signal, ({ shards }) => shards.some(({ pchannel }) => moved.includes(pchannel)))
       tellClients(sink, options.clients)
       tellParameters(sink)
       const now = clock.monotonic()
@@ -121,12 +125,16 @@ export function createLocalSource(options: LocalSourceOptions): InsightSource {
     ...(calls === undefined ? {} : { act: (action, target) => calls.act(action, target), search: (query) => calls.search(query) }),
   }
 
-  async function reconcile(to: Sink, signal: AbortSignal): Promise<void> {
-    for (const [i, { id }] of catalog.collections().entries()) {
+  async function observeAll(signal: AbortSignal, isMeant: (collection: CollectionMeta) => boolean): Promise<void> {
+    for (const [i, { id }] of catalog.collections().filter(isMeant).entries()) {
       if (i % COLLECTIONS_PER_TURN === COLLECTIONS_PER_TURN - 1) await clock.yieldToLoop()
       signal.throwIfAborted()
       observe(id)
     }
+  }
+
+  async function reconcile(to: Sink, signal: AbortSignal): Promise<void> {
+    await observeAll(signal, () => true)
     to.full('collection', '', new Set(catalog.collections().map(collectionKey)))
   }
 }
@@ -149,14 +157,14 @@ function tellTime(sink: Sink, tso: TsoWatch, { core: { ticks, pchannels, time },
 }
 
 function tellTasks(sink: Sink, tasks: TaskBoard, options: LocalSourceOptions, hot: ReadonlySet<bigint>): void {
-  tasks.see(runningTasks(options, hot), options.clock.now(), failedTasks(options))
+  tasks.see(runningTasks(options, hot), options.clock.now(), endedTasks(options))
   const rows = tasks.rows()
   for (const [key, row] of rows) sink.upsert('task', key, row)
   sink.full('task', '', new Set(rows.keys()))
 }
 
 /** Whether its row moves without a change of metadata. */
-function tellCollection(sink: Sink, { core, parameters }: LocalSourceOptions, collection: CollectionMeta): boolean {
+function tellCollection(sink: Sink, { core, parameters }: LocalSourceOptions, collection: CollectionMeta, channels: ChannelStates): boolean {
   const { catalog, roles } = core
   const key = collectionKey(collection)
   const { dbName: db, id } = collection
@@ -174,7 +182,7 @@ function tellCollection(sink: Sink, { core, parameters }: LocalSourceOptions, co
   tell('index', catalog.indexes(id).map((index) => [index.name, indexRow(index, collection, segments)]))
   tell('alias', catalog.aliases(id).map((alias) => [alias.alias, aliasRow(alias)]))
   tell('segment', segments.map((segment) => [String(segment.id), segmentRow(segment, db)]))
-  tell('channel', collection.shards.map(({ vchannel, pchannel }) => [vchannel, { ...own, id: vchannel, name: vchannel, pchannel, checkpoint: { ts: String(catalog.flushedTs(id, vchannel)) } }]))
+  tell('channel', collection.shards.map(({ vchannel, pchannel }) => [vchannel, { ...own, id: vchannel, name: vchannel, pchannel, ...channels.of(pchannel), checkpoint: { ts: String(catalog.flushedTs(id, vchannel)) } }]))
   return row.load.state === 'loading' || row.indexState === 'inProgress'
 }
 

@@ -6,13 +6,12 @@ import type { ComponentStates } from '@timetick/watchdog'
 import { isEnded, type ImportJobMeta } from '../model/import-job.ts'
 import { clientRow, type ClientsSeen } from './clients.ts'
 import type { SlowCall } from './call-board.ts'
+import type { EndedCompaction } from '../coordinator/compaction-log.ts'
+import type { CollectionMeta } from '../model/meta.ts'
+import type { ChannelStates } from './channel-states.ts'
 import type { LocalSourceOptions } from './local-source.ts'
 import { collectionKey } from './rows.ts'
-import type { RunningTask } from './task-board.ts'
-
-/** A reader this far behind is said to lag, and so far to be stuck. */
-const LAGGING_MS = 5000
-const STUCK_MS = 60_000
+import type { EndedTask, RunningTask } from './task-board.ts'
 
 /** @returns keys of the nodes that are told here */
 export function tellMembers(sink: Sink, { core, address, version, startedAt }: LocalSourceOptions): readonly string[] {
@@ -47,12 +46,10 @@ export function streamLags({ core, clock }: LocalSourceOptions): ReadonlyMap<str
   return new Map(pchannels.map((channel) => [channel, new Map(readers.flatMap(([reader, times]) => ((times.get(channel) ?? 0n) > 0n ? [[reader, lagOf(times.get(channel) ?? 0n)] as const] : [])))]))
 }
 
-export function tellStreams(sink: Sink, options: LocalSourceOptions, lags: ReadonlyMap<string, ReadonlyMap<string, number>>): void {
+export function tellStreams(sink: Sink, options: LocalSourceOptions, lags: ReadonlyMap<string, ReadonlyMap<string, number>>, states: ChannelStates): void {
   for (const [channel, readers] of lags) {
-    const lagMs = Math.max(0, ...readers.values())
-    const state = lagMs >= STUCK_MS ? 'stuck' : lagMs >= LAGGING_MS ? 'lagging' : 'ok'
     const checkpoint = checkpointTs(options.core.catalog.checkpoint(channel))
-    sink.upsert('stream', channel, { id: channel, name: channel, state, readers: [...readers.keys()], checkpoint: checkpoint === undefined ? null : { ts: checkpoint } })
+    sink.upsert('stream', channel, { id: channel, name: channel, ...states.of(channel), readers: [...readers.keys()], checkpoint: checkpoint === undefined ? null : { ts: checkpoint } })
   }
   sink.full('stream', '', new Set(lags.keys()))
 }
@@ -71,17 +68,31 @@ export function tellClients(sink: Sink, clients: ClientsSeen): void {
   sink.full('client', '', keys)
 }
 
-/** Why tasks that run no more have failed, by key. */
-export function failedTasks({ core: { catalog }, board }: LocalSourceOptions): ReadonlyMap<string, string> {
-  const failed = new Map<string, string>()
-  for (const job of catalog.imports()) if (job.state === 'Failed') failed.set(importKey(job), job.reason)
-  for (const { id, db, collections, reason } of board.failedFlushes) {
+/** Of tasks that run no more, those that failed, and those that may have been too short to be seen, by key. */
+export function endedTasks({ core: { catalog, roles }, board }: LocalSourceOptions): ReadonlyMap<string, EndedTask> {
+  const ended = new Map<string, EndedTask>()
+  for (const job of catalog.imports()) if (job.state === 'Failed') ended.set(importKey(job), { row: importRow(job), reason: job.reason })
+  for (const { id, db, collections, since, reason } of board.failedFlushes) {
     for (const name of collections) {
       const collection = catalog.findCollection(db, name)
-      if (collection !== undefined) failed.set(`${collectionKey(collection)}/${id}`, reason)
+      if (collection !== undefined) ended.set(`${collectionKey(collection)}/${id}`, { row: flushRow(id, collection, since), reason })
     }
   }
-  return failed
+  for (const job of roles.compactor.status() === 'healthy' ? roles.compactor.current.log.ended : []) {
+    const collection = catalog.collectionById(job.collectionId)
+    if (collection !== undefined) ended.set(`${collectionKey(collection)}/compaction/${job.id}`, { row: compactionRow(collection, job), reason: job.reason })
+  }
+  return ended
+}
+
+function flushRow(id: string, { id: collId, dbName: db, schema: { name } }: CollectionMeta, startedAt: number): Row {
+  return { id, name: `flush ${name}`, type: 'flush', db, collId: String(collId), collection: name, startedAt }
+}
+
+/** One that waits for its turn has no inputs yet. */
+function compactionRow({ id: collId, dbName: db, schema: { name } }: CollectionMeta, { id, inputs, outputs, startedAt }: { readonly id: string } & Partial<EndedCompaction>): Row {
+  const own = { id: `compaction-${id}`, name: `compact ${name}`, type: 'compaction', db, collId: String(collId), collection: name }
+  return inputs === undefined ? own : { ...own, inputs: inputs.map(String), startedAt: startedAt ?? null, ...(outputs === undefined ? {} : { outputs: outputs.map(String) }) }
 }
 
 const importKey = ({ dbName, collectionId, id }: ImportJobMeta): string => `${dbName}/${collectionId}/import-${id}`
@@ -111,15 +122,17 @@ export function* runningTasks({ core, board }: LocalSourceOptions, hot: Iterable
       yield { key: `${key}/index/${index.name}`, row: { id: `index-${index.id}`, name: `build ${index.name} of ${collection.schema.name}`, type: 'index', ...own, percent: Math.floor((100 * (segments.length - building)) / segments.length) } }
     }
   }
-  for (const { id, collectionId } of roles.compactor.status() === 'healthy' ? roles.compactor.current.executing() : []) {
-    const collection = catalog.collectionById(collectionId)
-    if (collection !== undefined) yield { key: `${collectionKey(collection)}/compaction/${id}`, row: { id: `compaction-${id}`, name: `compact ${collection.schema.name}`, type: 'compaction', db: collection.dbName, collId: String(collectionId), collection: collection.schema.name } }
+  const compactor = roles.compactor.status() === 'healthy' ? roles.compactor.current : undefined
+  const asked = compactor?.executing().map(({ id, collectionId }) => ({ id: String(id), collectionId })) ?? []
+  for (const job of [...asked, ...(compactor?.log.running === undefined ? [] : [compactor.log.running])]) {
+    const collection = catalog.collectionById(job.collectionId)
+    if (collection !== undefined) yield { key: `${collectionKey(collection)}/compaction/${job.id}`, row: compactionRow(collection, job) }
   }
   for (const job of catalog.imports()) if (!isEnded(job)) yield { key: importKey(job), row: importRow(job) }
   for (const { id, db, collections, since } of board.flushes) {
     for (const name of collections) {
       const collection = catalog.findCollection(db, name)
-      if (collection !== undefined) yield { key: `${collectionKey(collection)}/${id}`, row: { id, name: `flush ${name}`, type: 'flush', db, collId: String(collection.id), collection: name, startedAt: since } }
+      if (collection !== undefined) yield { key: `${collectionKey(collection)}/${id}`, row: flushRow(id, collection, since) }
     }
   }
 }

@@ -7,16 +7,29 @@ export interface RunningTask {
   readonly row: Row
 }
 
+/** One that ended, seen running or not; with a reason, it failed. */
+export interface EndedTask {
+  readonly row: Row
+  readonly reason?: string | undefined
+}
+
 const MAX_ENDED = 50
 
 export class TaskBoard {
   readonly #running = new Map<string, Row>()
   readonly #ended = new Map<string, Row>()
+  /** Ends that were known the last time; undefined: never looked. */
+  #knownEnds: ReadonlySet<string> | undefined
 
-  /** Tasks that run now; one that ran before and does no longer has ended, well unless `failures` says why not. */
-  see(tasks: Iterable<RunningTask>, now: number, failures: ReadonlyMap<string, string> = new Map()): void {
+  /**
+   * Tasks that run now; one that ran before and does no longer has ended, well unless `ends` says why not. One that began and
+   * ended between two looks runs for one look, so that it is told too; what had ended before the first look is history.
+   */
+  see(tasks: Iterable<RunningTask>, now: number, ends: ReadonlyMap<string, EndedTask> = new Map()): void {
     const seen = new Map([...tasks].map(({ key, row }) => [key, { ...row, state: 'running' }] as const))
-    for (const [key, row] of this.#running) if (!seen.has(key)) this.#end(key, row, now, failures.get(key))
+    for (const [key, { row }] of ends) if (this.#knownEnds?.has(key) === false && !seen.has(key) && !this.#running.has(key)) seen.set(key, { ...row, state: 'running' })
+    this.#knownEnds = new Set(ends.keys())
+    for (const [key, row] of this.#running) if (!seen.has(key)) this.#end(key, { ...row, ...ends.get(key)?.row }, now, ends.get(key)?.reason)
     this.#running.clear()
     for (const [key, row] of seen) {
       this.#running.set(key, row)

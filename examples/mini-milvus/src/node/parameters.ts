@@ -24,6 +24,8 @@ export const declarations: readonly ParamDeclaration[] = [
   { key: 'insight.maxClients', type: 'int', default: 1000, min: 1, max: 100_000, doc: 'Pages and other clients of insight’s websocket at once.' },
   { key: 'insight.maxClientsPerPeer', type: 'int', default: 20, min: 1, max: 100_000, doc: 'Of those, from one address.' },
   { key: 'insight.slowCall', type: 'durationMs', unit: 'ms', default: 1000, min: 1, max: 600_000, doc: 'A call that took longer is shown as slow.' },
+  { key: 'insight.laggingAfter', type: 'durationMs', unit: 'ms', default: 5000, min: 1, max: 3_600_000, doc: 'A log channel whose readers are so far behind is shown as lagging.' },
+  { key: 'insight.stuckAfter', type: 'durationMs', unit: 'ms', default: 60_000, min: 1, max: 3_600_000, doc: 'And so far, as stuck.' },
   { key: 'localStorage.path', type: 'string', default: './mini-milvus-data', doc: 'Folder of the data.' },
   { key: 'common.inMemory', type: 'bool', default: false, doc: 'Keep everything in memory, but for stores that are named; nothing survives the process.' },
   { key: 'common.gracefulTime', type: 'durationMs', unit: 'ms', default: 5000, min: 0, max: 3_600_000, doc: 'How stale a read with bounded consistency may be.' },

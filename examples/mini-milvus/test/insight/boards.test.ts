@@ -67,11 +67,25 @@ test('tasks run, end, and are forgotten when they are many', () => {
   board.see([one('a', 10), one('b', 20)], 1)
   board.see([one('b', 40)], 2)
   expect(board.rows()).toEqual(new Map([['a', { name: 'a', type: 'load', percent: 100, state: 'finished', endedAt: 2 }], ['b', { name: 'b', type: 'load', percent: 40, state: 'running' }]]))
-  board.see([one('a', 1)], 3, new Map([['b', 'no memory']]))
+  board.see([one('a', 1)], 3, new Map([['b', { row: {}, reason: 'no memory' }]]))
   expect(board.rows().get('b')).toEqual({ name: 'b', type: 'load', percent: 40, state: 'failed', reason: 'no memory', endedAt: 3 })
   expect(board.rows().get('a')).toMatchObject({ state: 'running', percent: 1 })
   for (let i = 0; i < 100; i++) board.see([one(`t${i}`, 0)], i)
   expect(board.rows().size).toBe(51)
+})
+
+test('E1 a task that began and ended between two looks is told as well, once; what ended before the first look is not', () => {
+  const board = new TaskBoard()
+  const ends = new Map<string, { row: Row; reason?: string | undefined }>([['old', { row: { name: 'old' }, reason: 'long ago' }]])
+  board.see([], 1, ends)
+  expect(board.rows().size).toBe(0)
+  ends.set('short', { row: { name: 'short', outputs: ['9'] } }).set('torn', { row: { name: 'torn' }, reason: 'no file' })
+  board.see([], 2, ends)
+  expect([...board.rows().values()].map(({ state }) => state)).toEqual(['running', 'running'])
+  for (const now of [3, 4]) {
+    board.see([], now, ends)
+    expect([...board.rows().values()]).toEqual([{ name: 'short', outputs: ['9'], state: 'finished', percent: 100, endedAt: 3 }, { name: 'torn', state: 'failed', percent: null, endedAt: 3, reason: 'no file' }])
+  }
 })
 
 test('E1 tso.anomaly: a stall, a step back, a clock that was set back, a window that is used up; each told once, until it is over', () => {
@@ -101,6 +115,6 @@ test('E1 a flush that failed is told as failed, with why', async () => {
   expect(board.failedFlushes).toMatchObject([{ id: 'flush-1', collections: ['orders'], reason: 'the disk is full' }])
   const tasks = new TaskBoard()
   tasks.see([{ key: 'default/1/flush-1', row: { name: 'flush orders', type: 'flush' } }], 1000)
-  tasks.see([], 2000, new Map([['default/1/flush-1', 'the disk is full']]))
+  tasks.see([], 2000, new Map([['default/1/flush-1', { row: {}, reason: 'the disk is full' }]]))
   expect([...tasks.rows().values()]).toMatchObject([{ state: 'failed', reason: 'the disk is full' }])
 })

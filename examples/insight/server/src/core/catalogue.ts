@@ -9,6 +9,8 @@ export interface KindRule {
   readonly groups?: Readonly<Record<string, GroupRule>> | undefined
   /** The member `state` moves by events of this type, with `from` and `to`. */
   readonly state?: string | undefined
+  /** Members that change with it, and are told with it. */
+  readonly stateWith?: readonly string[] | undefined
   /** The type of a change of `name`, with `from` and `to`. */
   readonly renamed?: string | undefined
   /** Rows whose member `type` is one of these give it to their events: `compaction.started`, `compaction.finished`. */
@@ -38,10 +40,10 @@ export const CATALOGUE: Readonly<Record<Kind, KindRule>> = {
   partition: { ...plain('partition'), groups: { stats: { type: 'partition.stats', minIntervalMs: 1000 } } },
   index: { ...plain('index'), groups: { progress: { type: 'index.progress', minIntervalMs: 250 } } },
   segment: plain('segment'),
-  channel: { created: 'channel.assigned', updated: 'channel.assigned', dropped: 'channel.released', groups: { checkpoint: { type: 'channel.checkpoint', minIntervalMs: 5000 } }, state: 'timetick.state' },
+  channel: { created: 'channel.assigned', updated: 'channel.assigned', dropped: 'channel.released', groups: { checkpoint: { type: 'channel.checkpoint', minIntervalMs: 5000 } }, state: 'timetick.state', stateWith: ['lagMs', 'thresholdMs'] },
   node: { created: 'node.joined', updated: 'node.updated', dropped: 'node.left', state: 'node.state' },
   watchdog: { created: 'watchdog.registered', updated: 'watchdog.updated', dropped: 'watchdog.released', state: 'watchdog.state' },
-  stream: { ...plain('stream'), state: 'timetick.state' },
+  stream: { ...plain('stream'), state: 'timetick.state', stateWith: ['lagMs', 'thresholdMs'] },
   task: { created: 'task.started', updated: 'task.progress', dropped: 'task.forgotten', state: 'task.state', own: ['flush', 'compaction', 'import'] },
   client: { created: 'client.connected', updated: 'client.active', dropped: 'client.gone', groups: { staged: { type: 'client.staged', minIntervalMs: 1000 } } },
   slowRequest: { created: 'slowRequest', updated: 'slowRequest.updated', dropped: 'slowRequest.forgotten' },

@@ -11,8 +11,10 @@ export function foldRow(row: Row | undefined, event: Pick<InsightEvent, 'type' |
       return data
     case 'drop':
       return undefined
-    case 'state':
-      return applyPatch(row ?? {}, { state: data['to'] ?? null })
+    case 'state': {
+      const { from: _from, to = null, reason: _reason, ...more } = data
+      return applyPatch(row ?? {}, { ...more, state: to })
+    }
     case 'name':
       return applyPatch(row ?? {}, { name: data['to'] ?? null })
     case 'patch':

@@ -106,10 +106,12 @@ export class Reducer {
     const { kind, key } = known
     const rule = CATALOGUE[kind]
     const rest: Record<string, Json> = {}
+    const withState = patch['state'] === undefined ? [] : (rule.stateWith ?? [])
     for (const [field, value] of Object.entries(patch)) {
+      if (withState.includes(field)) continue
       const group = rule.groups?.[field]
       if (group !== undefined) this.#changeGroup(known, field, value, group.type, group.minIntervalMs ?? 0, row, at, src)
-      else if (field === 'state' && rule.state !== undefined) this.#move(known, 'state', typeOf(rule, row, 'state', value), value, row, at, src)
+      else if (field === 'state' && rule.state !== undefined) this.#move(known, 'state', typeOf(rule, row, 'state', value), value, row, at, src, pick(patch, withState))
       else if (field === 'name' && rule.renamed !== undefined) this.#move(known, 'name', rule.renamed, value, row, at, src)
       else rest[field] = value
     }
@@ -142,9 +144,9 @@ export class Reducer {
     }
   }
 
-  #move({ kind, key, row: before }: Entity, field: 'state' | 'name', type: string, to: Json, row: Row, at: number, src: Origin): void {
+  #move({ kind, key, row: before }: Entity, field: 'state' | 'name', type: string, to: Json, row: Row, at: number, src: Origin, more: Row = {}): void {
     const why = row['reason']
-    this.#ledger.commit({ ts: at, type, kind, key, src, data: { from: before[field] ?? null, to, ...(why === undefined ? {} : { reason: why }) }, changed: [field] })
+    this.#ledger.commit({ ts: at, type, kind, key, src, data: { from: before[field] ?? null, to, ...more, ...(why === undefined ? {} : { reason: why }) }, changed: [field, ...Object.keys(more)] })
   }
 
   #dropUnder(kind: Kind, scope: string, at: number, src: Origin): void {
@@ -158,3 +160,5 @@ export class Reducer {
     for (const group of Object.keys(CATALOGUE[kind].groups ?? {})) this.#toldAt.delete(`${id}\n${group}`)
   }
 }
+
+const pick = (patch: Row, fields: readonly string[]): Row => Object.fromEntries(Object.entries(patch).filter(([field]) => fields.includes(field)))

@@ -21,11 +21,11 @@ const ROWS: Readonly<Record<string, Readonly<Record<string, Form>>>> = {
   partition: { id: 'int64', name: 'text', db: 'text', collId: 'int64', createdTs: 'int64', stats: 'object' },
   index: { id: 'text', name: 'text', db: 'text', collId: 'int64', field: 'text', indexType: 'text', metric: 'text', params: 'object', progress: 'object' },
   segment: { id: 'int64', name: 'text', db: 'text', collId: 'int64', partId: 'int64', channel: 'text', level: 'text', state: 'text', rows: 'int64', bytes: 'int64', startPos: 'int64', dmlPos: 'int64' },
-  channel: { id: 'text', name: 'text', db: 'text', collId: 'int64', pchannel: 'text', checkpoint: 'object', state: 'text' },
+  channel: { id: 'text', name: 'text', db: 'text', collId: 'int64', pchannel: 'text', checkpoint: 'object', state: 'text', lagMs: 'number', thresholdMs: 'number' },
   node: { id: 'text', name: 'text', role: 'text', address: 'text', version: 'text', state: 'text', startedAt: 'number', resourceGroup: 'text', replicas: 'number', expected: 'number', living: 'number' },
   watchdog: { id: 'text', name: 'text', target: 'text', state: 'text', status: 'text', restarts: 'number' },
-  stream: { id: 'text', name: 'text', state: 'text', readers: 'list', checkpoint: 'object' },
-  task: { id: 'text', name: 'text', type: 'text', state: 'text', db: 'text', collId: 'int64', collection: 'text', percent: 'number', reason: 'text', startedAt: 'number', endedAt: 'number' },
+  stream: { id: 'text', name: 'text', state: 'text', readers: 'list', checkpoint: 'object', lagMs: 'number', thresholdMs: 'number' },
+  task: { id: 'text', name: 'text', type: 'text', state: 'text', db: 'text', collId: 'int64', collection: 'text', percent: 'number', reason: 'text', startedAt: 'number', endedAt: 'number', inputs: 'list', outputs: 'list' },
   client: { id: 'text', name: 'text', identifier: 'text', kind: 'text', sdk: 'text', version: 'text', user: 'text', host: 'text', sockets: 'number', connectedAt: 'number', lastActive: 'number', staged: 'object' },
   slowRequest: { id: 'text', name: 'text', method: 'text', db: 'text', coll: 'text', durMs: 'number', ts: 'number', failed: 'bool', user: 'text', clientId: 'text', peer: 'text', traceId: 'text' },
   param: { id: 'text', name: 'text', value: 'text', source: 'text' },
@@ -37,7 +37,7 @@ const ROWS: Readonly<Record<string, Readonly<Record<string, Form>>>> = {
 function dataOf(kind: string, type: string): Json {
   const effect = kind === 'source' || kind === 'cache' ? 'patch' : effectOf(type, false)
   const members = ROWS[kind] ?? {}
-  if (effect === 'state' || effect === 'name') return { type: 'object', required: ['from', 'to'], properties: { from: { type: ['string', 'number', 'boolean', 'object', 'array', 'null'] }, to: {}, reason: {} } }
+  if (effect === 'state' || effect === 'name') return { type: 'object', required: ['from', 'to'], properties: { from: { type: ['string', 'number', 'boolean', 'object', 'array', 'null'] }, to: {}, reason: {}, lagMs: FORMS.number, thresholdMs: FORMS.number } }
   if (effect === 'drop') return { type: 'object', properties: { name: FORMS.text, id: FORMS.text }, additionalProperties: false }
   return { type: 'object', properties: Object.fromEntries(Object.entries(members).map(([name, form]) => [name, FORMS[form]])) }
 }
