@@ -11,7 +11,7 @@ const DEFAULT_EF = 112
  * filter that keeps one row in n pushes the k-th hit n times further back.
  */
 export function candidatesFor(k: number, ef: number | undefined, rows: number, allowed: number): number {
-  const base = Math.max(k, ef ?? Math.max(DEFAULT_EF, Math.ceil(k * 1.5)))
+  const base = Math.max(k, ef ?? Math.max(DEFAULT_EF, k * 2))
   if (allowed === 0) return base
   return Math.ceil(base + 2 * k * (rows / allowed - 1))
 }
