@@ -1,13 +1,16 @@
 /** Builds one index, in a thread of its own. */
 import { DataType } from '../model/schema.ts'
+import { encodeRows } from './byte-grid.ts'
 import { decodeRows } from './decode.ts'
 import { EngineError } from './errors.ts'
+import { chooseGrid } from './grid-choice.ts'
+import { appendGrid } from './grid-file.edge.ts'
 import { type FileSum, removeFile, sumFile } from './index-file.edge.ts'
 import type { VectorSet } from './metric.ts'
-import { createIndex } from './native.ts'
+import { canTakeBytes, createIndex } from './native.ts'
 import { localOrder } from './order.ts'
 import type { BuildJob } from './protocol.ts'
-import { lengthOf } from './scan.ts'
+import { toUnits } from './unit-length.ts'
 
 /** A quarter of a second's work or so: how soon a build can be cancelled. */
 const CHUNK_ROWS = 2048
@@ -16,18 +19,22 @@ const CHUNK_ROWS = 2048
 export async function build(job: BuildJob, onProgress: (rows: number) => void): Promise<FileSum | undefined> {
   const { set, path, cancel } = job
   const isCancelled = () => Atomics.load(cancel, 0) !== 0
-  const index = await createIndex({ dim: set.dim, metric: set.metric, quantization: job.quantization }, job.connectivity, job.effort)
   const order = orderOf(set, isCancelled)
+  const grid = job.quantization === 'i8' && !isCancelled() && (await canTakeBytes()) ? chooseGrid(set, order) : undefined
+  const quantization = grid === undefined && job.quantization === 'i8' ? 'bf16' : job.quantization
+  const index = await createIndex({ dim: set.dim, metric: set.metric, quantization }, job.connectivity, job.effort)
   for (let begin = 0; begin < set.rows; begin += CHUNK_ROWS) {
     if (isCancelled()) return undefined
     const end = Math.min(set.rows, begin + CHUNK_ROWS)
     const keys = new BigUint64Array(end - begin)
     for (let i = 0; i < keys.length; i++) keys[i] = BigInt(order?.[begin + i] ?? begin + i)
-    index.add(keys, chunkOf(set, order, begin, end), job.threads)
+    const rows = chunkOf(set, order, begin, end)
+    index.add(keys, grid === undefined ? rows : encodeRows(rows, grid), job.threads)
     onProgress(end)
   }
   try {
     index.save(path)
+    if (grid !== undefined) await appendGrid(path, grid)
     return await sumFile(path, true)
   } catch (error) {
     await removeFile(path).catch(() => undefined)
@@ -46,10 +53,7 @@ function chunkOf(set: VectorSet, order: Uint32Array | undefined, begin: number, 
   const chunk = order === undefined ? decodeRows(set.vectors, set.type, set.dim, begin, end) : gather(set, order.subarray(begin, end))
   if (set.metric !== 'COSINE') return chunk
   const units = order === undefined ? chunk.slice() : chunk
-  for (let base = 0; base < units.length; base += set.dim) {
-    const length = lengthOf(units, base, set.dim)
-    if (length > 0) for (let i = base; i < base + set.dim; i++) units[i] = (units[i] ?? 0) / length
-  }
+  toUnits(units, set.dim)
   return units
 }
 

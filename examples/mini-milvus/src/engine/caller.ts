@@ -2,7 +2,7 @@
  * Searches in the caller's thread. Asking a worker costs both threads more than a short search does, so a few of these are done
  * at once; a turn of the event loop has a budget for them, and what is beyond it goes to the workers.
  */
-import { createIndex, type Index } from './native.ts'
+import { type Graph, openGraph } from './graph.ts'
 import { costOf } from './plan.ts'
 import { type SearchQuery, type SearchResult, searchSet } from './search.ts'
 import type { EngineSet } from './slot.ts'
@@ -14,7 +14,7 @@ const ALWAYS = 32_768
 
 interface Opened {
   readonly known: EngineSet
-  readonly index: Index
+  readonly graph: Graph
 }
 
 export class CallerSearch {
@@ -34,11 +34,9 @@ export class CallerSearch {
     const { set, index: file } = known
     if (file === undefined) return
     try {
-      const index = await createIndex({ dim: set.dim, metric: set.metric, quantization: file.quantization })
+      const graph = await openGraph(file.path, set)
       // The set may have been dropped or replaced meanwhile.
-      if (this.#sets.get(id) !== known) return
-      index.view(file.path)
-      this.#opened.set(id, { known, index })
+      if (this.#sets.get(id) === known) this.#opened.set(id, { known, graph })
     } catch {
       this.forget(id)
     }
@@ -53,9 +51,9 @@ export class CallerSearch {
   }
 
   /** The index of these very vectors, as it was attached last. */
-  indexOf(id: string, known: EngineSet): Index | undefined {
+  graphOf(id: string, known: EngineSet): Graph | undefined {
     const opened = this.#opened.get(id)
-    return opened?.known === known ? opened.index : undefined
+    return opened?.known === known ? opened.graph : undefined
   }
 
   /** True where a search of that cost may be done here and now; the budget is then charged. */
@@ -74,11 +72,11 @@ export class CallerSearch {
   }
 
   search(id: string, known: EngineSet, query: SearchQuery): SearchResult {
-    return searchSet(known.set, this.indexOf(id, known), query)
+    return searchSet(known.set, this.graphOf(id, known), query)
   }
 
   /** Multiply-adds of a search, by the plan it will follow. */
   costOf(id: string, known: EngineSet, query: SearchQuery): number {
-    return costOf(known.set, query, this.indexOf(id, known) !== undefined)
+    return costOf(known.set, query, this.graphOf(id, known) !== undefined)
   }
 }

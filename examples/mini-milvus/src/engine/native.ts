@@ -1,11 +1,13 @@
 /** The native index library, loaded when it is first needed: nodes without it scan. */
 import type usearch from 'usearch'
 import { DataType } from '../model/schema.ts'
+import { Codes } from './byte-grid.ts'
 import { EngineError } from './errors.ts'
 import type { Metric } from './metric.ts'
 import { throughGate, throughGateAsync } from './native-gate.ts'
 
-export type Quantization = 'bf16' | 'f32'
+/** How an index holds vectors. Only it needs those of a new one: an opened file says what it has. */
+export type Quantization = 'i8' | 'bf16' | 'f32'
 
 export interface IndexShape {
   readonly dim: number
@@ -15,8 +17,8 @@ export interface IndexShape {
 
 /** What is used of the library's index. A search gives the keys, nearest first. */
 export interface Index {
-  add(keys: BigUint64Array, vectors: Float32Array, threads: number): void
-  search(vector: Float32Array, count: number, threads: number): { readonly keys: BigUint64Array }
+  add(keys: BigUint64Array, vectors: Float32Array | Codes, threads: number): void
+  search(vector: Float32Array | Codes, count: number, threads: number): { readonly keys: BigUint64Array; readonly distances: Float32Array }
   /** Maps a file. */
   view(path: string): void
   save(path: string): void
@@ -42,7 +44,8 @@ export function canIndex(type: DataType): boolean {
 }
 
 /**
- * An empty index. COSINE is inner product of vectors that the caller has scaled to length 1, so that zero vectors are defined.
+ * An empty index. COSINE is inner product of vectors that the caller has scaled to length 1, so that zero vectors are defined; of
+ * bytes it is the distance of such, which has the same order wherever the grid's middle is.
  * The search effort is 1: the library takes the larger of it and of the number wanted, so `search(query, ef)` sets it anew each
  * time and no file need be opened twice.
  */
@@ -50,8 +53,8 @@ export async function createIndex(shape: IndexShape, connectivity = 16, effort =
   const { Index, MetricKind, ScalarKind } = await load()
   const make = () => new Index({
     dimensions: shape.dim,
-    metric: shape.metric === 'L2' ? MetricKind.L2sq : MetricKind.IP,
-    quantization: shape.quantization === 'f32' ? ScalarKind.F32 : ScalarKind.BF16,
+    metric: shape.metric === 'L2' || (shape.metric === 'COSINE' && shape.quantization === 'i8') ? MetricKind.L2sq : MetricKind.IP,
+    quantization: ScalarKind[shape.quantization === 'i8' ? 'I8' : shape.quantization === 'f32' ? 'F32' : 'BF16'],
     connectivity,
     expansion_add: effort,
     expansion_search: 1,
@@ -66,4 +69,19 @@ export async function createIndex(shape: IndexShape, connectivity = 16, effort =
     dimensions: () => throughGate(() => index.dimensions()),
     size: () => throughGate(() => index.size()),
   }
+}
+
+let takesBytes: Promise<boolean> | undefined
+
+/** Whether bytes reach the library as they are: a cast on the way would give another distance than 3² + 4². */
+export function canTakeBytes(): Promise<boolean> {
+  takesBytes ??= tryBytes()
+  return takesBytes
+}
+
+async function tryBytes(): Promise<boolean> {
+  const index = await createIndex({ dim: 4, metric: 'L2', quantization: 'i8' })
+  index.add(BigUint64Array.of(7n), Codes.of(10, 0, 127, -127), 1)
+  const { keys, distances } = index.search(Codes.of(13, 4, 127, -127), 1, 1)
+  return keys[0] === 7n && distances[0] === 25
 }

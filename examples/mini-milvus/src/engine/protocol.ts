@@ -13,7 +13,7 @@ export type ToWorker =
   | { readonly kind: 'set'; readonly id: string; readonly set: VectorSet }
   | { readonly kind: 'drop'; readonly id: string }
   | { readonly kind: 'verify'; readonly seq: number; readonly path: string; readonly crc32: number }
-  | { readonly kind: 'attach'; readonly seq: number; readonly id: string; readonly path: string; readonly quantization: Quantization }
+  | { readonly kind: 'attach'; readonly seq: number; readonly id: string; readonly path: string }
   | { readonly kind: 'detach'; readonly id: string }
   | { readonly kind: 'search'; readonly seq: number; readonly items: readonly SearchItem[] }
 

@@ -2,9 +2,9 @@
 import { DataType, vectorBytes } from '../model/schema.ts'
 import { isDescending, type VectorSet } from './metric.ts'
 import { type ListSet, scanLists } from './max-sim.ts'
-import type { Index } from './native.ts'
+import type { Graph, Probe } from './graph.ts'
 import { candidatesFor, scanIsCheaper } from './plan.ts'
-import { decodeQuery, type KeyRange, keysOf, lengthOf, scan } from './scan.ts'
+import { decodeQuery, type KeyRange, keysOf, scan } from './scan.ts'
 import { type Bm25, countTerms, type TermStats } from './bm25.ts'
 import { searchSparse } from './sparse.ts'
 import { TopK } from './top-k.ts'
@@ -18,7 +18,7 @@ export interface SearchQuery {
   readonly k: number
   /** Only the first rows of the set (a growing set is registered with its capacity); all unless given. */
   readonly rows?: number | undefined
-  /** Breadth of the search in the graph; at least `k`. Default: 112, or 1.5 k. */
+  /** Breadth of the search in the graph; at least `k`. Default: 112, or 2 k. */
   readonly ef?: number | undefined
   /** False: scan even where there is an index. */
   readonly useIndex?: boolean | undefined
@@ -45,7 +45,7 @@ export interface SearchResult {
 
 const top = new TopK()
 
-export function searchSet(set: VectorSet, index: Index | undefined, query: SearchQuery): SearchResult {
+export function searchSet(set: VectorSet, graph: Graph | undefined, query: SearchQuery): SearchResult {
   if (set.type === DataType.SparseFloatVector) return query.countTerms === true ? countTerms(set, query) : searchSparse(set, query)
   const rows = Math.min(query.rows ?? set.rows, set.rows)
   const { nq, k, mask } = query
@@ -57,7 +57,7 @@ export function searchSet(set: VectorSet, index: Index | undefined, query: Searc
   if (limit > 0) {
     const width = vectorBytes(set.type, set.dim)
     const range = keyRange(set, query)
-    const run: Run = { set, index, rows, allowed, limit, query, range, only: undefined }
+    const run: Run = { set, graph, rows, allowed, limit, query, range, only: undefined }
     for (let i = 0; i < nq; i++) {
       if (set.lists !== undefined) searchLists(run, { ...set, lists: set.lists }, i)
       else searchOne(run, decodeQuery(set, query.queries.subarray(i * width, (i + 1) * width)))
@@ -72,7 +72,7 @@ export function searchSet(set: VectorSet, index: Index | undefined, query: Searc
 
 interface Run {
   readonly set: VectorSet
-  readonly index: Index | undefined
+  readonly graph: Graph | undefined
   readonly rows: number
   readonly allowed: number
   readonly limit: number
@@ -90,12 +90,12 @@ function searchLists(run: Run, set: ListSet, index: number): void {
 }
 
 function searchOne(run: Run, vector: Float32Array | Uint8Array): void {
-  const { set, index, rows, allowed, limit, query } = run
-  if (index !== undefined && vector instanceof Float32Array && query.useIndex !== false) {
-    const probe = set.metric === 'COSINE' ? toUnitLength(vector) : vector
-    let candidates = candidatesFor(limit, query.ef, rows, allowed)
-    while (!scanIsCheaper(candidates, allowed)) {
-      if (searchGraph(run, index, vector, probe, candidates)) return
+  const { set, graph, rows, allowed, limit, query } = run
+  if (graph !== undefined && vector instanceof Float32Array && query.useIndex !== false) {
+    const probe = graph.probe(vector)
+    let candidates = candidatesFor(limit, query.ef, rows, allowed) * (probe?.widening ?? 1)
+    while (probe !== undefined && !scanIsCheaper(candidates, allowed)) {
+      if (searchGraph(run, graph, vector, probe, candidates)) return
       candidates *= 4
     }
   }
@@ -110,15 +110,15 @@ function searchOne(run: Run, vector: Float32Array | Uint8Array): void {
  * was asked for: the filter or the range took too many, or the last hit is so near the end of the list that others may lie
  * just beyond it.
  */
-function searchGraph(run: Run, index: Index, vector: Float32Array, probe: Float32Array, candidates: number): boolean {
+function searchGraph(run: Run, graph: Graph, vector: Float32Array, probe: Probe, candidates: number): boolean {
   const { set, rows, limit, range } = run
   const { mask, radius } = run.query
-  const { keys } = index.search(probe, candidates, 1)
+  const keys = graph.search(probe, candidates)
   // Keys are rows, below 2^32: the low words of little-endian 64 bit numbers.
   const found = new Uint32Array(keys.buffer, keys.byteOffset, keys.length * 2)
   const exact = keysOf(set, vector)
-  // The graph's order is that of rounded vectors: look a little further than is wanted.
-  const enough = range === undefined ? limit + Math.max(16, limit) : Infinity
+  // The graph's order is that of rounded vectors: look a little further than is wanted, and at all where the query was cut off.
+  const enough = range === undefined && probe.widening === 1 ? limit + Math.max(16, limit) : Infinity
   top.reset(limit)
   let kept = 0
   let position = 0
@@ -148,11 +148,6 @@ function keyRange(set: VectorSet, query: SearchQuery): KeyRange | undefined {
   const below = radius === undefined ? Infinity : Math.fround(sign * radius)
   const from = rangeFilter === undefined ? -Infinity : Math.fround(sign * rangeFilter)
   return { contains: (key) => key >= from && key < below }
-}
-
-function toUnitLength(vector: Float32Array): Float32Array {
-  const length = lengthOf(vector, 0, vector.length)
-  return length === 0 ? vector : vector.map((value) => value / length)
 }
 
 export function countOnes(mask: Uint8Array, rows: number): number {

@@ -3,14 +3,12 @@ import type { Worker } from 'node:worker_threads'
 import type { EngineThread } from './engine-thread.edge.ts'
 import { EngineError, isEngineErrorCode } from './errors.ts'
 import type { VectorSet } from './metric.ts'
-import type { Quantization } from './native.ts'
 import type { Failure, FromWorker, SearchItem, ToWorker } from './protocol.ts'
 import type { SearchResult } from './search.ts'
 
 export interface AttachedIndex {
   readonly path: string
   readonly crc32: number
-  readonly quantization: Quantization
 }
 
 /** Vectors as the engine knows them. A new object stands for every change, so that a worker's copy is compared by identity. */
@@ -101,7 +99,7 @@ export class WorkerSlot {
       if (known?.index !== undefined && known.set === current.set) this.#send({ kind: 'detach', id })
       return undefined
     }
-    const opened = this.#ask((seq) => ({ kind: 'attach', seq, id, path: index.path, quantization: index.quantization }))
+    const opened = this.#ask((seq) => ({ kind: 'attach', seq, id, path: index.path }))
     opened.catch(() => undefined)
     return opened
   }

@@ -4,7 +4,7 @@ import { build } from './build.ts'
 import { EngineError } from './errors.ts'
 import { lowerThreadPriority, sumFile } from './index-file.edge.ts'
 import type { VectorSet } from './metric.ts'
-import { createIndex, type Index } from './native.ts'
+import { type Graph, openGraph } from './graph.ts'
 import { type NativeGate, useGate } from './native-gate.ts'
 import { type BuildJob, type FromBuilder, type FromOnce, type FromWorker, type SearchItem, toFailure, type ToWorker, type WorkerRole } from './protocol.ts'
 import { type SearchResult, searchSet } from './search.ts'
@@ -13,7 +13,7 @@ import { writeSortedFile } from '../scalar/index.ts'
 
 interface KnownSet {
   readonly set: VectorSet
-  index: Index | undefined
+  graph: Graph | undefined
 }
 
 /** Results above this are moved to the other thread, smaller ones copied: moving costs more than copying a few hits. */
@@ -38,14 +38,14 @@ class SearchServer {
   #handle(message: Exclude<ToWorker, { kind: 'verify' }>): void {
     switch (message.kind) {
       case 'set':
-        this.#sets.set(message.id, { set: message.set, index: undefined })
+        this.#sets.set(message.id, { set: message.set, graph: undefined })
         break
       case 'drop':
         this.#sets.delete(message.id)
         break
       case 'detach': {
         const known = this.#sets.get(message.id)
-        if (known !== undefined) known.index = undefined
+        if (known !== undefined) known.graph = undefined
         break
       }
       case 'search':
@@ -68,7 +68,7 @@ class SearchServer {
       const results = items.map(({ id, query }) => {
         const known = this.#sets.get(id)
         if (known === undefined) throw new EngineError('ENGINE_UNKNOWN_SET', `no vectors are known as ${id}`)
-        return searchSet(known.set, known.index, query)
+        return searchSet(known.set, known.graph, query)
       })
       this.#post({ seq, results }, results.flatMap(buffersToMove))
     } catch (error) {
@@ -95,20 +95,7 @@ class SearchServer {
     try {
       const known = this.#sets.get(message.id)
       if (known === undefined) throw new EngineError('ENGINE_UNKNOWN_SET', `no vectors are known as ${message.id}`)
-      const { dim, metric, rows } = known.set
-      const index = await createIndex({ dim, metric, quantization: message.quantization })
-      try {
-        index.view(message.path)
-      } catch (error) {
-        throw new EngineError('ENGINE_INDEX_CORRUPT', `${message.path}: ${error instanceof Error ? error.message : String(error)}`)
-      }
-      if (index.dimensions() !== dim || index.size() !== rows) {
-        throw new EngineError(
-          'ENGINE_INDEX_CORRUPT',
-          `${message.path}: has ${index.size()} x ${index.dimensions()} vectors, expected ${rows} x ${dim}`,
-        )
-      }
-      known.index = index
+      known.graph = await openGraph(message.path, known.set)
       this.#post({ seq: message.seq, results: [] }, [])
     } catch (error) {
       this.#post({ seq: message.seq, error: toFailure(error) }, [])
