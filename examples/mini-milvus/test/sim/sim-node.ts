@@ -91,6 +91,7 @@ export class SimulatedNode<Core = NodeCore> {
     const ticket = this.#dispatch.clients?.draw(rpc, identifier === undefined ? undefined : String(identifier), undefined, peer)
     const info = { metadata: new Map<string, string>(), identifier, peer, signal: abort.signal, deadline: undefined, ticket }
     const { clock } = this.#life.world
+    const answered = this.#life.world.waits(`${rpc} of ${peer}${identifier === undefined ? '' : ` as ${identifier}`}`)
     return new Promise((resolve, reject) => {
       const cancelTimer = clock.setTimer(() => (abort.abort(new NoAnswer(`${rpc} was not answered`)), settle(() => reject(new NoAnswer(`${rpc} was not answered`)))), peer === 'simulated' ? CLIENT_TIMEOUT_MS : PATIENT_TIMEOUT_MS)
       const forget = this.#life.onDeath(() => settle(() => reject(new NoAnswer('the node died'))))
@@ -98,6 +99,7 @@ export class SimulatedNode<Core = NodeCore> {
       this.#running.add(give)
       const settle = (done: () => void): void => {
         this.#running.delete(give)
+        answered()
         ticket?.leave()
         cancelTimer()
         forget()

@@ -9,6 +9,8 @@ import type { World } from './world.ts'
 
 /** Without faults everything is there after so long. */
 const PATIENCE_MS = 60_000
+/** However the stores are struck, what is tried again and again is done some time. */
+const FAULTY_PATIENCE_MS = 300_000
 const MAX_FIELDS = 2
 
 export async function untilDone(world: World, what: string, work: () => Promise<unknown>): Promise<void> {
@@ -18,7 +20,10 @@ export async function untilDone(world: World, what: string, work: () => Promise<
       await work()
       return
     } catch (error) {
-      if (!world.faults && world.clock.monotonic() - begun > PATIENCE_MS) return world.violated(`without faults: ${what} fails: ${String(error)}`)
+      world.note(`${what}: ${String(error)}`)
+      const tried = world.clock.monotonic() - begun
+      if (!world.faults && tried > PATIENCE_MS) return world.violated(`without faults: ${what} fails: ${String(error)}`)
+      if (tried > FAULTY_PATIENCE_MS) throw new Error(`seed ${world.seed}: ${what} has failed for ${tried} ms: ${String(error)}`, { cause: error })
       await world.sleep(100)
     }
   }
@@ -82,8 +87,10 @@ export class StageDefinitions {
 
   async #dropPartition(name: string): Promise<void> {
     await untilDone(this.#world, 'drop partition', async () => {
+      // It may have been done without an answer.
+      if (!(await this.#hasPartition(name))) return
       await this.#call('ReleasePartitions', { collection_name: name, partition_names: [PARTITION] })
-      if (await this.#hasPartition(name)) await this.#call('DropPartition', { collection_name: name, partition_name: PARTITION })
+      await this.#call('DropPartition', { collection_name: name, partition_name: PARTITION })
     })
     await untilDone(this.#world, 'create partition', async () => {
       await this.#makePartition(name)

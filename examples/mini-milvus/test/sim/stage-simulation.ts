@@ -20,13 +20,16 @@ export interface StageSimulationOptions {
 }
 
 const MILVUS = 'm0'
+/** A run of six steps takes half a minute to two. */
+const MAX_MS = 900_000
+
 export async function simulateStages({ seed, steps = 6, clients = 16, plant, plantStores = (surviving) => surviving }: StageSimulationOptions): Promise<SimulationResult> {
   const world = new World(seed)
   const history = new StageHistory()
   const commits = new CommitWatch()
   const cluster = new Cluster(world, settingsOf(world), plantStores, (core) => commits.watch(plant?.(core, world) ?? core))
   try {
-    await world.until(run(world, cluster, history, commits, steps, clients))
+    await world.until(run(world, cluster, history, commits, steps, clients), { maxMs: MAX_MS })
   } catch (error) {
     world.violated(error instanceof Error ? (error.stack ?? error.message) : String(error))
   }

@@ -27,6 +27,7 @@ export class World {
   readonly #buggified = new Map<string, boolean>()
   /** The last lines of the trace, for a failure's message. */
   readonly #recent: string[] = []
+  readonly #waiting = new Set<{ readonly what: string; readonly since: number }>()
   #hash = 0x811c9dc5
   #starts = 0
   faults = true
@@ -94,13 +95,32 @@ export class World {
     return new Promise((resolve) => void this.clock.setTimer(resolve, ms))
   }
 
-  /** Lets the world run until `work` has settled; one turn of the real event loop or more between two events. */
-  async until(work: Promise<unknown>): Promise<void> {
+  /** Someone waits for an answer; the result says that it waits no more. */
+  waits(what: string): () => void {
+    const waiting = { what, since: this.clock.monotonic() }
+    this.#waiting.add(waiting)
+    return () => void this.#waiting.delete(waiting)
+  }
+
+  /** Who waits for what, the longest first. */
+  waiting(): string[] {
+    const now = this.clock.monotonic()
+    return [...this.#waiting].map(({ what, since }) => `${what}, for ${now - since} ms`)
+  }
+
+  /**
+   * Lets the world run until `work` has settled; one turn of the real event loop or more between two events. Rejects after so much virtual
+   * time, or so many events, with what is waited for.
+   */
+  async until(work: Promise<unknown>, { maxMs = Infinity, maxEvents = Infinity }: { readonly maxMs?: number | undefined; readonly maxEvents?: number | undefined } = {}): Promise<void> {
     let settled = false
+    const last = this.clock.monotonic() + maxMs
+    let events = 0
     const settle = (): void => void (settled = true)
     work.then(settle, settle)
     await drain()
     while (!settled && !(this.stopAtFirst && this.violations.length > 0)) {
+      if (this.clock.monotonic() > last || (events += 1) > maxEvents) throw new Error(`seed ${this.seed} does not end: after ${this.clock.monotonic()} ms and ${events} events these wait: ${this.waiting().join('; ')}`)
       if (!this.clock.runNext()) throw new Error('nothing is left to happen, and the work has not ended')
       await drain()
     }
