@@ -20,6 +20,7 @@ import { addHealth } from './health.ts'
 import type { ServerLimits } from './limits.ts'
 import { addReflection } from './reflection.ts'
 import { Code, errorStatus, MilvusError } from './status.ts'
+import { wholeRequests } from './whole-requests.ts'
 
 export interface GrpcOptions extends DispatchOptions {
   readonly limits: ServerLimits
@@ -54,7 +55,7 @@ export function createGrpcEntry(options: GrpcOptions): GrpcEntry {
     'grpc.keepalive_time_ms': limits.keepaliveTimeMs,
     'grpc.keepalive_timeout_ms': limits.keepaliveTimeoutMs,
     'grpc.enable_channelz': 0,
-    ...(arrivals === undefined ? {} : { interceptors: [arrivals.interceptor] }),
+    interceptors: arrivals === undefined ? [wholeRequests] : [wholeRequests, arrivals.interceptor],
   })
   const gate = { bytes: 0 }
   for (const service of new Set(methods.map((method) => method.service))) {

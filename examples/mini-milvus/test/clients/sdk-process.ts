@@ -9,11 +9,27 @@ export interface SdkProcess {
   readonly child: ChildProcess
   /** Makes a client of this name. */
   connect(name: string, config: object): Promise<void>
-  /** Calls a method of the client; results come as JSON. */
+  /** Calls a method of the client; results come as JSON. Rejects with {@link NoReply} where the SDK gives none. */
   call(name: string, method: string, ...args: readonly object[]): Promise<Record<string, unknown>>
   closeClient(name: string): Promise<void>
   /** Ends the process as a crash does. */
   kill(): Promise<void>
+}
+
+/** The SDK has answered nothing, neither result nor error: what became of the call is not known. */
+export class NoReply extends Error {
+  override readonly name = 'NoReply'
+}
+
+/** More than the SDK's own deadline; some of its calls outlive that when their server is killed. */
+const REPLY_MS = 75_000
+
+interface Command {
+  readonly command: string
+  readonly name: string
+  readonly method?: string | undefined
+  readonly args?: readonly object[] | undefined
+  readonly config?: object | undefined
 }
 
 interface Answer {
@@ -31,10 +47,19 @@ export async function startSdkProcess(): Promise<SdkProcess> {
     waiting.clear()
   })
   let next = 0
-  const ask = (message: object): Promise<Record<string, unknown>> =>
+  const ask = (message: Command): Promise<Record<string, unknown>> =>
     new Promise((resolve, reject) => {
       const id = next++
-      waiting.set(id, { resolve, reject })
+      const timer = setTimeout(() => {
+        waiting.delete(id)
+        reject(new NoReply(`${message.name}: no reply to ${message.method ?? message.command} within ${REPLY_MS} ms`))
+      }, REPLY_MS)
+      timer.unref()
+      const settled = <T>(settle: (value: T) => void) => (value: T): void => {
+        clearTimeout(timer)
+        settle(value)
+      }
+      waiting.set(id, { resolve: settled(resolve), reject: settled(reject) })
       child.send({ id, ...message }, (error) => {
         if (error !== null) reject(error)
       })
