@@ -111,7 +111,10 @@ function alone(client: string, staging: RestSessionsOptions['staging']): RestCli
     run: (work, signal) =>
       holder.run(async () => {
         const result = await work()
-        await staging.flush(client, undefined, signal)
+        const leftOut: string[] = []
+        await staging.flush(client, undefined, signal, (why) => leftOut.push(why))
+        // One call is one write: nothing was done.
+        if (leftOut[0] !== undefined) throw new MilvusError(Code.ParameterInvalid, leftOut[0])
         return result
       }),
     release: () => holder.release(),

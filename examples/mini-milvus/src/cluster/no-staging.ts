@@ -6,6 +6,7 @@ import type { Staging } from '../staging/staging.ts'
 
 export function createNoStaging(): Staging {
   return {
+    checkPartial: async () => undefined,
     stage: () => Promise.reject(refused()),
     flush: async () => 0n,
     discard() {},

@@ -27,7 +27,7 @@ export interface DmlOptions {
   readonly meta: MetaReader
   readonly writer: DmlWriter
   /** Where writes wait for the flush of their client, if the rule is `flush`. */
-  readonly staging: Pick<Staging, 'stage' | 'settled'>
+  readonly staging: Pick<Staging, 'stage' | 'settled' | 'checkPartial'>
   readonly visibility: Visibility
   readonly queryNode: QueryNodeApi
   readonly ids: Pick<IdAllocator, 'alloc'>
@@ -124,7 +124,9 @@ async function stagePartial(options: Context, prepared: PreparedRows, request: I
   const keys = last.length === given.length ? given : gatherColumn(given, last)
   const newKeys = primaryField(collection.schema).autoId ? (await withNewIds(options, { ...prepared, batch: rows })).keys : undefined
   const scopeId = partitionKeyField(collection) === undefined ? partitionId : 0n
-  const timestamp = await put(options, call, { collection, partial: { rows, keys, scopeId, partitionId, ops, newKeys } })
+  const work: StagedWork = { collection, partial: { rows, keys, scopeId, partitionId, ops, newKeys } }
+  await options.staging.checkPartial(call.client, work, call.signal)
+  const timestamp = await put(options, call, work)
   return { ...mutation(newKeys ?? keys, timestamp), upsert_cnt: BigInt(given.length), insert_cnt: BigInt(keys.length), delete_cnt: BigInt(keys.length) }
 }
 

@@ -2,8 +2,9 @@
 import type { MetaReader } from '../coordinator/api.ts'
 import type { CollectionMeta } from '../model/meta.ts'
 import type { WireHandlers } from '../server/handlers.ts'
-import { MilvusError } from '../server/status.ts'
+import { MilvusError, success } from '../server/status.ts'
 import type { Staging } from '../staging/staging.ts'
+import type { Init, Status } from '../wire/index.ts'
 
 export interface FlushOptions {
   readonly meta: MetaReader
@@ -22,7 +23,8 @@ export function createFlushHandlers(options: FlushOptions): WireHandlers {
       async run(request, call) {
         if (request.collection_names.length === 0) throw new MilvusError(1100, 'collection names is empty')
         const named = request.collection_names.map((name) => meta.collection(call.dbName, name).id)
-        await options.staging.flush(call.client, named, call.signal)
+        const leftOut: string[] = []
+        await options.staging.flush(call.client, named, call.signal, (why) => leftOut.push(why))
         const flushed = await Promise.all(
           request.collection_names.map(async (name) => {
             const collection = meta.collection(call.dbName, name)
@@ -31,6 +33,7 @@ export function createFlushHandlers(options: FlushOptions): WireHandlers {
         )
         const sealTime = BigInt(Math.floor(wallClock() / 1000))
         return {
+          status: flushedWithout(leftOut),
           db_name: call.dbName,
           coll_segIDs: Object.fromEntries(flushed.map(({ name }) => [name, { data: [] }])),
           flush_coll_segIDs: Object.fromEntries(flushed.map(({ name, collection }) => [name, { data: segmentIds(meta, collection) }])),
@@ -52,12 +55,14 @@ export function createFlushHandlers(options: FlushOptions): WireHandlers {
       kind: 'dml',
       async run(request, call) {
         const collections = targetsOf(meta, request.db_name, request.flush_targets)
-        await options.staging.flush(call.client, collections.map(({ id }) => id), call.signal)
+        const leftOut: string[] = []
+        await options.staging.flush(call.client, collections.map(({ id }) => id), call.signal, (why) => leftOut.push(why))
         const ts = await options.now()
         await Promise.all(collections.map((collection) => flushCollection(options, collection, ts)))
         const sealTime = BigInt(Math.floor(wallClock() / 1000))
         const databases = [...new Set(collections.map(({ dbName }) => dbName))]
         return {
+          status: flushedWithout(leftOut),
           flush_all_ts: ts,
           flush_results: databases.map((db_name) => ({
             db_name,
@@ -104,6 +109,16 @@ export function createFlushHandlers(options: FlushOptions): WireHandlers {
 /** `common.SegmentState.Flushed` and `common.SegmentLevel.L1`. */
 const FLUSHED = 4
 const LEVEL_L1 = 2
+
+/** So many are told of in words. */
+const MAX_TOLD = 10
+
+/** All else is committed: a success, which says what it is without. */
+function flushedWithout(leftOut: readonly string[]): Init<Status> {
+  if (leftOut.length === 0) return success()
+  const more = leftOut.length > MAX_TOLD ? `; and ${leftOut.length - MAX_TOLD} more` : ''
+  return { ...success(), reason: leftOut.slice(0, MAX_TOLD).join('; ') + more, extra_info: { 'timetick.left_out': String(leftOut.length) } }
+}
 
 /** Resolves with `ts` when every row up to it is in segments. */
 export async function flushCollection({ flushShard }: Pick<FlushOptions, 'flushShard'>, collection: CollectionMeta, ts: bigint): Promise<bigint> {

@@ -51,12 +51,19 @@ function completeColumn(field: FieldSchema, given: Column | undefined, old: Colu
   return combined
 }
 
+/** A row that is new needs no value of the field. */
+export function canBeLeftOut(field: FieldSchema): boolean {
+  return field.isDynamic || field.nullable || field.defaultValue !== undefined
+}
+
+export function missingField(field: FieldSchema): MilvusError {
+  return new MilvusError(1100, `fieldSchema(${field.name}) has no corresponding fieldData pass in`)
+}
+
 /** The old values; rows that are new get the default or null, if the field has either. */
 function oldColumn(field: FieldSchema, old: Column, oldRows: readonly number[]): Column {
   if (!oldRows.includes(-1)) return gatherColumn(old, oldRows)
-  if (!field.isDynamic && !field.nullable && field.defaultValue === undefined) {
-    throw new MilvusError(1100, `fieldSchema(${field.name}) has no corresponding fieldData pass in`)
-  }
+  if (!canBeLeftOut(field)) throw missingField(field)
   const filled = concatColumns([trimmed(old), fillColumn(field, 1)])
   return gatherColumn(filled, oldRows.map((row) => (row < 0 ? old.length : row)))
 }

@@ -15,6 +15,7 @@ import { completeRows } from '../proxy/partial-upsert.ts'
 import { splitRows } from '../proxy/split-rows.ts'
 import { fillColumn } from '../codec/fill.ts'
 import type { QueryNodeApi, QueryResult } from '../querynode/api.ts'
+import { asMilvusError, Code } from '../server/status.ts'
 import { inTurns, type Pause, StepMeter } from '../segment/steps.ts'
 import type { DmlWrite, PartitionRows } from '../writer/dml-writer.ts'
 import { OwnRows, type OwnBatch } from './own-rows.ts'
@@ -32,6 +33,8 @@ export interface NetContext {
   readonly readTs: bigint
   readonly pause: Pause
   readonly signal: AbortSignal
+  /** Told of a write that can be done no more: the others go on without it. */
+  readonly onLeftOut?: ((why: string) => void) | undefined
 }
 
 export async function netEffect(works: Iterable<StagedWork> | AsyncIterable<StagedWork>, context: NetContext): Promise<Omit<DmlWrite, 'signal'>> {
@@ -40,13 +43,35 @@ export async function netEffect(works: Iterable<StagedWork> | AsyncIterable<Stag
   const meter = new StepMeter()
   for await (const { deletes = [], predicate, partial, inserts = [] } of works) {
     for (const item of deletes) await inTurns(own.delete(item), pause, signal)
-    if (predicate !== undefined) await deleteMatching(own, predicate, context)
-    if (partial !== undefined) await upsertPartial(own, partial, context)
+    if (predicate !== undefined) await orLeaveOut(`the delete where ${short(predicate.filter)}`, deleteMatching(own, predicate, context), context)
+    if (partial !== undefined) await orLeaveOut(`the partial upsert of ${rowsOf(partial)}`, upsertPartial(own, partial, context), context)
     for (const item of inserts) own.add(await asOfNow(item, context))
     // Many small writes are much work, too.
     if (meter.spend(ROWS_PER_WRITE)) await pause()
   }
   return { collection, ...(await inTurns(own.netSteps(), pause, signal)) }
+}
+
+/**
+ * What was right when it was staged may be wrong now: the row that a partial upsert completes is gone, or the field of a filter. Its client
+ * could never flush again if that failed the flush.
+ */
+async function orLeaveOut(what: string, doing: Promise<void>, { collection, onLeftOut }: NetContext): Promise<void> {
+  try {
+    await doing
+  } catch (error) {
+    const refusal = asMilvusError(error)
+    if (refusal?.code !== Code.ParameterInvalid) throw error
+    onLeftOut?.(`collection ${collection.schema.name}: ${what} was left out: ${refusal.message}`)
+  }
+}
+
+function short(text: string): string {
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text
+}
+
+function rowsOf({ keys }: PartialRows): string {
+  return keys.length === 1 ? `row ${String(primaryKeyAt(keys, 0))}` : `${keys.length} rows, of which the first is ${String(primaryKeyAt(keys, 0))}`
 }
 
 /** A function that came since fills its field; other fields that came are filled by whoever reads the rows. */
@@ -108,7 +133,7 @@ async function upsertPartial(own: OwnRows, partial: PartialRows, context: NetCon
 }
 
 /** The rows that a partial upsert completes: the client's own where it has any, else those that are committed. */
-async function existingRows(own: OwnRows, { keys, scopeId }: PartialRows, { collection, queryNode, readTs, pause, signal }: NetContext): Promise<QueryResult> {
+export async function existingRows(own: OwnRows, { keys, scopeId }: PartialRows, { collection, queryNode, readTs, pause, signal }: NetContext): Promise<QueryResult> {
   const fields = withoutFunctionOutputs(collection.schema).filter(({ isPrimary }) => !isPrimary)
   const asked = primaryKeyList(keys)
   const committed = await queryNode.query({

@@ -9,6 +9,7 @@ import { Code, MilvusError } from '../server/status.ts'
 import type { DmlWrite, DmlWriter, PartitionRows } from '../writer/dml-writer.ts'
 import { encodeRows } from '../writer/log-messages.ts'
 import { netEffect } from './net-effect.ts'
+import { checkPartial } from './partial-check.ts'
 import type { SpillFile, SpillFolder } from './spill.ts'
 import { type Dropped, StageBook, type Entry, type Stage, type StageLimits, type Taken } from './stage-book.ts'
 import type { ClientStage, StagedWork, Staging, StagingTotals } from './staging.ts'
@@ -66,6 +67,13 @@ class Stages implements Staging {
     })
   }
 
+  async checkPartial(client: string, { collection, partial }: StagedWork, signal: AbortSignal): Promise<void> {
+    if (partial === undefined) return
+    const { queryNode, clock, now } = this.#options
+    const entries = this.#book.stage(client)?.groups.get(collection.id)?.entries.slice() ?? []
+    await checkPartial(entries, partial, { collection, queryNode: queryNode(), readTs: await now(), pause: () => clock.yieldToLoop(), signal })
+  }
+
   async stage(client: string, work: StagedWork): Promise<void> {
     if (this.#closed) throw new MilvusError(Code.NotReady, 'service not ready: the node stops')
     this.#book.add(client, work, this.#options.clock.now())
@@ -78,13 +86,13 @@ class Stages implements Staging {
     await spilling.catch((error: unknown) => this.#options.onWarning('staged rows could not be written to disk and stay in memory', error))
   }
 
-  flush(client: string, collectionIds: readonly bigint[] | undefined, signal: AbortSignal): Promise<bigint> {
+  flush(client: string, collectionIds: readonly bigint[] | undefined, signal: AbortSignal, onLeftOut: (why: string) => void = () => undefined): Promise<bigint> {
     // Who stages nothing waits for nobody.
     const stage = this.#book.stage(client)
     if (stage === undefined) return this.#dropped.has(client) ? Promise.reject(dropped()) : Promise.resolve(0n)
     return this.alone(() => {
       if (stage.isDiscarded) throw dropped()
-      return this.#commit(client, collectionIds, signal)
+      return this.#commit(client, collectionIds, signal, onLeftOut)
     })
   }
 
@@ -166,7 +174,7 @@ class Stages implements Staging {
     await this.#options.spill?.clear()
   }
 
-  async #commit(client: string, collectionIds: readonly bigint[] | undefined, signal: AbortSignal): Promise<bigint> {
+  async #commit(client: string, collectionIds: readonly bigint[] | undefined, signal: AbortSignal, tell: (why: string) => void): Promise<bigint> {
     const { meta, queryNode, writer, transactions, clock, requestTick } = this.#options
     signal.throwIfAborted()
     const stage = this.#book.stage(client)
@@ -177,11 +185,13 @@ class Stages implements Staging {
     const pause = (): Promise<void> => clock.yieldToLoop()
     const readTs = await this.#options.now()
     const writes: Omit<DmlWrite, 'signal'>[] = []
+    const leftOut: string[] = []
+    const onLeftOut = (why: string): void => void leftOut.push(why)
     for (const [id, one] of taken) {
       const collection = meta.collectionById(id)
       if (collection === undefined) continue
       const works = this.#works(stage, one)
-      const write = await netEffect(works, { collection, queryNode: queryNode(), readTs, pause, signal })
+      const write = await netEffect(works, { collection, queryNode: queryNode(), readTs, pause, signal, onLeftOut })
       if (write.deletes.length > 0 || write.inserts.length > 0) writes.push(write)
     }
     let ts = readTs
@@ -199,6 +209,7 @@ class Stages implements Staging {
     for (const [id, one] of taken) this.#forget(this.#book.dropTaken(client, id, one).file)
     this.#commits++
     for (const { rows } of taken.values()) this.#committedRows += rows
+    leftOut.forEach(tell)
     return ts
   }
 

@@ -53,14 +53,20 @@ export interface StagingTotals {
 }
 
 export interface Staging {
+  /**
+   * Whether the rows of a partial upsert are there, behind all that the client has staged. Throws MilvusError 1100 as Milvus does where
+   * they are certainly not. They may be gone again at the flush: that leaves the upsert out and says so.
+   */
+  checkPartial(client: string, work: StagedWork, signal: AbortSignal): Promise<void>
   /** Throws MilvusError 8 (retriable) beyond the bounds; nothing of the work is staged then. */
   stage(client: string, work: StagedWork): Promise<void>
   /**
    * Makes all that the client has staged on these collections (undefined: on all) visible to everyone, at once and at one timestamp.
    * @returns its timestamp, which every read that begins later sees ({@link lastCommit}); 0n where nothing was staged. When it
    * rejects nothing was committed and the stage is as it was. An abort is heeded until the commit is in the log.
+   * @param onLeftOut told, when the commit is done, of each write that can be done no more: all else is committed
    */
-  flush(client: string, collectionIds: readonly bigint[] | undefined, signal: AbortSignal): Promise<bigint>
+  flush(client: string, collectionIds: readonly bigint[] | undefined, signal: AbortSignal, onLeftOut?: (why: string) => void): Promise<bigint>
   /** The client is gone: what it staged is dropped. A flush under way goes on. */
   discard(client: string): void
   /** Drops what anybody staged on a collection, or on one of its partitions. */

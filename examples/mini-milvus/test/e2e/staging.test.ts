@@ -125,6 +125,38 @@ describe('visibility flush', () => {
     expect(await seen(name)).toEqual({ 1: 'green 100', 2: 'blue 200' })
   })
 
+  it('a partial upsert of a row that is not there is refused at once, as in Milvus', async () => {
+    const name = await make()
+    await insert(name, row(1))
+    await flush(name)
+    const partially = (...ids: number[]) => test.client.upsert({ collection_name: name, partial_update: true, data: ids.map((id) => ({ id, size: 7 })) })
+    const refused = { error_code: 'IllegalArgument', code: 1100, reason: 'fieldSchema(color) has no corresponding fieldData pass in' }
+    expect((await partially(1, 2)).status).toMatchObject(refused)
+    await test.client.delete({ collection_name: name, ids: [1] })
+    expect((await partially(1)).status).toMatchObject(refused)
+    await insert(name, row(2))
+    expect((await partially(2)).status.error_code).toBe('Success')
+    await flush(name)
+    expect(await seen(name)).toEqual({ 2: 'red 7' })
+  })
+
+  it('one whose row another client deletes meanwhile is left out of the flush, which says so; nobody is stuck', async () => {
+    const name = await make()
+    await insert(name, row(1), row(2))
+    await flush(name)
+    await insert(name, row(3))
+    await test.client.upsert({ collection_name: name, partial_update: true, data: [{ id: 1, size: 7 }] })
+    await test.client.upsert({ collection_name: name, partial_update: true, data: [{ id: 2, size: 7 }] })
+    await other.delete({ collection_name: name, ids: [1] })
+    await other.flush({ collection_names: [name] })
+    const { status } = await test.client.flush({ collection_names: [name] })
+    expect(status).toMatchObject({ error_code: 'Success', code: 0, extra_info: { 'timetick.left_out': '1' } })
+    expect(status.reason).toBe(`collection ${name}: the partial upsert of row 1 was left out: fieldSchema(color) has no corresponding fieldData pass in`)
+    expect(await seen(name)).toEqual({ 2: 'red 7', 3: 'red 3' })
+    const again = await test.client.flush({ collection_names: [name] })
+    expect([again.status.code, again.status.reason]).toEqual([0, ''])
+  })
+
   it('a flush of several collections shows all of them, and leaves the others and other clients alone', async () => {
     const [a, b, c] = [await make(), await make({}, 1), await make({}, 4)]
     for (const name of [a, b, c]) await insert(name, row(1))

@@ -178,6 +178,8 @@ export class StageClient {
     if (isPartial) this.#world.sometimes('partial upsert')
     this.#world.note(`client ${this.owner} upserts ${isPartial ? 'in part ' : ''}${upserted.join(' ')} v${version}`)
     return this.#staging(collection, by.call('Upsert', noteRows(collection, upserted, version, isPartial)), () => (rows) => {
+      // A write before it may have been refused: then its rows are not there, and it is left out.
+      if (isPartial && upserted.some((key) => !rows.has(String(key)))) return
       for (const key of upserted.map(String)) rows.set(key, `${version}.${isPartial ? (rows.get(key)?.split('.')[1] ?? '') : version}`)
     })
   }
@@ -310,8 +312,7 @@ export class StageClient {
     if (outcome === 'no' && !(error instanceof MilvusError)) this.#world.violated(`${what} failed without a code: ${error instanceof Error ? (error.stack ?? '') : String(error)}`)
     this.#world.note(`client ${this.owner}: ${what}: ${String(error)}`)
     if (what === 'flush' && error instanceof MilvusError && error.message.includes('has been dropped')) this.#world.violated(`R3: client ${this.owner} is there and what it staged has been dropped`)
-    // A partial upsert of a row that was refused before it: no flush ever takes it.
-    if (what === 'flush' && error instanceof MilvusError && error.code === Code.ParameterInvalid) this.disconnect()
+    if (what === 'flush' && error instanceof MilvusError && error.code === Code.ParameterInvalid) this.#world.violated(`client ${this.owner} can never flush again: ${error.message}`)
     return outcome
   }
 }
