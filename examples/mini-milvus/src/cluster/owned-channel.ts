@@ -132,7 +132,11 @@ export class OwnedChannel {
   }
 
   async #open(): Promise<void> {
-    const { stores, log, engine, mirror, coordinator, ids, parameters, clock, onWarning } = this.#options
+    const { stores, log, engine, mirror, coordinator, ids, parameters, clock } = this.#options
+    // That the channel is given up ends what is under way: no news.
+    const onWarning = (message: string, error: unknown): void => {
+      if (!this.#closing.signal.aborted || error !== this.#closing.signal.reason) this.#options.onWarning(message, error)
+    }
     const { pchannel, epoch, isHeld, onFailure } = this.duty
     await stores.mq.createChannel(pchannel)
     await this.#fence()

@@ -8,6 +8,8 @@ const CALL_MS = 20_000
 const PAUSE_MS = 30
 const FAILED_PAUSE_MS = 500
 const NEAREST = 4
+/** Milvus's number of a collection that is not there. */
+const NOT_FOUND = 100
 
 type Answer = { readonly code?: unknown; readonly error_code?: unknown; readonly reason?: unknown } | undefined
 const isOk = (status: Answer): boolean => Number(status?.code) === 0
@@ -178,15 +180,20 @@ export class StormClients {
       const other = others.client as MilvusClient
       const name = `ddl_${(made += 1)}`
       const fields = [{ name: 'id', data_type: 'Int64', is_primary_key: true }, { name: 'vec', data_type: 'FloatVector', dim: 4 }] as const
-      const has = async (): Promise<boolean | undefined> => (await this.call('has', () => other.hasCollection({ collection_name: name }), ({ status }) => status))?.value === true
       const isMade = await this.call('create', () => client.createCollection({ collection_name: name, fields: [...fields], shards_num: 1 }), (status) => status)
-      const seen = isMade === undefined ? undefined : await this.call('has', () => other.hasCollection({ collection_name: name }), ({ status }) => status)
-      if (seen !== undefined && Boolean(seen.value) !== true) this.violations.push(`${name} was made, and another proxy does not know it`)
+      if (isMade !== undefined && (await this.#knows(other, name)) === false) this.violations.push(`${name} was made, and another proxy does not know it`)
       const isDropped = isMade === undefined ? undefined : await this.call('drop', () => client.dropCollection({ collection_name: name }), (status) => status)
-      if (isDropped !== undefined && (await has()) === true) this.violations.push(`${name} was dropped, and another proxy still has it`)
+      if (isDropped !== undefined && (await this.#knows(other, name)) === true) this.violations.push(`${name} was dropped, and another proxy still has it`)
       if (isDropped !== undefined) this.counts.ddl++
       return isDropped !== undefined
     }, 300).finally(() => others.client?.closeConnection())
+  }
+
+  /** Undefined where the proxy did not say. The client's own question takes every failure for a no. */
+  async #knows(client: MilvusClient, name: string): Promise<boolean | undefined> {
+    const isMissing = (status: Answer): boolean => Number(status?.code) === NOT_FOUND
+    const answer = await this.call('describe', () => client.describeCollection({ collection_name: name }), ({ status }) => (isMissing(status) ? { code: 0 } : status))
+    return answer === undefined ? undefined : !isMissing(answer.status)
   }
 
   #flush(): Promise<void> {

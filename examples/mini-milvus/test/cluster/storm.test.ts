@@ -17,13 +17,15 @@ const EVERY_MS = 3_000
 const BACK_IN_MS = 5_000
 /** Nothing waits longer. */
 const GIVE_UP_MS = 120_000
+/** A storm goes on until so much has happened, however slow the machine is. */
+const LEAST = { troubles: 5, inserts: 20, searches: 10 }
 
 const SMALL: readonly (readonly ClusterRole[])[] = [['coordinator', 'data'], ['coordinator', 'data'], ['query'], ['query'], ['proxy'], ['proxy']]
 const FULL: readonly (readonly ClusterRole[])[] = [['coordinator'], ['coordinator'], ['data'], ['data'], ['query'], ['query'], ['query'], ['proxy'], ['proxy']]
 const storms = [
-  // Asked for, or part of a soak.
+  // Asked for (STORM=all: on all of them), or part of a soak.
   { kind: 'redis', layout: SMALL, ms: ring === 'soak' ? 120_000 : 20_000, rings: ['storm', 'soak'] },
-  { kind: 'etcd+kafka+s3', layout: FULL, ms: 120_000, rings: ['soak'] },
+  { kind: 'etcd+kafka+s3', layout: ring === 'soak' ? FULL : SMALL, ms: ring === 'soak' ? 120_000 : 20_000, rings: process.env['STORM'] === 'all' ? ['storm', 'soak'] : ['soak'] },
 ] as const
 
 const cleanups: (() => Promise<unknown>)[] = []
@@ -112,7 +114,8 @@ describe.each(storms)('a storm over a cluster on $kind', ({ kind, layout, ms, ri
 
     const log: string[] = []
     const troubles: Promise<unknown>[] = []
-    for (const end = Date.now() + ms; Date.now() < end; ) {
+    const isEnough = (): boolean => log.length >= LEAST.troubles && clients.counts.inserts >= LEAST.inserts && clients.counts.searches >= LEAST.searches
+    for (const begun = Date.now(); Date.now() < begun + ms || (!isEnough() && Date.now() < begun + GIVE_UP_MS); ) {
       const able = processes.filter(({ isTroubled }) => !isTroubled)
       const victim = able[Math.floor(random() * able.length)]
       if (victim !== undefined) {
@@ -148,7 +151,6 @@ describe.each(storms)('a storm over a cluster on $kind', ({ kind, layout, ms, ri
       expect([...clients.acknowledged].filter((id) => !there.has(id) && !clients.deleting.has(id)), `acknowledged rows are gone; ${told}`).toEqual([])
       expect([...clients.deleted].filter((id) => there.has(id)), `deleted rows are there; ${told}`).toEqual([])
     }
-    expect(clients.counts.inserts).toBeGreaterThan(20)
-    expect(clients.counts.searches).toBeGreaterThan(5)
+    expect(isEnough(), `${told}`).toBe(true)
   })
 })
