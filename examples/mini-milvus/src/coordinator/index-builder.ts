@@ -4,9 +4,10 @@
  */
 import { canIndex, type Engine } from '../engine/index.ts'
 import type { NodeClock } from '../edge/system.ts'
+import { jsonIndexOf } from '../model/json-index.ts'
 import type { IndexMeta, SegmentIndexMeta } from '../model/meta.ts'
 import { isSearchable, isVectorType } from '../model/schema.ts'
-import { isIndexedColumn } from '../scalar/index.ts'
+import { isIndexedColumn, jsonValues, type SortedFile, writeJsonFile } from '../scalar/index.ts'
 import { segmentFolder } from '../datanode/stamped-rows.ts'
 import type { SegmentLoader } from '../querynode/segment-loader.ts'
 import type { ObjectStorage } from '../storage/index.ts'
@@ -22,7 +23,7 @@ export interface IndexBuilderOptions {
   readonly engine: Engine
   /** Segments with fewer rows are searched without an index. */
   readonly minRows: number
-  readonly clock: Pick<NodeClock, 'setTimer'>
+  readonly clock: Pick<NodeClock, 'setTimer' | 'yieldToLoop'>
   readonly onWarning: (message: string, error: unknown) => void
 }
 
@@ -130,13 +131,23 @@ export class IndexBuilder {
   }
 
   async #buildSorted(job: IndexJob): Promise<IndexFile> {
-    const { storage, engine } = this.#options
-    const column = (await this.#rowsOf(job)).columns.get(job.field.id)
-    if (!isIndexedColumn(column)) return NO_FILE
-    const { bytes, crc32 } = await engine.sortColumn(column, this.#abort.signal)
+    const { storage } = this.#options
+    const file = await this.#sortedFile(job)
+    if (file === undefined) return NO_FILE
+    const { bytes, crc32 } = file
     const path = `${segmentFolder(job.collection.id, job.segment.id)}/index-${job.index.id}.sorted`
     await storage.put(path, bytes)
     return { path, bytes: bytes.length, crc32 }
+  }
+
+  async #sortedFile(job: IndexJob): Promise<SortedFile | undefined> {
+    const { engine, clock } = this.#options
+    const column = (await this.#rowsOf(job)).columns.get(job.field.id)
+    if (isIndexedColumn(column)) return engine.sortColumn(column, this.#abort.signal)
+    const json = jsonIndexOf(job.field, job.index)
+    if (column?.kind !== 'json' || json === undefined) return undefined
+    const values = await jsonValues(column, json, () => clock.yieldToLoop())
+    return writeJsonFile(values, (await engine.sortColumn(values, this.#abort.signal)).bytes)
   }
 
   async #buildGraph(job: IndexJob): Promise<IndexFile> {

@@ -6,6 +6,7 @@ import type { FieldOperand, Operand, Scope } from './bind.ts'
 import { describeConstant, holds } from './constants.ts'
 import type { Constant } from './constants.ts'
 import { jsonEqualsPlan, jsonListEqualsPlan } from './json-plans.ts'
+import { probedCompare } from './json-probes.ts'
 import { arrayEqualsPlan } from './array-plans.ts'
 import { compareValues } from './order.ts'
 import type { Value } from './order.ts'
@@ -94,9 +95,9 @@ function compareJson(scope: Scope, operand: FieldOperand & { kind: 'json' }, op:
   if (typeof constant.value === 'boolean') rejectBoolOrder(scope, op, at)
   if (typeof constant.value === 'string' && (op === '==' || op === '!=')) {
     const plan = jsonEqualsPlan(operand, constant.value)
-    return op === '==' ? plan : notPlan(plan)
+    return op === '==' ? probedCompare(plan, operand, op, constant.value) : notPlan(plan)
   }
-  return rowCompare(prepareField(operand), op, constant.value)
+  return probedCompare(rowCompare(prepareField(operand), op, constant.value), operand, op, constant.value)
 }
 
 function rowCompare(prepare: Prepare, op: CompareOperator, constant: Value): Plan {

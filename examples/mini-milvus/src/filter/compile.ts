@@ -10,6 +10,7 @@ import { describeConstant, isCompare } from './constants.ts'
 import type { Constant } from './constants.ts'
 import { gatherSets } from './gather.ts'
 import { elementPlan, isElementCall } from './element-plans.ts'
+import { probedLike, probedSet } from './json-probes.ts'
 import { existsPlan, jsonContainsPlan, jsonLikePlan, jsonSetPlan } from './json-plans.ts'
 import { createLikeMatcher } from './like.ts'
 import { plainValue } from './order.ts'
@@ -96,7 +97,8 @@ function compileIn(scope: Scope, expr: InExpr): Plan {
 function setPlan(scope: Scope, operand: FieldOperand, items: readonly Constant[], expr: InExpr): Plan {
   const itemAt = (index: number) => (expr.right.kind === 'list' ? (expr.right.items[index] ?? expr.right) : expr.right)
   if (operand.kind === 'json') {
-    return jsonSetPlan(operand, items.map((item, i) => scalarOf(scope, item, itemAt(i))))
+    const values = items.map((item, i) => scalarOf(scope, item, itemAt(i)))
+    return probedSet(jsonSetPlan(operand, values), operand, values)
   }
   const { field } = operand
   const type = operandType(operand)
@@ -132,7 +134,7 @@ function compileMatch(scope: Scope, expr: MatchExpr): Plan {
   const pattern = scope.constant(expr.right)
   if (pattern?.kind !== 'scalar' || typeof pattern.value !== 'string') throw scope.fail('the pattern of `like` must be a string', expr.right)
   const like = createLikeMatcher(pattern.value)
-  if (operand.kind === 'json') return jsonLikePlan(operand, like)
+  if (operand.kind === 'json') return probedLike(jsonLikePlan(operand, like), operand, like)
   if (!isStringType(operandType(operand))) throw scope.fail(`like operation on complicated expr or on ${describeOperand(operand)} is unsupported`, expr)
   if (operand.kind === 'column') return stringLikePlan(operand.field, like)
   const prepare = prepareField(operand)

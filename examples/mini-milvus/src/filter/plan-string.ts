@@ -42,7 +42,7 @@ export function stringComparePlan(field: FieldSchema, op: CompareOperator, value
   })
 }
 
-function textSpan(op: CompareOperator, literal: Uint8Array): TextSpan {
+export function textSpan(op: CompareOperator, literal: Uint8Array): TextSpan {
   const isBelow = op === '<' || op === '<='
   const isAbove = op === '>' || op === '>='
   return { low: isBelow ? undefined : literal, lowOpen: op === '>', high: isAbove ? undefined : literal, highOpen: op === '<' }
@@ -102,11 +102,16 @@ export function stringLikePlan(field: FieldSchema, like: LikeMatcher): Plan {
 }
 
 /** All texts that begin so lie together: an index gives them, and only for `abc%` and `abc` nothing is left to test. */
-function likeProbe(field: FieldSchema, { prefix, rest }: LikeMatcher): Probe | undefined {
-  if (rest === 'none') return spansProbe(field, { of: 'text', list: [textSpan('==', prefix)] })
+function likeProbe(field: FieldSchema, like: LikeMatcher): Probe | undefined {
+  const span = likeSpan(like)
+  return span && spansProbe(field, { of: 'text', list: [span] }, { exact: like.rest !== 'pattern' })
+}
+
+export function likeSpan({ prefix, rest }: LikeMatcher): TextSpan | undefined {
+  if (rest === 'none') return textSpan('==', prefix)
   if (prefix.length === 0) return undefined
   const after = prefix.slice()
   // No byte of UTF-8 is 255.
   after[after.length - 1] = (after.at(-1) ?? 0) + 1
-  return spansProbe(field, { of: 'text', list: [{ low: prefix, lowOpen: false, high: after, highOpen: true }] }, { exact: rest === 'any' })
+  return { low: prefix, lowOpen: false, high: after, highOpen: true }
 }

@@ -2,13 +2,14 @@
  * What an index can tell about a filter: the rows for which a part of it is true. A part that no index knows is undefined; `and`
  * then gives more rows than match, which are to be tested, and `or` cannot be answered.
  */
+import type { IndexKey } from '../model/json-index.ts'
 import type { FieldSchema } from '../model/schema.ts'
 import type { Spans } from '../scalar/spans.ts'
 
 /** Rows that are not null and whose value (of an array: any element) lies in the spans, or with `outside` in none of them. */
 export interface LeafProbe {
   readonly kind: 'leaf'
-  readonly fieldId: number
+  readonly fieldId: IndexKey
   readonly spans: Spans
   readonly outside: boolean
   /** False: some of the rows do not match. */
@@ -59,6 +60,6 @@ export function negated(probe: Probe | undefined): Probe | undefined {
 }
 
 /** The fields whose indexes are asked. */
-export function probedFields(probe: Probe): number[] {
+export function probedFields(probe: Probe): IndexKey[] {
   return 'fieldId' in probe ? [probe.fieldId] : probe.operands.flatMap((operand) => (operand === undefined ? [] : probedFields(operand)))
 }

@@ -20,11 +20,11 @@ function fieldName(collection: CollectionMeta, index: IndexMeta): string {
   return collection.schema.fields.find((field) => field.id === index.fieldId)?.name ?? ''
 }
 
-/** Names that stand for another index say which: `HNSW` behind `IVF_FLAT`, `DISKANN`, …, `STL_SORT` behind `INVERTED`, … */
+/** Names that stand for another index say which: `HNSW` behind `IVF_FLAT`, `DISKANN`, …, `STL_SORT` behind `INVERTED`, …; `SCAN`: none, filters read the column. */
 function paramsOf({ schema }: CollectionMeta, index: IndexMeta): Readonly<Record<string, string>> {
   const field = schema.fields.find(({ id }) => id === index.fieldId)
   const served = field !== undefined && isSortedIndex(field, index) ? 'STL_SORT' : servedBy(index)
-  const isPlain = served === 'SCAN' || index.indexType === served || index.indexType === 'AUTOINDEX'
+  const isPlain = index.indexType === served || index.indexType === 'AUTOINDEX'
   return isPlain ? index.params : { ...index.params, served_by: served }
 }
 

@@ -1,5 +1,6 @@
 /** Which rows the indexes of a segment leave for a filter, and whether that is cheaper than to read all. */
 import { type CompiledFilter, type LeafProbe, type NullProbe, type Probe, probedFields } from '../filter/index.ts'
+import type { IndexKey } from '../model/json-index.ts'
 import type { NullRows, Ranges, SortedIndex } from '../scalar/index.ts'
 import type { ScalarIndexes } from './scalar-indexes.ts'
 import type { SegmentView } from './segment-view.ts'
@@ -51,7 +52,7 @@ function lookups(probe: Probe): number {
   return probe.operands.reduce((sum, operand) => sum + (operand === undefined ? 0 : lookups(operand)), 0)
 }
 
-type IndexOf = (fieldId: number) => SortedIndex | undefined
+type IndexOf = (fieldId: IndexKey) => SortedIndex | undefined
 
 function find(probe: Probe, indexOf: IndexOf): Candidates | undefined {
   if (probe.kind === 'leaf') return findLeaf(probe, indexOf)

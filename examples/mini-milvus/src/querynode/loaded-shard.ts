@@ -367,10 +367,11 @@ export class LoadedShard {
   async #attachIndexes(segments: readonly SegmentMeta[]): Promise<void> {
     const { vectorFields, meta, collectionId, loader } = this.#options
     const indexes = meta.indexes(collectionId)
+    const schema = meta.collectionById(collectionId)?.schema
     for (const segment of segments) {
       const sealed = this.#sealed.get(segment.id)
       if (sealed === undefined) continue
-      sealed.scalarIndexes.follow(builtScalarIndexes(segment, indexes, vectorFields), {
+      sealed.scalarIndexes.follow(builtScalarIndexes(segment, indexes, vectorFields, schema), {
         read: (built) => loader.index(built),
         onBad: (built, error) => this.#bad.tell(sealed.id, built, error),
       })

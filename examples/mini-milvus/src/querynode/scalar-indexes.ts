@@ -1,10 +1,14 @@
 /** The sorted indexes of a sealed segment: named by the metadata, read when a filter first asks for one. */
 import type { ColumnSource } from '../model/column.ts'
+import { type IndexKey, type JsonIndex, jsonIndexKey, jsonIndexOf } from '../model/json-index.ts'
 import type { IndexMeta, SegmentIndexMeta, SegmentMeta } from '../model/meta.ts'
-import { isIndexedColumn, readSortedFile, SortedIndex } from '../scalar/index.ts'
+import type { CollectionSchema } from '../model/schema.ts'
+import { isIndexedColumn, readJsonFile, readSortedFile, SortedIndex } from '../scalar/index.ts'
 
 export interface BuiltScalarIndex {
   readonly fieldId: number
+  /** Of a path of a JSON field. */
+  readonly json?: JsonIndex | undefined
   readonly built: SegmentIndexMeta
 }
 
@@ -16,15 +20,19 @@ export interface ScalarIndexFiles {
 }
 
 /** Those of a segment that are finished and have a file. */
-export function builtScalarIndexes(segment: SegmentMeta, indexes: readonly IndexMeta[], vectorFields: ReadonlyMap<number, unknown>): BuiltScalarIndex[] {
+export function builtScalarIndexes(segment: SegmentMeta, indexes: readonly IndexMeta[], vectorFields: ReadonlyMap<number, unknown>, schema: Pick<CollectionSchema, 'fields'> | undefined): BuiltScalarIndex[] {
   return segment.indexes.flatMap((built) => {
     const index = indexes.find(({ id }) => id === built.indexId)
     const isScalar = index !== undefined && index.metricType === '' && !vectorFields.has(index.fieldId)
-    return isScalar && built.state === 'finished' && built.path !== '' ? [{ fieldId: index.fieldId, built }] : []
+    if (!isScalar || built.state !== 'finished' || built.path === '') return []
+    const field = schema?.fields.find(({ id }) => id === index.fieldId)
+    return [{ fieldId: index.fieldId, built, json: field && jsonIndexOf(field, index) }]
   })
 }
 
 interface Entry {
+  readonly fieldId: number
+  readonly json: JsonIndex | undefined
   readonly built: SegmentIndexMeta
   readonly files: ScalarIndexFiles
   index: SortedIndex | undefined
@@ -33,7 +41,7 @@ interface Entry {
 
 export class ScalarIndexes {
   readonly #source: ColumnSource
-  readonly #entries = new Map<number, Entry>()
+  readonly #entries = new Map<IndexKey, Entry>()
 
   constructor(source: ColumnSource) {
     this.#source = source
@@ -43,10 +51,11 @@ export class ScalarIndexes {
   follow(wanted: readonly BuiltScalarIndex[], files: ScalarIndexFiles): void {
     const before = new Map(this.#entries)
     this.#entries.clear()
-    for (const { fieldId, built } of wanted) {
-      const known = before.get(fieldId)
+    for (const { fieldId, json, built } of wanted) {
+      const key = json === undefined ? fieldId : jsonIndexKey(fieldId, json)
+      const known = before.get(key)
       const isSame = known?.built.path === built.path && known.built.crc32 === built.crc32
-      this.#entries.set(fieldId, isSame ? known : { built, files, index: undefined, opening: undefined })
+      this.#entries.set(key, isSame ? known : { fieldId, json, built, files, index: undefined, opening: undefined })
     }
   }
 
@@ -55,14 +64,14 @@ export class ScalarIndexes {
   }
 
   /** Read already. */
-  get(fieldId: number): SortedIndex | undefined {
-    return this.#entries.get(fieldId)?.index
+  get(key: IndexKey): SortedIndex | undefined {
+    return this.#entries.get(key)?.index
   }
 
   /** Undefined when all of these fields that have an index have it read. */
-  open(fieldIds: readonly number[]): Promise<unknown> | undefined {
-    const missing = [...new Set(fieldIds)].flatMap((fieldId) => {
-      const entry = this.#entries.get(fieldId)
+  open(keys: readonly IndexKey[]): Promise<unknown> | undefined {
+    const missing = [...new Set(keys)].flatMap((key) => {
+      const entry = this.#entries.get(key)
       return entry === undefined || entry.index !== undefined ? [] : [entry]
     })
     if (missing.length === 0) return undefined
@@ -75,14 +84,15 @@ export class ScalarIndexes {
   }
 
   async #read(entry: Entry): Promise<void> {
-    const fieldId = [...this.#entries].find(([, known]) => known === entry)?.[0]
-    const column = fieldId === undefined ? undefined : this.#source.column(fieldId)
+    const key = [...this.#entries].find(([, known]) => known === entry)?.[0]
+    const column = key === undefined ? undefined : this.#source.column(entry.fieldId)
     try {
       const bytes = await entry.files.read(entry.built)
-      if (isIndexedColumn(column)) entry.index = new SortedIndex(readSortedFile(bytes, column, entry.built.path), column)
+      if (entry.json !== undefined && column !== undefined) entry.index = readJsonFile(bytes, entry.json, column.length, entry.built.path)
+      else if (isIndexedColumn(column)) entry.index = new SortedIndex(readSortedFile(bytes, column, entry.built.path), column)
     } catch (error) {
-      if (fieldId === undefined || this.#entries.get(fieldId) !== entry) return
-      this.#entries.delete(fieldId)
+      if (key === undefined || this.#entries.get(key) !== entry) return
+      this.#entries.delete(key)
       entry.files.onBad(entry.built, error)
     }
   }

@@ -1,4 +1,5 @@
 export { type IndexedColumn, isIndexedColumn } from './column.ts'
+export { jsonValues, readJsonFile, writeJsonFile } from './json-file.ts'
 export { NullRows, nullRowsOf } from './null-rows.ts'
 export { readSortedFile, type SortedFile, writeSortedFile } from './sorted-file.ts'
 export { type Ranges, SortedIndex } from './sorted-index.ts'

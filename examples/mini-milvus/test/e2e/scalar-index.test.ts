@@ -17,6 +17,8 @@ const rows = Array.from({ length: ROWS }, (_, id) => ({
   name: `n${id % 300}`,
   tags: [id % 50, (id * 3) % 50],
   grade: id % 20,
+  doc: id % 13 === 0 ? null : { size: id % 7 === 0 ? `${id % 40}` : id % 40, deep: { 'a "b"': [id % 90 === 1 ? `x${id % 30}` : id] }, is: id % 100 === 5 },
+  color: id % 17 === 0 ? 3 : ['red', 'green', 'blue'][id % 3],
   vec: [id, 1],
 }))
 
@@ -51,8 +53,10 @@ async function fill({ client }: TestNode): Promise<void> {
       { name: 'name', data_type: 21, max_length: 20 },
       { name: 'tags', data_type: 22, element_type: 4, max_capacity: 4 },
       { name: 'grade', data_type: 2 },
+      { name: 'doc', data_type: 23, nullable: true },
       { name: 'vec', data_type: 101, dim: 2 },
     ],
+    enable_dynamic_field: true,
     index_params: [{ field_name: 'vec', index_type: 'FLAT', metric_type: 'L2' }],
     consistency_level: 'Strong',
   })
@@ -88,8 +92,8 @@ const filters: readonly (readonly [string, Test])[] = [
   ['grade == 19 or price < 1', (row) => row.grade === 19 || row.price < 1],
 ]
 
-async function checkAnswers({ client }: TestNode): Promise<void> {
-  for (const [filter, holds] of filters) {
+async function checkAnswers({ client }: TestNode, asked = filters): Promise<void> {
+  for (const [filter, holds] of asked) {
     const expected = rows.filter(holds).map(({ id }) => String(id))
     const { data } = await client.query({ collection_name, filter, output_fields: ['id'], limit: ROWS })
     expect({ filter, ids: data.map(({ id }) => String(id)) }).toEqual({ filter, ids: expected })
@@ -116,6 +120,62 @@ it('builds them, tells how far it is, answers as a scan would, also after a rest
   for (const field_name of ['city', 'tags']) await after.client.dropIndex({ collection_name, field_name })
   await expect.poll(files, { timeout: 20_000 }).toHaveLength(Object.keys(indexed).length - 2)
   await checkAnswers(after)
+})
+
+const paths = [
+  { index_name: 'by_size', field_name: 'doc', params: { json_path: 'doc["size"]', json_cast_type: 'DOUBLE' } },
+  { index_name: 'by_deep', field_name: 'doc', params: { json_path: String.raw`doc["deep"]["a \"b\""][0]`, json_cast_type: 'varchar' } },
+  { index_name: 'by_flag', field_name: 'doc', params: { json_path: "doc['is']", json_cast_type: 'bool' } },
+  { index_name: 'by_color', field_name: 'color', params: { json_path: 'color', json_cast_type: 'varchar' } },
+]
+const jsonFilters: readonly (readonly [string, Test])[] = [
+  ['doc["size"] == 3', (row) => row.doc?.size === 3],
+  ['doc["size"] == "3"', (row) => row.doc?.size === '3'],
+  ['10 < doc["size"] <= 12.5', ({ doc }) => typeof doc?.size === 'number' && doc.size > 10 && doc.size <= 12.5],
+  ['doc["size"] in [1, 2, "7"]', ({ doc }) => [1, 2, '7'].includes(doc?.size as number)],
+  ['not (doc["size"] > 1)', ({ doc }) => typeof doc?.size === 'number' && doc.size <= 1],
+  [String.raw`doc["deep"]["a \"b\""][0] == "x1"`, ({ doc }) => doc?.deep['a "b"'][0] === 'x1'],
+  [String.raw`doc["deep"]["a \"b\""][0] like "x%"`, ({ doc }) => typeof doc?.deep['a "b"'][0] === 'string'],
+  ['doc["is"] == true', ({ doc }) => doc?.is === true],
+  ['color == "red" and doc["size"] < 2', (row) => row.color === 'red' && typeof row.doc?.size === 'number' && row.doc.size < 2],
+  ['color == 3', (row) => row.color === 3],
+]
+
+it('indexes paths of JSON and keys of the dynamic field, and answers as a scan would, also after a restart', async () => {
+  const before = await start()
+  await fill(before)
+  await before.client.loadCollectionSync({ collection_name })
+  await checkAnswers(before, jsonFilters)
+  for (const index of paths) expect(await before.client.createIndex({ collection_name, index_type: 'INVERTED', ...index })).toMatchObject({ error_code: 'Success' })
+  await expect.poll(files, { timeout: 20_000 }).toHaveLength(paths.length)
+  await checkAnswers(before, jsonFilters)
+  await stop()
+
+  const after = await start()
+  await after.client.loadCollectionSync({ collection_name })
+  await checkAnswers(after, jsonFilters)
+  const { index_descriptions: told } = await after.client.describeIndex({ collection_name })
+  const servedBy = (name: string): string | undefined => told.find(({ index_name }) => index_name === name)?.params.find(({ key }) => key === 'served_by')?.value as string | undefined
+  for (const { index_name } of paths) expect(servedBy(index_name)).toBe('STL_SORT')
+  await after.client.dropIndex({ collection_name, index_name: 'by_deep' })
+  await expect.poll(files, { timeout: 20_000 }).toHaveLength(paths.length - 1)
+  await checkAnswers(after, jsonFilters)
+})
+
+it('says of an index that has no structure here that filters scan', async () => {
+  const { client } = await start()
+  await fill({ ...(test as TestNode), client })
+  const asked = [
+    { index_name: 'grams', field_name: 'name', index_type: 'NGRAM', params: { min_gram: 2, max_gram: 3 } },
+    { index_name: 'lists', field_name: 'doc', index_type: 'INVERTED', params: { json_path: 'doc["deep"]', json_cast_type: 'ARRAY_DOUBLE' } },
+  ]
+  for (const index of asked) expect(await client.createIndex({ collection_name, ...index })).toMatchObject({ error_code: 'Success' })
+  const { index_descriptions: told } = await client.describeIndex({ collection_name })
+  for (const { index_name } of asked) expect(told.find((index) => index.index_name === index_name)?.params).toContainEqual({ key: 'served_by', value: 'SCAN' })
+  expect(await files()).toEqual([])
+  await client.loadCollectionSync({ collection_name })
+  const { data } = await client.query({ collection_name, filter: 'name like "%29%"', output_fields: ['id'], limit: ROWS })
+  expect(data.map(({ id }) => Number(id))).toEqual(rows.filter(({ name }) => name.includes('29')).map(({ id }) => id))
 })
 
 it('answers without a damaged file, says so, and builds it again', async () => {

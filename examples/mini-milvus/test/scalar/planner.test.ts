@@ -1,14 +1,16 @@
 import { describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/edge/system.ts'
 import { compileFilter } from '../../src/filter/index.ts'
+import type { JsonIndex } from '../../src/model/json-index.ts'
 import type { SegmentIndexMeta } from '../../src/model/meta.ts'
 import { isPrimaryKeyColumn } from '../../src/model/primary-keys.ts'
+import { DataType } from '../../src/model/schema.ts'
 import { sortedKeyIndex } from '../../src/querynode/key-index.ts'
 import { rowMask, type RowMask } from '../../src/querynode/row-mask.ts'
 import { ScalarIndexes } from '../../src/querynode/scalar-indexes.ts'
 import type { SegmentView } from '../../src/querynode/segment-view.ts'
 import { Tombstones } from '../../src/querynode/tombstones.ts'
-import { isIndexedColumn, writeSortedFile } from '../../src/scalar/index.ts'
+import { isIndexedColumn, jsonValues, writeJsonFile, writeSortedFile } from '../../src/scalar/index.ts'
 import { Dice } from '../filter/random.ts'
 import { type Row, schema, sourceOf } from '../filter/table.ts'
 
@@ -24,9 +26,11 @@ const source = (() => {
       other: d.pick(['red', 'green', 'blue']),
       flag: id % 1000 === 0,
       ints: [BigInt(id % 200), BigInt((id + 1) % 200)],
+      doc: { k: id % 50 === 3 ? `word ${id % 500}` : id % 50 },
     })),
   )
 })()
+const jsonOf: Readonly<Record<string, JsonIndex>> = { 'doc.k numbers': { path: ['k'], cast: DataType.Double }, 'doc.k texts': { path: ['k'], cast: DataType.VarChar } }
 const idOf = (name: string): number => schema.fields.find((field) => field.name === name)?.id ?? 0
 const NULLS = source.column(idOf('i64'))?.valid?.subarray(0, ROWS).filter((valid) => valid === 0).length ?? 0
 const meta: SegmentIndexMeta = { indexId: 1n, state: 'finished', path: 'x.sorted', bytes: 0, crc32: 0, reason: '' }
@@ -43,10 +47,16 @@ function open(names: readonly string[], damaged?: string): Opened {
   const reads: string[] = []
   const bad: unknown[] = []
   const scalarIndexes = new ScalarIndexes(source)
-  scalarIndexes.follow(names.map((name) => ({ fieldId: idOf(name), built: { ...meta, path: name } })), {
+  scalarIndexes.follow(names.map((name) => ({ fieldId: idOf(name.split('.')[0] ?? ''), json: jsonOf[name], built: { ...meta, path: name } })), {
     async read({ path }) {
       reads.push(path)
-      const column = source.column(idOf(path))
+      const column = source.column(idOf(path.split('.')[0] ?? ''))
+      const json = jsonOf[path]
+      if (json !== undefined && column?.kind === 'json') {
+        const values = await jsonValues(column, json, async () => undefined)
+        const { bytes } = writeJsonFile(values, writeSortedFile(values).bytes)
+        return path === damaged ? bytes.subarray(8) : bytes
+      }
       if (!isIndexedColumn(column)) throw new Error('not indexed')
       const { bytes } = writeSortedFile(column)
       return path === damaged ? bytes.fill(0) : bytes
@@ -81,6 +91,13 @@ describe('rows looked at', () => {
     ['flag == true and doc["x"] > 1 and i64 is not null', ['flag'], 20],
     ['array_contains_all(ints, [5, 6])', ['ints'], 200],
     ['not (i32 != 7 or other != "red")', ['i32'], 200],
+    // Of a path some values are numbers, some are texts.
+    ['doc["k"] == 7', ['doc.k numbers'], 400],
+    ['5 < doc["k"] <= 7', ['doc.k numbers'], 1200],
+    ['doc["k"] == "word 53"', ['doc.k texts'], 40],
+    ['doc["k"] like "word 5%"', ['doc.k texts'], 40],
+    ['doc["k"] in [7, "word 53"]', ['doc.k numbers', 'doc.k texts'], 440],
+    ['doc["k"] == 7 and i32 == 7', ['doc.k numbers', 'i32'], 200],
     ['i64 is null', ['i64'], NULLS],
     ['not (i64 is not null)', ['i64'], NULLS],
     ['i32 == 7 and i64 is null', ['i32', 'i64'], 200],
@@ -96,9 +113,9 @@ describe('rows looked at', () => {
     })
   }
 
-  for (const text of ['i32 > 20', 'other == "red"', 'i32 == 7 or doc["x"] == 1', 'i64 is not null', 'not (name like "item 1%2")', 'name like "%12"', 'other == "red" or other == "blue"']) {
+  for (const text of ['i32 > 20', 'other == "red"', 'i32 == 7 or doc["x"] == 1', 'doc["k"] != 7', 'not (doc["k"] == 7)', 'doc["j"] == 7', 'doc["k"] in [7, "word 53", true]', 'i64 is not null', 'not (name like "item 1%2")', 'name like "%12"', 'other == "red" or other == "blue"']) {
     test(`${text}: all, for an index would not be faster`, async () => {
-      const found = await maskOf(open(['i32', 'i64', 'name', 'other', 'flag', 'ints']).view, text)
+      const found = await maskOf(open(['i32', 'i64', 'name', 'other', 'flag', 'ints', 'doc.k numbers', 'doc.k texts']).view, text)
       expect(found.examined).toBe(ROWS)
       expect(found.bytes).toEqual((await maskOf(open([]).view, text)).bytes)
     })
@@ -126,6 +143,9 @@ test('a file that cannot be used is told once, and columns are read', async () =
   const { view, bad } = open(['i32'], 'i32')
   for (const text of ['i32 == 1', 'i32 == 2']) expect((await maskOf(view, text)).examined).toBe(ROWS)
   expect(bad).toHaveLength(1)
+  const json = open(['doc.k texts'], 'doc.k texts')
+  expect((await maskOf(json.view, 'doc["k"] == "word 53"')).examined).toBe(ROWS)
+  expect(json.bad).toHaveLength(1)
 })
 
 test('many keys cost more than a scan', async () => {
