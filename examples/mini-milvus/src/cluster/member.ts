@@ -11,6 +11,7 @@ import { ServiceTable } from '../internal/service.ts'
 import type { Transport } from '../internal/transport.ts'
 import { logChannels } from '../node/log-channels.ts'
 import type { NodeLogger } from '../node/logger.ts'
+import type { Meter } from '../node/metrics/meter.ts'
 import type { Keep } from '../node/core.ts'
 import { Role } from '../node/role.ts'
 import type { Stores } from '../node/stores.ts'
@@ -42,6 +43,7 @@ export interface MemberOptions {
   readonly transport: Transport
   readonly roles: readonly ClusterRole[]
   readonly version: string
+  readonly meter?: Meter | undefined
   /** In [0, 1), for jitter. @default Math.random */
   readonly random?: (() => number) | undefined
   /** Unique names of leases and terms. Random unless given. */
@@ -80,7 +82,7 @@ const PERSISTENT = { maxRestarts: 1_000, maxBackoffMs: 10_000 }
 const NEVER_MS = 2 ** 31 - 1
 
 export async function openMember(options: MemberOptions, keep: Keep): Promise<ClusterMember> {
-  const { stores, engine, parameters, logger, clock, transport, roles, random, createOwner } = options
+  const { stores, engine, parameters, logger, clock, transport, roles, meter, random, createOwner } = options
   const onWarning = (message: string, error: unknown): void => logger.warn({ err: error }, message)
   const ttlMs = parameters.getDurationMs('cluster.leaseTtl')
   const timeoutMs = parameters.getDurationMs('cluster.callTimeout')
@@ -90,7 +92,7 @@ export async function openMember(options: MemberOptions, keep: Keep): Promise<Cl
   const mirrors = new Mirrors()
   mirrors.add(CATALOG, Promise.resolve(mirror))
   const targets = await keep(TargetMirror.open({ kv: stores.kv, clock, onProblem: (error) => onWarning('the targets of query nodes could not be followed', error) }))
-  const query = createQueryService({ node: () => running(own.queryNode, 'query').current, starts: () => own.queryNode?.starts ?? 0, awaitMeta: (revision, signal) => mirror.waitFor(revision, signal) })
+  const query = createQueryService({ node: () => running(own.queryNode, 'query').current, starts: () => own.queryNode?.starts ?? 0, awaitMeta: (revision, signal) => mirror.waitFor(revision, signal), meter })
   const table = servicesOf(roles, apis, query, mirrors)
   await keep(transport)
   const server = await keep(table.listen(transport))
@@ -123,6 +125,7 @@ export async function openMember(options: MemberOptions, keep: Keep): Promise<Cl
     retentionMs: parameters.getDurationMs('cluster.logRetention'),
   })
   const membership = await keep(Membership.open({ kv: stores.kv, clock, ttlMs, address, roles, version: options.version, createOwner, catchUp: () => mirrors.catchUp(), onChange: () => own.host?.reconcile(), onProblem: onWarning }))
+  if (meter !== undefined) meter.nodeId = String(membership.nodeId)
   if (roles.includes('data')) {
     own.host = await keep(ChannelHost.open({ kv: stores.kv, stores, log, engine, mirror, coordinator, ids, parameters, clock, membership, onWarning }))
   }

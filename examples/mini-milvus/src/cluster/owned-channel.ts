@@ -86,6 +86,11 @@ export class OwnedChannel {
     return this.#running().compactor
   }
 
+  /** 0n before the first. */
+  get lastTick(): bigint {
+    return this.#parts?.ticks.lastTick(this.duty.pchannel) ?? 0n
+  }
+
   get isStalled(): boolean {
     return this.#parts?.dataNode.isStalled === true
   }

@@ -2,6 +2,8 @@
 import { systemUsage } from '../edge/system.ts'
 import { createClient, type CallOptions, type ServiceDefinition } from '../internal/service.ts'
 import type { Transport } from '../internal/transport.ts'
+import type { Meter } from '../node/metrics/meter.ts'
+import { watchRead } from '../node/metrics/reads.ts'
 import type { PrimaryKeys } from '../model/primary-keys.ts'
 import type { CollectionHoldings, LoadedSegmentInfo, QueryRequest, QueryResult, ReadRequest, SearchRequest, SearchResult, TermsRequest, TermStats } from '../querynode/api.ts'
 import type { QueryNode } from '../querynode/query-node.ts'
@@ -64,9 +66,10 @@ export interface QueryServiceOptions {
   readonly node: () => QueryNode
   readonly starts: () => number
   readonly awaitMeta: (revision: bigint, signal?: AbortSignal) => Promise<void>
+  readonly meter?: Meter | undefined
 }
 
-export function createQueryService({ node, starts, awaitMeta }: QueryServiceOptions): QueryServiceApi {
+export function createQueryService({ node, starts, awaitMeta, meter }: QueryServiceOptions): QueryServiceApi {
   const versions = new HoldingVersions()
   /** What the caller knows of the metadata is known here first. */
   const read = async <Request extends { readonly collectionId: bigint }, Result>(request: Sent<Request>, options: CallOptions | undefined, run: (node: QueryNode, request: Request) => Promise<Result>): Promise<Answered<Result>> => {
@@ -78,9 +81,9 @@ export function createQueryService({ node, starts, awaitMeta }: QueryServiceOpti
     return { result, serviceTimes: instance.serviceTimesOf(asked.collectionId) }
   }
   return {
-    search: (request, options) => read<SearchRequest, SearchResult>(request, options, (instance, asked) => instance.search(asked)),
-    query: (request, options) => read<QueryRequest, QueryResult>(request, options, (instance, asked) => instance.query(asked)),
-    matchingKeys: (request, options) => read<ReadRequest, readonly PrimaryKeys[]>(request as Sent<ReadRequest>, options, (instance, asked) => instance.matchingKeys(asked)),
+    search: (request, options) => read<SearchRequest, SearchResult>(request, options, (instance, asked) => watchRead(meter, 'search', () => instance.search(asked))),
+    query: (request, options) => read<QueryRequest, QueryResult>(request, options, (instance, asked) => watchRead(meter, 'query', () => instance.query(asked))),
+    matchingKeys: (request, options) => read<ReadRequest, readonly PrimaryKeys[]>(request as Sent<ReadRequest>, options, (instance, asked) => watchRead(meter, 'query', () => instance.matchingKeys(asked))),
     termStats: (request, options) => read<TermsRequest, TermStats>(request, options, (instance, asked) => instance.termStats(asked)),
     async holdings({ collectionIds, known }) {
       return { starts: starts(), held: versions.changed(node().holdings(collectionIds), known) }

@@ -11,6 +11,8 @@ import { clientLimits, serverVisibility } from '../node/client-parameters.ts'
 import { prepareDataFolder } from '../node/data-folder.edge.ts'
 import type { Keep, Part } from '../node/core.ts'
 import type { NodeLogger } from '../node/logger.ts'
+import { Meter } from '../node/metrics/meter.ts'
+import { meteredStores } from '../node/metrics/metered-stores.ts'
 import { limitsOf, tlsOf } from '../node/security-parameters.ts'
 import { openSecurity } from '../node/security.ts'
 import type { MiniMilvus } from '../node/start.ts'
@@ -25,7 +27,7 @@ import { version } from '../version.ts'
 import { createClusterHandlers, whileLive } from './handlers.ts'
 import { type ClusterMember, openMember } from './member.ts'
 import { type ClusterRole, ROLES } from './membership.ts'
-import { registerClusterGauges } from './metrics.ts'
+import { registerClusterMetrics, registerProxyMetrics } from './metrics.ts'
 import { checkOpenCalls, hostOf } from './open-calls.ts'
 import { sharedRecordsOf } from './shared-records.ts'
 
@@ -46,7 +48,10 @@ export async function startClusterNode(parameters: GlobalParamsTable, roles: rea
     checkStores(parameters, roles)
     const maySendAnywhere = checkOpenCalls(parameters)
     const dataDir = storeChoices(parameters).usesFolder ? await prepareDataFolder(parameters.getString('localStorage.path')) : undefined
-    const stores = await keep(openStores(parameters, clock))
+    const registry = new Registry()
+    const meter = parameters.getBool('metrics.enabled') ? new Meter(registry, clock) : undefined
+    const plain = await keep(openStores(parameters, clock))
+    const stores = meter === undefined ? plain : meteredStores(plain, meter)
     const threads = parameters.getInt('engine.threads')
     const engine = await keep(openEngine(threads === 0 ? {} : { threads }))
     const transport = createGrpcTransport({
@@ -59,11 +64,12 @@ export async function startClusterNode(parameters: GlobalParamsTable, roles: rea
       closeGraceMs: parameters.getDurationMs('proxy.shutdownTimeout'),
       clock,
     })
-    const member = await openMember({ stores, engine, parameters, logger, clock, transport, roles, version }, keep)
+    const member = await openMember({ stores, engine, parameters, logger, clock, transport, roles, version, meter }, keep)
     await keep({ close: () => member.drain() })
-    const metrics = parameters.getBool('metrics.enabled') ? await keep(openHealth(member, parameters)) : undefined
+    const metrics = meter === undefined ? undefined : await keep(openHealth(member, parameters, registry))
+    if (meter !== undefined) await keep(registerClusterMetrics(registry, { member, meter, clock, compat: parameters.getString('metrics.compat') === 'milvus' }))
     await someoneLeads(member, clock, logger)
-    const server = roles.includes('proxy') ? await openProxy(member, parameters, logger, clock, keep) : undefined
+    const server = roles.includes('proxy') ? await openProxy({ member, parameters, logger, clock, meter, registry }, keep) : undefined
     return running({ member, server, metrics, dataDir, parameters, closeParts })
   } catch (error) {
     await closeParts()
@@ -71,12 +77,24 @@ export async function startClusterNode(parameters: GlobalParamsTable, roles: rea
   }
 }
 
-async function openProxy(member: ClusterMember, parameters: GlobalParamsTable, logger: NodeLogger, clock: NodeClock, keep: Keep): Promise<Listener> {
+interface ProxyParts {
+  readonly member: ClusterMember
+  readonly parameters: GlobalParamsTable
+  readonly logger: NodeLogger
+  readonly clock: NodeClock
+  /** Undefined: nothing is counted. */
+  readonly meter: Meter | undefined
+  readonly registry: Registry
+}
+
+async function openProxy({ member, parameters, logger, clock, meter, registry }: ProxyParts, keep: Keep): Promise<Listener> {
   const { stores, mirror, queryNodes } = member
   const security = await keep(openSecurity({ core: { stores, catalog: mirror, roles: { queryNode: queryNodes } }, parameters, clock, logger, openRecords: sharedRecordsOf(member, clock, (message, error) => logger.warn({ err: error }, message)) }))
   // Nothing is staged here: unflushed work of a client would be known to one proxy alone.
   const clients = await keep(createClients({ ...clientLimits(parameters), clock, rules: { meta: mirror, serverDefault: 'milvus' }, holders: () => new Set(), discard: () => undefined }))
-  const handlers = whileLive(security.handlers(createClusterHandlers({ member, parameters, clock, clients, databasesChanged: security.databasesChanged })), member)
+  const served = whileLive(security.handlers(createClusterHandlers({ member, parameters, clock, clients, databasesChanged: security.databasesChanged })), member)
+  const handlers = meter?.handlers(served) ?? served
+  if (meter !== undefined) registerProxyMetrics(registry, { member, clock, queues: security.queues })
   const limits = limitsOf(parameters)
   const { gate } = security
   return keep(openServer({
@@ -116,10 +134,8 @@ async function someoneLeads({ coordinator, mirror }: ClusterMember, clock: NodeC
   }
 }
 
-async function openHealth(member: ClusterMember, parameters: GlobalParamsTable): Promise<HttpServer> {
-  const registry = new Registry()
+async function openHealth(member: ClusterMember, parameters: GlobalParamsTable, registry: Registry): Promise<HttpServer> {
   collectDefaultMetrics({ register: registry })
-  registerClusterGauges(registry, member)
   const health = (accept: string, sick: number): HttpAnswer => {
     const { healthy, reasons } = member.health()
     const state = healthy ? 'OK' : reasons.join('; ')

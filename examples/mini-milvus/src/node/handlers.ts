@@ -18,7 +18,8 @@ import type { QueryNodeApi } from '../querynode/api.ts'
 import type { AnyHandler, HandlerTable } from '../server/handlers.ts'
 import type { Staging } from '../staging/staging.ts'
 import { version } from '../version.ts'
-import { NODE_ID, type Meter } from './metrics/meter.ts'
+import type { Meter } from './metrics/meter.ts'
+import { watchRead } from './metrics/reads.ts'
 import { serverVisibility } from './client-parameters.ts'
 import type { Roles } from './roles.ts'
 import type { NodeCore } from './core.ts'
@@ -74,27 +75,19 @@ function besideCommits(staging: Staging, handlers: HandlerTable): HandlerTable {
 
 /** Calls go to the instance that runs now: a restarted role is another one. */
 function currentQueryNode({ queryNode }: Roles, meter: Meter | undefined): QueryNodeApi {
-  const read = <T>(query_type: string, run: () => Promise<T>): Promise<T> => (meter === undefined ? run() : meter.watch(run, (status, ms) => countRead(meter, query_type, status, ms)))
   return {
     get nodeId() {
       return queryNode.current.nodeId
     },
-    search: (request) => read('search', async () => queryNode.current.search(request)),
-    query: (request) => read('query', async () => queryNode.current.query(request)),
-    matchingKeys: (request) => read('query', async () => queryNode.current.matchingKeys(request)),
+    search: (request) => watchRead(meter, 'search', async () => queryNode.current.search(request)),
+    query: (request) => watchRead(meter, 'query', async () => queryNode.current.query(request)),
+    matchingKeys: (request) => watchRead(meter, 'query', async () => queryNode.current.matchingKeys(request)),
     termStats: async (request) => queryNode.current.termStats(request),
     moment: async (request) => queryNode.current.moment?.(request) ?? { ts: request.guaranteeTs, release: () => undefined },
     loadProgress: (collectionId) => queryNode.current.loadProgress(collectionId),
     segments: (collectionId) => queryNode.current.segments(collectionId),
     serviceTimes: () => queryNode.current.serviceTimes(),
   }
-}
-
-function countRead(meter: Meter, query_type: string, status: 'success' | 'fail', ms: number): void {
-  const base = { node_id: NODE_ID, query_type }
-  meter.count('milvus_querynode_sq_req_count', { ...base, status: 'total', scope: 'all' })
-  meter.count('milvus_querynode_sq_req_count', { ...base, status, scope: 'all' })
-  meter.observe('milvus_querynode_sq_req_latency', { ...base, scope: 'all' }, ms)
 }
 
 function health({ dataNode, queryNode }: Roles): { healthy: boolean; reasons: string[] } {

@@ -11,6 +11,8 @@ export const NODE_ID = '1'
 type Labels = Readonly<Record<string, string>>
 
 export class Meter {
+  /** Of a process that joins a cluster, as it is known then. */
+  nodeId = NODE_ID
   readonly #registry: Registry
   readonly #clock: Pick<NodeClock, 'monotonic'>
   readonly #counters = new Map<string, Counter>()
@@ -85,7 +87,7 @@ export class Meter {
   }
 
   #handler(name: string, handler: AnyHandler): AnyHandler {
-    const base = { node_id: NODE_ID, function_name: name }
+    const base = { node_id: this.nodeId, function_name: name }
     const run = (request: never, call: CallContext): Promise<object> => {
       this.count('milvus_proxy_req_count', { ...base, status: 'total' })
       return this.watch(
@@ -104,8 +106,8 @@ export class Meter {
     const type = name.toLowerCase()
     if (name === 'Search' || name === 'HybridSearch' || name === 'Query') {
       const query_type = name === 'Query' ? 'query' : name === 'Search' ? 'search' : 'hybrid_search'
-      this.observe('milvus_proxy_sq_latency', { node_id: NODE_ID, query_type }, ms)
-    } else if (name === 'Insert' || name === 'Upsert' || name === 'Delete') this.observe('milvus_proxy_mutation_latency', { node_id: NODE_ID, msg_type: type }, ms)
+      this.observe('milvus_proxy_sq_latency', { node_id: this.nodeId, query_type }, ms)
+    } else if (name === 'Insert' || name === 'Upsert' || name === 'Delete') this.observe('milvus_proxy_mutation_latency', { node_id: this.nodeId, msg_type: type }, ms)
     else if (kind === 'ddl') {
       this.count('milvus_rootcoord_ddl_req_count', { function_name: name, status: 'total' })
       this.count('milvus_rootcoord_ddl_req_count', { function_name: name, status })
