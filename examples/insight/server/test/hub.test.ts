@@ -266,6 +266,30 @@ describe('a client', () => {
     server.hub.close()
   })
 
+  test('a cluster that is stopped and comes back while a client stays: it goes on, or starts anew where the history is another one', async () => {
+    const { clock, server, put } = await setUp()
+    put('collection', 'default/1', { name: 'a' })
+    const { client } = await join(server.hub, undefined, [...new TestClient().hello(), JSON.stringify({ t: 'view', id: 'v', cluster: 'dev', kind: 'collection' })])
+    await clock.advance(1000)
+    const cluster = server.clusters.get('dev')
+    for (const [end, name] of [['disconnect', 'b'], ['purge', 'c']] as const) {
+      const ending = cluster?.[end]()
+      await clock.advance(10_000)
+      await ending
+      await cluster?.connect()
+      await settle()
+      put('collection', 'default/1', { name })
+      await clock.advance(2000)
+      expect(client.rows.get('collection\ndefault/1')).toEqual({ name })
+      expect(last(client, 'page')?.rows).toMatchObject([{ row: { name } }])
+    }
+    expect(client.resets).toEqual(['new', 'epoch'])
+    server.hub.close()
+    const ending = server.clusters.close()
+    await clock.advance(10_000)
+    await ending
+  })
+
   test('nobody gets what they may not see', async () => {
     const principal: Principal = { name: 'alice', mayAct: false, sees: (_kind, key) => key.startsWith('hers/') }
     const { clock, server, put } = await setUp({ principal })

@@ -2,6 +2,7 @@ import { createMemoryKV } from '@timetick/kv/memory'
 import { afterEach, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { createInsight, foldInto, serveInsight, type Insight, type InsightEvent, type InsightOptions, type InsightSource, type Principal, type Row, type Served, type Sink } from '../src/index.ts'
+import { TestClock } from './clock.ts'
 
 class LocalSource implements InsightSource {
   readonly origin = 'push'
@@ -26,13 +27,13 @@ afterEach(async () => {
   }
 })
 
-async function start(options: Partial<InsightOptions> = {}) {
+async function start(options: Partial<InsightOptions> = {}, sinkOf?: () => Sink | undefined) {
   const source = new LocalSource()
   const insight = createInsight({ kv: createMemoryKV(), clusters: [{ id: 'dev', address: '127.0.0.1', source: () => source, isPinned: true }], ...options })
   const served = await serveInsight(insight, { host: '127.0.0.1', port: 0 })
   open.push({ insight, served })
   await insight.clusters.get('dev')?.connect()
-  await expect.poll(() => source.sink).toBeDefined()
+  await expect.poll(() => (sinkOf ?? (() => source.sink))()).toBeDefined()
   const url = `http://${served.address}${options.basePath ?? ''}/insight/v1`
   const get = async (path: string, init: RequestInit = {}) => {
     const answer = await fetch(`${url}${path}`, init)
@@ -99,6 +100,40 @@ describe('REST', () => {
     await expect.poll(() => text).toMatch(/event: node\.joined\ndata: .*"key":"n2"/)
     abort.abort()
     await reading
+  })
+
+  test('a stream keeps its cluster watched; when the cluster is stopped it ends, and a resume goes on in the next life', async () => {
+    const clock = new TestClock()
+    let sink: Sink | undefined
+    const source = (): InsightSource => ({ origin: 'push', intervalMs: 60_000, start: async (to) => ((sink = to), {}), refresh: async () => undefined, stop: async () => undefined })
+    const { insight, url } = await start({ clock, clusters: [{ id: 'dev', address: '127.0.0.1', source }] }, () => sink)
+    const cluster = insight.clusters.get('dev')
+    const follow = async (lastId?: string) => {
+      const answer = await fetch(`${url}/clusters/dev/events?types=node`, { headers: { accept: 'text/event-stream', ...(lastId === undefined ? {} : { 'last-event-id': lastId }) } })
+      const seen = { text: '', isEnded: false, lastId: () => [...seen.text.matchAll(/^id: (.+)$/gm)].at(-1)?.[1] }
+      void (async () => {
+        for await (const chunk of answer.body as unknown as AsyncIterable<Uint8Array>) seen.text += Buffer.from(chunk).toString()
+        seen.isEnded = true
+      })()
+      return seen
+    }
+    const first = await follow()
+    await clock.advance(120_000)
+    expect(cluster?.status().state).toBe('live')
+    sink?.upsert('node', 'n1', { name: 'a' })
+    await expect.poll(() => first.text).toContain('"key":"n1"')
+    const stopping = cluster?.disconnect()
+    await clock.advance(10_000)
+    await stopping
+    await clock.advance(20_000)
+    await expect.poll(() => first.isEnded).toBe(true)
+    await cluster?.connect()
+    await clock.advance(10)
+    sink?.upsert('node', 'n2', { name: 'b' })
+    const second = await follow(first.lastId())
+    await expect.poll(() => second.text).toContain('"key":"n2"')
+    expect(second.text).not.toContain('event: reset')
+    expect(second.text).not.toContain('"key":"n1"')
   })
 
   test('actions where they are switched on, and a search of vectors', async () => {

@@ -33,8 +33,8 @@ afterAll(async () => {
 
 const grant = (objectName: string) => root.grantRolePrivilege({ roleName: 'readers', object: RbacObjects.Collection, objectName, privilegeName: 'Search' })
 
-async function login(): Promise<string> {
-  const answer = await fetch(`${base()}/login`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ user: 'alice', password }) })
+async function login(user = 'alice'): Promise<string> {
+  const answer = await fetch(`${base()}/login`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ user, password }) })
   return ((await answer.json()) as { token: string }).token
 }
 
@@ -94,4 +94,38 @@ test('a collection that goes is told to those who saw it, and to nobody else', a
   await expect.poll(() => one.messages.flatMap(({ e = [] }) => e.filter(({ type }) => type === 'collection.dropped').map(({ data }) => data.name)), { timeout: 10_000 }).toEqual(['passing'])
   await root.updateUser({ username: 'alice', oldPassword: password, newPassword: `${password} too` })
   await expect.poll(one.code, { timeout: 10_000 }).toBe(4401)
+})
+
+test('over SSE a user gets events of what it may see alone, is told when its rights change, and is shown out when it is gone', async () => {
+  for (const collection_name of ['bobs', 'hidden']) await root.createCollection({ collection_name, dimension: 4 })
+  await root.createUser({ username: 'bob', password })
+  await root.createRole({ roleName: 'ofBob' })
+  await root.addUserToRole({ username: 'bob', roleName: 'ofBob' })
+  const right = { roleName: 'ofBob', object: RbacObjects.Collection, objectName: 'bobs', privilegeName: 'Search' }
+  await root.grantRolePrivilege(right)
+  const authorization = `Bearer ${await login('bob')}`
+  const stream = await fetch(`${base()}/clusters/local/events?since=0`, { headers: { authorization, accept: 'text/event-stream' } })
+  expect(stream.headers.get('content-type')).toBe('text/event-stream')
+  let text = ''
+  let isEnded = false
+  const reading = (async () => {
+    for await (const chunk of stream.body as unknown as AsyncIterable<Uint8Array>) text += Buffer.from(chunk).toString()
+    isEnded = true
+  })()
+  await expect.poll(() => text, { timeout: 10_000 }).toMatch(/event: collection\.created\ndata: .*"name":"bobs"/)
+  await root.alterCollectionProperties({ collection_name: 'hidden', properties: { 'collection.ttl.seconds': 1_000_000 } })
+  await root.alterCollectionProperties({ collection_name: 'bobs', properties: { 'collection.ttl.seconds': 2_000_000 } })
+  await expect.poll(() => text, { timeout: 10_000 }).toContain('2000000')
+  await root.revokeRolePrivilege(right)
+  await root.alterCollectionProperties({ collection_name: 'bobs', properties: { 'collection.ttl.seconds': 3_000_000 } })
+  await expect.poll(() => text, { timeout: 20_000 }).toMatch(/event: reset\ndata: .*"reason":"rights"/)
+  const rows = async () => ((await (await fetch(`${base()}/clusters/local/collections`, { headers: { authorization } })).json()) as { rows: unknown[] }).rows
+  expect(await rows()).toEqual([])
+  await root.deleteUser({ username: 'bob' })
+  await root.createCollection({ collection_name: 'after', dimension: 4 })
+  await expect.poll(() => isEnded, { timeout: 20_000 }).toBe(true)
+  await reading
+  expect(text).not.toMatch(/hidden|3000000|"after"/)
+  const anonymous = await fetch(`${base()}/clusters/local/events`, { headers: { accept: 'text/event-stream' } })
+  expect(anonymous.status).toBe(401)
 })

@@ -12,15 +12,20 @@ const TYPES: Readonly<Record<string, string>> = {
   '.json': 'application/json',
 }
 
+/** Made when the page was built: the same file, smaller. */
+const ENCODED = /\.(br|gz)$/
+
+const readIfThere = (file: string): Uint8Array | undefined => (existsSync(file) ? readFileSync(file) : undefined)
+
 /** Undefined where there is no built page. Only files that were there at the start are served, so no path leads out. */
 export function readAssets(folder: string): Assets | undefined {
   if (!existsSync(path.join(folder, 'index.html'))) return undefined
   const files = new Map<string, Asset>()
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile()) continue
+    if (!entry.isFile() || ENCODED.test(entry.name)) continue
     const file = path.join(entry.parentPath, entry.name)
     const name = path.relative(folder, file).split(path.sep).join('/')
-    files.set(name, { body: readFileSync(file), type: TYPES[path.extname(name)] ?? 'application/octet-stream', isImmutable: name.startsWith('assets/') })
+    files.set(name, { body: readFileSync(file), type: TYPES[path.extname(name)] ?? 'application/octet-stream', isImmutable: name.startsWith('assets/'), br: readIfThere(`${file}.br`), gzip: readIfThere(`${file}.gz`) })
   }
   return (name) => files.get(name === '' ? 'index.html' : name)
 }

@@ -16,6 +16,9 @@ export interface Asset {
   readonly type: string
   /** Its name holds a hash of its content. */
   readonly isImmutable: boolean
+  /** The same, compressed. */
+  readonly br?: Uint8Array | undefined
+  readonly gzip?: Uint8Array | undefined
 }
 /** Files of the page by path below `/webui/`; the empty path is the page itself. */
 export type Assets = (path: string) => Asset | undefined
@@ -72,7 +75,7 @@ export class HttpFront {
     if (!isApi && url.pathname !== page && !url.pathname.startsWith(`${page}/`)) return false
     const reason = this.#options.access.refusal(request.headers, false)
     if (reason !== undefined) send(response, failure(new RestError(403, 'forbidden', reason)))
-    else if (!isApi) this.#page(url.pathname.slice(page.length), response)
+    else if (!isApi) this.#page(url.pathname.slice(page.length), request, response)
     else {
       this.#api(url, isMilvus ? `${basePath}${MILVUS_BASE}` : base, request, response).catch((error: unknown) => {
         this.#options.onWarning?.('a request failed', error)
@@ -116,7 +119,7 @@ export class HttpFront {
     setTimeout(() => this.#sockets.clients.forEach((client) => client.terminate()), 500).unref()
   }
 
-  #page(path: string, response: ServerResponse): void {
+  #page(path: string, request: IncomingMessage, response: ServerResponse): void {
     const { assets, basePath } = this.#options
     if (path === '') {
       response.writeHead(308, { location: `${basePath}/webui/` }).end()
@@ -124,7 +127,9 @@ export class HttpFront {
     }
     const asset = assets?.(path.slice(1))
     if (asset === undefined) return send(response, failure(new RestError(404, 'not-found', assets === undefined ? 'this server was built without its page' : 'there is no such file')))
-    response.writeHead(200, { ...SECURITY_HEADERS, 'content-type': asset.type, 'content-length': asset.body.length, 'cache-control': asset.isImmutable ? 'public, max-age=31536000, immutable' : 'no-cache' }).end(asset.body)
+    const { body, encoding } = encodedFor(asset, String(request.headers['accept-encoding'] ?? ''))
+    const cache = asset.isImmutable ? 'public, max-age=31536000, immutable' : 'no-cache'
+    response.writeHead(200, { ...SECURITY_HEADERS, ...encoding, vary: 'accept-encoding', 'content-type': asset.type, 'content-length': body.length, 'cache-control': cache }).end(request.method === 'HEAD' ? undefined : body)
   }
 
   async #api(url: URL, base: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -158,7 +163,9 @@ export class HttpFront {
     response.writeHead(200, { ...SECURITY_HEADERS, 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' })
     response.write(': hello\n\n')
     let stop = (): void => undefined
+    let isEnded = response.destroyed
     const end = (): void => {
+      isEnded = true
       stop()
       this.#streams.delete(end)
       response.end()
@@ -170,6 +177,8 @@ export class HttpFront {
       if (response.writableLength > MAX_BODY) return response.destroy()
       response.write(`id: ${id}\n${event === undefined ? '' : `event: ${event}\n`}data: ${data}\n\n`)
     }, end)
+    // It ended while it began.
+    if (isEnded) end()
   }
 
   #pingAll(): void {
@@ -224,6 +233,14 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
   } catch {
     throw new RestError(400, 'bad-body', 'expected a JSON text')
   }
+}
+
+/** The smallest form that the caller takes; one that it takes with `q=0` it does not. */
+function encodedFor({ body, br, gzip }: Asset, accepted: string): { readonly body: Uint8Array; readonly encoding: { readonly 'content-encoding'?: string } } {
+  const takes = (name: string): boolean => accepted.split(',').some((part) => new RegExp(`^\\s*${name}\\s*(;\\s*q=(?!0(\\.0*)?\\s*$).*)?$`, 'i').test(part))
+  if (br !== undefined && takes('br')) return { body: br, encoding: { 'content-encoding': 'br' } }
+  if (gzip !== undefined && takes('gzip')) return { body: gzip, encoding: { 'content-encoding': 'gzip' } }
+  return { body, encoding: {} }
 }
 
 function send(response: ServerResponse, reply: Answer): void {

@@ -175,6 +175,7 @@ export class Hub {
       () =>
         this.#sessions.forEach((session) => {
           session.checkRights()
+          session.followLayers()
           session.flushGauges()
         }),
       (cancel) => (this.#cancelGauges = cancel),

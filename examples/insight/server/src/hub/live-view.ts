@@ -8,7 +8,7 @@ const DIRTY_EVERY_MS = 1000
 
 export class LiveView {
   readonly id: string
-  readonly layer: Layer
+  layer: Layer
   readonly #query: Query
   #page: Page | undefined
   #seenSeq = -1
@@ -32,6 +32,13 @@ export class LiveView {
       this.#seenSeq = layer.seq
       return [JSON.stringify({ t: 'err', id, code: error.code, msg: error.message })]
     }
+  }
+
+  /** The cluster was stopped and came back: the same list of its new layer. */
+  moveTo(layer: Layer): void {
+    if (layer === this.layer) return
+    this.layer = layer
+    this.restart()
   }
 
   /** The page again, as it may be seen now. */

@@ -33,6 +33,7 @@ export interface SessionOptions {
 
 interface Followed {
   readonly isView: boolean
+  readonly cluster: Cluster
   readonly leave: () => void
   readonly item: Subscription | LiveView | GaugeFeed
 }
@@ -121,6 +122,18 @@ export class Session {
     }
   }
 
+  /** A cluster that was stopped and came back has another layer: who follows it goes on there. */
+  followLayers(): void {
+    let isMoved = false
+    for (const { cluster, item } of this.#followed.values()) {
+      const { layer } = cluster
+      if (layer === undefined || !('moveTo' in item) || item.layer === layer) continue
+      item.moveTo(layer)
+      isMoved = true
+    }
+    if (isMoved) this.#options.wake()
+  }
+
   /** It may have expired, been taken back or become less while the client stays: then it ends, or all is told anew. */
   checkRights(): void {
     const identity = this.#identity
@@ -204,14 +217,14 @@ export class Session {
       leaveCluster()
     }
     // Until the layer is open there is nothing to say; the place is taken, so that `unsub` finds it.
-    const waiting: Followed = { isView, leave, item: { cluster, told: new Map() } }
+    const waiting: Followed = { isView, cluster, leave, item: { cluster, told: new Map() } }
     this.#followed.set(id, waiting)
     cluster.retain().then(
       (release) => {
         if (isLeft || this.#isClosed) return release()
         leaveCluster = release
         const item = make(cluster)
-        if (item !== undefined) this.#followed.set(id, { isView, leave, item })
+        if (item !== undefined) this.#followed.set(id, { isView, cluster, leave, item })
         wake()
       },
       (error: unknown) => {

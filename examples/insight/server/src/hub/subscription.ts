@@ -13,8 +13,8 @@ const EVENTS_PER_MESSAGE = 1000
 
 export class Subscription {
   readonly id: string
-  readonly layer: Layer
   readonly interest: Interest
+  #layer: Layer
   #cursor: number
   /** Numbers the messages: a hole shows the client a defect. */
   #messages = 0
@@ -25,16 +25,14 @@ export class Subscription {
 
   constructor(id: string, layer: Layer, interest: Interest, from: { readonly epoch: string; readonly seq: number } | undefined) {
     this.id = id
-    this.layer = layer
     this.interest = interest
-    const missed = from === undefined ? 'new' : from.epoch === interest.epochOf(layer) ? layer.since(layer.epoch, from.seq) : 'epoch'
-    if (typeof missed === 'string') {
-      this.#cursor = layer.seq
-      this.restart(missed)
-    } else {
-      this.#cursor = from?.seq ?? layer.seq
-      this.#replayed = missed.length
-    }
+    this.#layer = layer
+    this.#cursor = layer.seq
+    this.#start(from)
+  }
+
+  get layer(): Layer {
+    return this.#layer
   }
 
   get cursor(): number {
@@ -43,6 +41,23 @@ export class Subscription {
 
   get isBehind(): boolean {
     return this.#snapshot !== undefined || this.#replayed !== undefined || this.#cursor < this.layer.seq
+  }
+
+  /** The cluster was stopped and came back: goes on in its new layer, where that has the same history. */
+  moveTo(layer: Layer): void {
+    if (layer === this.#layer) return
+    const from = { epoch: this.interest.epochOf(this.#layer), seq: this.#cursor }
+    const isWhole = this.#snapshot === undefined && this.#pendingReset === undefined
+    this.#layer = layer
+    this.#start(isWhole ? from : undefined)
+  }
+
+  #start(from: { readonly epoch: string; readonly seq: number } | undefined): void {
+    const { layer, interest } = this
+    const missed = from === undefined ? 'new' : from.epoch === interest.epochOf(layer) ? layer.since(layer.epoch, from.seq) : 'epoch'
+    if (typeof missed === 'string') return this.restart(missed)
+    this.#cursor = from?.seq ?? layer.seq
+    this.#replayed = missed.length
   }
 
   /** The next message, or undefined when there is nothing to say now. */

@@ -128,7 +128,7 @@ function bodyOf({ body }: RestRequest): Readonly<Record<string, unknown>> {
   return body as Readonly<Record<string, unknown>>
 }
 
-function events({ layer }: { readonly layer: Layer }, request: RestRequest, clock: Clock): Reply {
+async function events({ cluster, layer }: { readonly cluster: Cluster; readonly layer: Layer }, request: RestRequest, clock: Clock): Promise<Reply> {
   const { query, identity, header } = request
   if (identity === undefined) throw new RestError(401, 'unauthorized', 'log in first')
   const interest = new Interest(text(query, 'types')?.split(',') ?? ['*'], undefined, identity.principal)
@@ -137,7 +137,11 @@ function events({ layer }: { readonly layer: Layer }, request: RestRequest, cloc
   const last = integer(query, 'last', 1, 5000)
   const start = last === undefined ? layer.seq : layer.seq - Math.min(last, layer.ringDepth)
   const since = resumed === null ? (integer(query, 'since', 0, Number.MAX_SAFE_INTEGER) ?? start) : Number(resumed[2])
-  if (header('accept')?.includes('text/event-stream') === true) return { events: { start: (write, end) => stream({ layer, interest, identity, clock, write, end }, epoch, since) } }
+  if (header('accept')?.includes('text/event-stream') === true) {
+    // As long as it is read, the cluster is watched.
+    const leave = await cluster.retain()
+    return { events: { start: (write, end) => stream({ cluster, layer, leave, interest, identity, clock, write, end }, epoch, since) } }
+  }
   const found = sinceFor(interest, layer, epoch, since, integer(query, 'limit', 1, 5000) ?? 1000)
   if (typeof found === 'string') throw new RestError(410, 'outdated', `these events are not kept (${found}): read the lists again, and go on from epoch ${interest.epochOf(layer)}, seq ${layer.seq}`)
   return { status: 200, body: { epoch: interest.epochOf(layer), seq: layer.seq, last: found.at(-1)?.seq ?? since, events: found.filter((event) => interest.wants(event)) } }
@@ -148,7 +152,9 @@ function sinceFor(interest: Interest, layer: Layer, epoch: string, seq: number, 
 }
 
 interface StreamOptions {
+  readonly cluster: Cluster
   readonly layer: Layer
+  readonly leave: () => void
   readonly interest: Interest
   readonly identity: Identity
   readonly clock: Clock
@@ -157,12 +163,13 @@ interface StreamOptions {
 }
 
 /** What was missed, or `reset` where that is lost; then each event as it comes, as long as the reader may read. */
-function stream({ layer, interest, identity, clock, write, end }: StreamOptions, epoch: string, since: number): () => void {
+function stream({ cluster, layer, leave, interest, identity, clock, write, end }: StreamOptions, epoch: string, since: number): () => void {
   let rights = identity.principal.rights?.()
   const place = (): string => eventId(interest.epochOf(layer), layer)
   const reset = (reason: string): void => write({ id: place(), event: 'reset', data: JSON.stringify({ epoch: interest.epochOf(layer), seq: layer.seq, reason }) })
   const isAllowed = (): boolean => {
-    if (!identity.holds()) {
+    // Of a layer that was stopped nothing more comes: the reader asks again, and goes on in the next one.
+    if (!identity.holds() || cluster.layer !== layer) {
       end()
       return false
     }
@@ -191,6 +198,7 @@ function stream({ layer, interest, identity, clock, write, end }: StreamOptions,
   return () => {
     cancel()
     stopListening()
+    leave()
   }
 }
 
