@@ -10,7 +10,7 @@ import { toUnits } from './unit-length.ts'
 const MIN_DIM = 16
 const STEP_ROWS = 2048
 /** Trials: rows that ask for their neighbours among the rows around them. */
-const BLOCKS = 16
+const BLOCKS = 8
 const BLOCK_ROWS = 1024
 const ASKED_OF_BLOCK = 4
 /** As a search does it: so many are wanted, and so many that the codes find best are ranked by the exact vectors. */
@@ -59,14 +59,15 @@ function keepsNeighbours(set: VectorSet, order: Uint32Array, grid: ByteGrid): bo
     const picked = metric === 'IP' ? Uint32Array.from({ length }, (_, i) => Math.floor(((i + b / blocks) * rows) / length)) : order.subarray(begin, begin + length)
     const values = pick(set, picked)
     if (metric === 'COSINE') toUnits(values, dim)
-    const codes = encodeRows(values, grid)
+    // As floats too: one kind of array keeps the loop that reads both fast.
+    const codes = new Float32Array(encodeRows(values, grid))
     for (let q = 0; q < ASKED_OF_BLOCK; q++) kept += keptOf(values, codes, dim, metric, Math.floor(((q + 0.5) * length) / ASKED_OF_BLOCK))
   }
   return kept / (blocks * ASKED_OF_BLOCK) >= MIN_KEPT
 }
 
 /** The share of the row's best neighbours that are among the best by code. */
-function keptOf(values: Float32Array, codes: Int8Array, dim: number, metric: Metric, row: number): number {
+function keptOf(values: Float32Array, codes: Float32Array, dim: number, metric: Metric, row: number): number {
   const wanted = nearest(values, dim, metric, row, WANTED)
   const ranked = new Set(nearest(codes, dim, metric, row, RANKED))
   let kept = 0
@@ -76,20 +77,29 @@ function keptOf(values: Float32Array, codes: Int8Array, dim: number, metric: Met
 
 const top = new TopK()
 
-function nearest(values: Float32Array | Int8Array, dim: number, metric: Metric, row: number, k: number): Uint32Array {
+function nearest(values: Float32Array, dim: number, metric: Metric, row: number, k: number): Uint32Array {
   top.reset(k)
   for (let other = 0; other * dim < values.length; other++) {
     if (other === row) continue
-    let sum = 0
-    for (let d = 0, a = row * dim, b = other * dim; d < dim; d++, a++, b++) {
-      const x = values[a] as number
-      const y = values[b] as number
-      sum += metric === 'IP' ? -x * y : (x - y) * (x - y)
-    }
-    top.offer(Math.fround(sum), other)
+    top.offer(Math.fround(metric === 'IP' ? -product(values, row * dim, other * dim, dim) : distance(values, row * dim, other * dim, dim)), other)
   }
   const found = new Uint32Array(k)
   return found.subarray(0, top.drain(new Float32Array(k), found, 0))
+}
+
+function product(values: Float32Array, a: number, b: number, dim: number): number {
+  let sum = 0
+  for (let d = 0; d < dim; d++) sum += (values[a + d] as number) * (values[b + d] as number)
+  return sum
+}
+
+function distance(values: Float32Array, a: number, b: number, dim: number): number {
+  let sum = 0
+  for (let d = 0; d < dim; d++) {
+    const difference = (values[a + d] as number) - (values[b + d] as number)
+    sum += difference * difference
+  }
+  return sum
 }
 
 function pick(set: VectorSet, rows: Uint32Array): Float32Array {
