@@ -2,6 +2,7 @@
 import type { KVBase } from '@timetick/kv'
 import { openTimestampOracle, startTimestampAllocator, type IdAllocator, type TimestampAllocator, type TimestampOracle, type TimestampRange } from '@timetick/tso'
 import type { LeaderTerm } from '@timetick/watchdog/session'
+import { pendingImports } from '../coordinator/import-settings.ts'
 import { openCatalog, type Catalog } from '../coordinator/catalog.ts'
 import type { NodeClock } from '../edge/system.ts'
 import { RpcError } from '../internal/errors.ts'
@@ -12,7 +13,7 @@ import type { ChannelTerm } from './apis.ts'
 import type { CallOutcome } from './catalog-calls.ts'
 import { ChannelAssigner } from './channel-assigner.ts'
 import { ClusterGarbage } from './garbage.ts'
-import { isPendingImport, type LeaderImportsOptions, startImports } from './imports.ts'
+import { type LeaderImportsOptions, startImports } from './imports.ts'
 import { openGuardedStore, type GuardedStore } from './guarded-store.ts'
 import { openQueryPlanner, type QueryPlanner, type QueryPlannerSettings } from './query-planner.ts'
 
@@ -68,7 +69,7 @@ export class CoordinatorTerm {
         await assigner.close()
         throw error
       })
-      const garbage = new ClusterGarbage({ meta: catalog, storage, clock, graceMs: garbageGraceMs, isPending: (segmentId) => isPendingImport(catalog, segmentId), alone: (run) => assigner.alone(run), onProblem })
+      const garbage = new ClusterGarbage({ meta: catalog, storage, clock, graceMs: garbageGraceMs, pending: () => pendingImports(catalog), alone: (run) => assigner.alone(run), onProblem })
       const importer = startImports(imports, { catalog, isSwept: (segmentId) => garbage.isSwept(segmentId) })
       return new CoordinatorTerm({ term, oracle, allocator, store, catalog, assigner, garbage, importer, planner })
     } catch (error) {

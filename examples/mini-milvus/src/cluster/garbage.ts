@@ -12,8 +12,8 @@ export interface GarbageOptions {
   readonly clock: NodeClock
   /** How long a file must have been nobody's. */
   readonly graceMs: number
-  /** Written by an import that has not been committed yet. */
-  readonly isPending: (segmentId: bigint) => boolean
+  /** Segments that were written by imports that have not been committed yet. */
+  readonly pending: () => ReadonlySet<bigint>
   /** Runs alone: no report is taken meanwhile. */
   readonly alone: (run: () => Promise<void>) => Promise<void>
   readonly onProblem: (message: string, error: unknown) => void
@@ -57,12 +57,14 @@ export class ClusterGarbage {
   }
 
   async #sweep(): Promise<void> {
-    const { meta, storage, clock, graceMs, isPending } = this.#options
+    const { meta, storage, clock, graceMs } = this.#options
     const now = clock.monotonic()
     const found = new Map<string, number>()
-    for (const { key } of await storage.list('segments/')) {
+    const files = await storage.list('segments/')
+    const pending = this.#options.pending()
+    for (const { key } of files) {
       const [, , segment] = key.split('/')
-      if (segment === undefined || !/^\d+$/.test(segment) || meta.segment(BigInt(segment)) !== undefined || isPending(BigInt(segment))) continue
+      if (segment === undefined || !/^\d+$/.test(segment) || meta.segment(BigInt(segment)) !== undefined || pending.has(BigInt(segment))) continue
       found.set(key, this.#suspects.get(key) ?? now)
     }
     this.#suspects = found
@@ -76,9 +78,9 @@ export class ClusterGarbage {
 
   /** False when it was reported a moment ago. */
   async #claim(segmentId: bigint): Promise<boolean> {
-    const { meta, alone, isPending } = this.#options
+    const { meta, alone, pending } = this.#options
     await alone(async () => {
-      if (meta.segment(segmentId) === undefined && !isPending(segmentId)) this.#swept.add(segmentId)
+      if (meta.segment(segmentId) === undefined && !pending().has(segmentId)) this.#swept.add(segmentId)
     })
     const [oldest] = this.#swept
     if (this.#swept.size > MAX_SWEPT && oldest !== undefined) this.#swept.delete(oldest)

@@ -1,14 +1,9 @@
 /** Import jobs of a cluster: the leader runs them, whoever is asked about one asks the leader. */
-import { createFolderSource, createStorageSource } from '../bulk/import-source.edge.ts'
-import { runInThread } from '../bulk/run-in-thread.edge.ts'
 import type { Catalog } from '../coordinator/catalog.ts'
+import { importSettings, type ImportSettingsOptions } from '../coordinator/import-settings.ts'
 import { Importer, type ImportService } from '../coordinator/importer.ts'
-import type { IdAllocator } from '@timetick/tso'
-import type { GlobalParamsTable } from '@timetick/paramtable'
-import type { NodeClock } from '../edge/system.ts'
 import { RpcError } from '../internal/errors.ts'
 import type { SegmentMeta } from '../model/meta.ts'
-import type { ObjectStorage } from '../storage/index.ts'
 import type { RemoteQueryNodes } from './remote-query-nodes.ts'
 
 /** A call of the leader's importer by name. */
@@ -27,11 +22,7 @@ export async function runImportCall(importer: ImportService, { method, args }: I
 }
 
 /** What a leader's importer needs beside the catalog of its term. */
-export interface LeaderImportsOptions {
-  readonly storage: ObjectStorage
-  readonly ids: Pick<IdAllocator, 'alloc'>
-  readonly parameters: GlobalParamsTable
-  readonly clock: NodeClock
+export interface LeaderImportsOptions extends ImportSettingsOptions {
   /** Those that answer reads. */
   readonly queryNodes: () => Pick<RemoteQueryNodes, 'refresh' | 'loadProgress' | 'served'> | undefined
   readonly onProblem: (message: string, error: unknown) => void
@@ -45,9 +36,9 @@ export interface ImportsOfTerm {
 
 /** Takes up the jobs that a former leader left, each from its last checkpoint. */
 export function startImports(options: LeaderImportsOptions, { catalog, isSwept }: ImportsOfTerm): Importer {
-  const { storage, ids, parameters, clock, queryNodes, onProblem } = options
-  const path = parameters.getString('import.path')
+  const { queryNodes, onProblem } = options
   return new Importer({
+    ...importSettings(options),
     meta: catalog,
     catalog: {
       addImport: (job, limit) => catalog.addImport(job, limit),
@@ -59,17 +50,6 @@ export function startImports(options: LeaderImportsOptions, { catalog, isSwept }
         await catalog.saveImport(id, next, segments)
       },
     },
-    storage,
-    source: path === '' ? createStorageSource(storage, 'import/') : createFolderSource(path),
-    run: runInThread,
-    allocateIds: async (count) => (await ids.alloc(count)).first,
-    sealBytes: parameters.getBytes('dataNode.sealBytes'),
-    maxFileBytes: parameters.getBytes('import.maxFileBytes'),
-    clock,
-    concurrency: parameters.getInt('import.concurrency'),
-    maxJobs: parameters.getInt('import.maxJobs'),
-    maxFiles: parameters.getInt('import.maxFiles'),
-    retentionMs: parameters.getDurationMs('import.retention'),
     async served(collectionId) {
       const nodes = queryNodes()
       await nodes?.refresh()
@@ -78,9 +58,4 @@ export function startImports(options: LeaderImportsOptions, { catalog, isSwept }
     },
     onWarning: onProblem,
   })
-}
-
-/** Segments that are written and wait for their job's commit. */
-export function isPendingImport(catalog: Catalog, segmentId: bigint): boolean {
-  return catalog.imports().some(({ id }) => catalog.importParts(id).some(({ segments }) => segments.some((segment) => segment.id === segmentId)))
 }

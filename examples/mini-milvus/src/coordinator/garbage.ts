@@ -7,7 +7,7 @@ export interface GarbageCollectorOptions {
   readonly meta: MetaReader
   readonly storage: ObjectStorage
   /** Segments that are written and not in the metadata yet, as of imports. */
-  readonly isPending?: ((segmentId: bigint) => boolean) | undefined
+  readonly pending?: (() => ReadonlySet<bigint>) | undefined
   readonly onWarning: (message: string, error: unknown) => void
 }
 
@@ -35,10 +35,12 @@ export class GarbageCollector {
 
   /** Before any writer starts: what a crash left behind. */
   async sweep(): Promise<void> {
-    const { meta, storage, isPending = () => false } = this.#options
-    for (const { key } of await storage.list('segments/')) {
+    const { meta, storage } = this.#options
+    const files = await storage.list('segments/')
+    const pending = this.#options.pending?.()
+    for (const { key } of files) {
       const [, , segment] = key.split('/')
-      if (segment !== undefined && /^\d+$/.test(segment) && meta.segment(BigInt(segment)) === undefined && !isPending(BigInt(segment))) await storage.delete(key)
+      if (segment !== undefined && /^\d+$/.test(segment) && meta.segment(BigInt(segment)) === undefined && pending?.has(BigInt(segment)) !== true) await storage.delete(key)
     }
   }
 

@@ -30,11 +30,13 @@ export async function runBuilder(
       worker.on('exit', (code) => die(new Error(`exit code ${code}`)))
     })
   } catch (error) {
+    // Nothing writes to the file any more.
     await thread.end()
     await removeFile(job.path).catch(() => undefined)
     throw error
   } finally {
     for (const signal of signals) signal.removeEventListener('abort', cancel)
+    // Idempotent.
     await thread.end()
   }
 }

@@ -5,10 +5,9 @@ import type { GlobalParamsTable } from '@timetick/paramtable'
 import type { Watchdog } from '@timetick/watchdog'
 import type { Catalog } from '../coordinator/catalog.ts'
 import { Compactor } from '../coordinator/compactor.ts'
-import { createFolderSource, createStorageSource } from '../bulk/import-source.edge.ts'
-import { runInThread } from '../bulk/run-in-thread.edge.ts'
 import { Exporter } from '../coordinator/exporter.ts'
 import { GarbageCollector } from '../coordinator/garbage.ts'
+import { importSettings, pendingImports } from '../coordinator/import-settings.ts'
 import { Importer } from '../coordinator/importer.ts'
 import { IndexBuilder } from '../coordinator/index-builder.ts'
 import { startDataNode, type DataNode } from '../datanode/data-node.ts'
@@ -56,7 +55,7 @@ const NODE_ID = 1n
 
 export async function startRoles(options: RolesOptions): Promise<Roles> {
   const { catalog, storage, watchdog, clock, parameters, onWarning } = options
-  const garbage = new GarbageCollector({ meta: catalog, storage, isPending: pendingOf(catalog), onWarning })
+  const garbage = new GarbageCollector({ meta: catalog, storage, pending: () => pendingImports(catalog), onWarning })
   await garbage.sweep()
   const role = <T extends RoleInstance>(id: string, open: (onFailure: (error: Error) => void) => Promise<T>): Role<T> =>
     new Role({ id, open, watchdog, clock, beatMs: parameters.getDurationMs('watchdog.interval'), onFailure: (name, error) => onWarning(`${name} failed`, error) })
@@ -172,28 +171,11 @@ function openCompactor({ catalog, storage, time, parameters, clock, onWarning }:
   })
 }
 
-/** Segments of imports that are written and wait for their job's end. */
-function pendingOf(catalog: Catalog): (segmentId: bigint) => boolean {
-  const pending = new Set(catalog.imports().flatMap(({ id }) => catalog.importParts(id).flatMap(({ segments }) => segments.map((segment) => segment.id))))
-  return (segmentId) => pending.has(segmentId)
-}
-
 function openImporter({ catalog, storage, time, parameters, clock, onWarning }: RolesOptions, queryNode: () => QueryRole): Importer {
-  const path = parameters.getString('import.path')
   return new Importer({
+    ...importSettings({ storage, ids: time.ids, parameters, clock }),
     meta: catalog,
     catalog,
-    storage,
-    source: path === '' ? createStorageSource(storage, 'import/') : createFolderSource(path),
-    run: runInThread,
-    allocateIds: async (count) => (await time.ids.alloc(count)).first,
-    sealBytes: parameters.getBytes('dataNode.sealBytes'),
-    maxFileBytes: parameters.getBytes('import.maxFileBytes'),
-    clock,
-    concurrency: parameters.getInt('import.concurrency'),
-    maxJobs: parameters.getInt('import.maxJobs'),
-    maxFiles: parameters.getInt('import.maxFiles'),
-    retentionMs: parameters.getDurationMs('import.retention'),
     served: (collectionId) => (queryNode().status() === 'healthy' ? new Set(queryNode().current.segments(collectionId).map(({ segmentId }) => segmentId)) : undefined),
     onWarning,
   })
