@@ -9,7 +9,7 @@ import type { RowBatch } from '../model/column.ts'
 import type { PrimaryKeys } from '../model/primary-keys.ts'
 import { StepMeter, type Steps } from '../segment/steps.ts'
 import { keysOf, rowsOf } from '../writer/log-messages.ts'
-import { ShardBuffer, type SealedBuffer, type ShardKey } from './shard-buffer.ts'
+import { ShardBuffer, type SealedBuffer, type ShardKey, rowsThrough } from './shard-buffer.ts'
 
 export interface SealPolicy {
   /** A shard with so many buffered bytes is sealed. */
@@ -23,6 +23,8 @@ interface FlushWish {
   readonly resolve: () => void
   readonly reject: (error: Error) => void
 }
+
+const MAX_TS = 2n ** 64n - 1n
 
 export class ChannelBuffers {
   readonly #meta: MetaReader
@@ -62,17 +64,20 @@ export class ChannelBuffers {
     for (const { collectionId } of this.#inFlight) yield collectionId
   }
 
-  /** Rows of a collection that no segment holds yet. */
-  unflushedRows(collectionId: bigint, partitionId: bigint | undefined): number {
+  /**
+   * Rows of a collection that no segment holds yet.
+   * @param throughTs rows behind it are left out: other channels may not have theirs of the same commit yet
+   */
+  unflushedRows(collectionId: bigint, partitionId: bigint | undefined, throughTs?: bigint): number {
     let rows = 0
     for (const buffer of this.#buffers.values()) {
-      if (buffer.key.collectionId === collectionId) rows += partitionId === undefined ? buffer.rowCount : buffer.rowsIn(partitionId)
+      if (buffer.key.collectionId !== collectionId) continue
+      if (throughTs !== undefined) rows += buffer.rowsThrough(throughTs, partitionId)
+      else rows += partitionId === undefined ? buffer.rowCount : buffer.rowsIn(partitionId)
     }
     for (const sealed of this.#inFlight) {
       if (sealed.collectionId !== collectionId) continue
-      for (const [id, parts] of sealed.partitions) {
-        if (partitionId === undefined || id === partitionId) rows += parts.reduce((sum, part) => sum + part.rows.length, 0)
-      }
+      rows += rowsThrough(sealed.partitions, throughTs ?? MAX_TS, partitionId)
     }
     return rows
   }

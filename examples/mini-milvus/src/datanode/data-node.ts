@@ -115,8 +115,8 @@ export class DataNode {
   }
 
   /** Rows in the log that no segment holds yet, as far as the log was read. */
-  unflushedRows(collectionId: bigint, partitionId?: bigint): number {
-    return [...this.#channels.values()].reduce((sum, { buffers }) => sum + buffers.unflushedRows(collectionId, partitionId), 0)
+  unflushedRows(collectionId: bigint, partitionId?: bigint, throughTs?: bigint): number {
+    return [...this.#channels.values()].reduce((sum, { buffers }) => sum + buffers.unflushedRows(collectionId, partitionId, throughTs), 0)
   }
 
   /** Collections with such rows. */

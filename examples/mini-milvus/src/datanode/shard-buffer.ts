@@ -69,6 +69,11 @@ export class ShardBuffer {
     return rowsOf(this.#partitions.get(partitionId) ?? [])
   }
 
+  /** At or below `ts`. @param partitionId undefined: in all */
+  rowsThrough(ts: bigint, partitionId: bigint | undefined): number {
+    return rowsThrough(this.#partitions, ts, partitionId)
+  }
+
   addRows(partitionId: bigint, rows: RowBatch, ts: bigint, bytes: number, position: MsgPosition, now: number): void {
     const list = this.#partitions.get(partitionId)
     if (list === undefined) this.#partitions.set(partitionId, [{ rows, ts }])
@@ -116,6 +121,13 @@ export class ShardBuffer {
     this.#startPosition = position
     this.#openedAt = now
   }
+}
+
+/** How many rows of these, of a partition or of all, are at or below `ts`. */
+export function rowsThrough(partitions: SealedBuffer['partitions'], ts: bigint, partitionId: bigint | undefined): number {
+  let rows = 0
+  for (const [id, parts] of partitions) if (partitionId === undefined || id === partitionId) rows += rowsOf(parts.filter((part) => part.ts <= ts))
+  return rows
 }
 
 function rowsOf(parts: readonly BufferedRows[]): number {

@@ -98,12 +98,13 @@ function health({ dataNode, queryNode }: Roles): { healthy: boolean; reasons: st
 function createProgress({ catalog, roles, requestTick }: HandlersOptions, now: () => Promise<bigint>): DdlProgress {
   return {
     async rowCount(collection, partitionId) {
-      await readUpToNow(roles, collection, await now(), requestTick)
+      const ts = await now()
+      await readUpToNow(roles, collection, ts, requestTick)
       const flushed = catalog
         .segments(collection.id)
         .filter((segment) => segment.level === 'L1' && (partitionId === undefined || segment.partitionId === partitionId))
         .reduce((sum, segment) => sum + segment.rows + (segment.deadRows ?? 0), 0)
-      return flushed + roles.dataNode.current.unflushedRows(collection.id, partitionId)
+      return flushed + roles.dataNode.current.unflushedRows(collection.id, partitionId, ts)
     },
     loadProgress(collection) {
       const progress = roles.queryNode.current.loadProgress(collection.id)

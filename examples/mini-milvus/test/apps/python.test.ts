@@ -34,6 +34,23 @@ describe.skipIf(!hasPymilvus())('pymilvus under rule flush', () => {
     return Number(/^timetick_clients_gone\{reason="sockets"\} (\d+)/m.exec(text)?.[1] ?? 0)
   }
 
+  it('C1 inserts D_A in I0 at T0 and flushes; its Q1 at T1 sees D_A, and so does C2’s Q2 that comes after it', async () => {
+    const D_A = fresh()
+    const I0 = await ask('C1', 'insert', { ids: D_A })
+    await ask('C1', 'flush')
+    const [Q1, Q2] = [await seen('C1', D_A), await seen('C2', D_A, 'Eventually')]
+    expect({ I0, Q1, Q2 }).toEqual({ I0: 10, Q1: 10, Q2: 10 })
+  })
+
+  it('I0 at T0 without flush; Q1 at T1 does not see D_A; flush at T2; Q3 at T3 does', async () => {
+    const D_A = fresh()
+    const I0 = await ask('C1', 'insert', { ids: D_A })
+    const Q1 = await seen('C1', D_A)
+    await ask('C1', 'flush')
+    const Q3 = await seen('C1', D_A)
+    expect({ I0, Q1, Q3 }).toEqual({ I0: 10, Q1: 0, Q3: 10 })
+  })
+
   it('C1 inserts D_A: nobody sees it before the flush, everybody after it, at every level', async () => {
     const D_A = fresh()
     expect(await ask('C1', 'insert', { ids: D_A })).toBe(10)
