@@ -4,8 +4,8 @@ import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { version } from '../version.ts'
 
-/** Rises when an older release could no longer read what a newer one writes, in any part of the folder. */
-export const DATA_FORMAT = 1
+/** Rises when an older release could no longer read what a newer one writes, in any part of the folder. 2: vector indexes of bytes. */
+export const DATA_FORMAT = 2
 
 const FORMAT_FILE = 'format.json'
 const RUN_FILE = 'running.json'

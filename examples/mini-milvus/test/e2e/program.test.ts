@@ -66,11 +66,11 @@ describe('the program', () => {
   it('D13: refuses a folder of a newer release without changing a byte of it', async () => {
     const data = join(folder, 'future')
     await (await startProgram(['--data-dir', data])).stop()
-    await writeFile(join(data, 'format.json'), '{"format":2,"by":"9.0.0"}')
+    await writeFile(join(data, 'format.json'), '{"format":3,"by":"9.0.0"}')
     const before = await contentsOf(data)
     const refused = await runProgram(['--data-dir', data, '--port', '0', '--metrics-port', '0'])
     expect(refused.code).toBe(5)
-    expect(refused.stderr).toMatch(/data format 2, written by mini-milvus 9\.0\.0; this release .* knows formats up to 1\. Nothing was changed/)
+    expect(refused.stderr).toMatch(/data format 3, written by mini-milvus 9\.0\.0; this release .* knows formats up to 2\. Nothing was changed/)
     expect(await contentsOf(data)).toEqual(before)
     expect((await runProgram(['check', data])).code).toBe(5)
   })
