@@ -143,6 +143,7 @@ describe.each(storms)('a storm over a cluster on $kind', ({ kind, layout, ms, ri
     }))
     const told = `seed ${seed}\n${log.join('\n')}\n${[...back].map(([what, ms]) => `${what}: back in ${ms} ms`).join('\n')}\n${JSON.stringify(clients.counts)}; last failure: ${clients.lastReason}; deleted rows that are there at the end: ${atTheEnd.map((seen) => seen.filter((id) => clients.deleted.has(id)).join(' ') || 'none').join('; ')}`
     console.log(told)
+    if (clients.violations.length > 0 || [...back.values()].some((late) => late > LEASE_MS + BACK_IN_MS)) for (const { name, errors } of processes) console.log(`${name}: ${errors.slice(-20_000)}`)
     expect(clients.violations, `${told}`).toEqual([])
     expect([...back].filter(([, ms]) => ms > LEASE_MS + BACK_IN_MS), `service came back late; ${told}`).toEqual([])
     for (const seen of atTheEnd) {

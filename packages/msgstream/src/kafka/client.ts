@@ -10,6 +10,7 @@ export interface KafkaClient {
     readonly minBytes: number
     readonly maxBytesPerPartition: number
     readonly allowAutoTopicCreation: boolean
+    readonly retry: { readonly retries: number; readonly initialRetryTime: number; readonly maxRetryTime: number; readonly restartOnFailure: () => Promise<boolean> }
   }): KafkaConsumer
 }
 

@@ -1,6 +1,7 @@
 /**
  * Reads one topic ahead with a consumer of its own. kafkajs knows only groups: this one has one member and commits nothing, so
- * every joining begins at the offset that is needed next, and what lies below it is not handed out.
+ * every joining begins at the offset that is needed next, and what lies below it is not handed out. Behind a failure it is another
+ * group: a member that could not say goodbye keeps its own waiting until its session ends, half a minute.
  */
 import { MsgStreamError } from '../errors.ts'
 import { OffsetId } from '../offset-id.ts'
@@ -9,12 +10,16 @@ import type { KafkaBatch, KafkaClient, KafkaConsumer } from './client.ts'
 import type { KafkaPullOptions } from './pull-options.ts'
 
 const heartbeatMs = 1000
+/** It does not begin again by itself, in the same group: we do. */
+const retry = { retries: 3, initialRetryTime: 50, maxRetryTime: 500, restartOnFailure: () => Promise.resolve(false) }
 
 export class KafkaPull implements Pull {
   readonly #client: Pick<KafkaClient, 'consumer'>
   readonly #options: KafkaPullOptions
   readonly #feed: Feed
   #cursor: number
+  #starts = 0
+  #groupId = ''
   #isLost = false
   #wake: (() => void) | undefined
   #consumer: KafkaConsumer | undefined
@@ -42,7 +47,7 @@ export class KafkaPull implements Pull {
     this.#wake?.()
     await this.#running
     await this.#consumer?.disconnect().catch(() => {})
-    if (this.#consumer !== undefined) await this.#options.forget(this.#options.groupId).catch(() => {})
+    if (this.#consumer !== undefined) await this.#options.forget(this.#groupId).catch(() => {})
   }
 
   async #run(): Promise<void> {
@@ -61,15 +66,16 @@ export class KafkaPull implements Pull {
   }
 
   async #start(): Promise<void> {
-    const { topic, groupId, maxWaitMs } = this.#options
-    const consumer = this.#client.consumer({ groupId, maxWaitTimeInMs: maxWaitMs, minBytes: 1, maxBytesPerPartition: 4 << 20, allowAutoTopicCreation: false })
+    const { topic, groupId: own, maxWaitMs } = this.#options
+    const groupId = (this.#groupId = this.#starts++ === 0 ? own : `${own}-${this.#starts}`)
+    const consumer = this.#client.consumer({ groupId, maxWaitTimeInMs: maxWaitMs, minBytes: 1, maxBytesPerPartition: 4 << 20, allowAutoTopicCreation: false, retry })
     this.#consumer = consumer
     const seek = (): void => {
       if (this.#stopping === undefined && consumer === this.#consumer) consumer.seek({ topic, partition: 0, offset: String(this.#cursor) })
     }
     consumer.on(consumer.events.GROUP_JOIN, seek)
-    consumer.on(consumer.events.CRASH, ({ payload }) => {
-      if (this.#stopping === undefined && consumer === this.#consumer) void this.#crashed(payload.restart)
+    consumer.on(consumer.events.CRASH, () => {
+      if (this.#stopping === undefined && consumer === this.#consumer) void this.#crashed()
     })
     // Heard for batches of control records too, which are not handed out.
     consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
@@ -83,24 +89,19 @@ export class KafkaPull implements Pull {
       seek()
       await running
     } catch (error) {
+      // Another has begun already.
+      if (consumer !== this.#consumer) return
       this.#consumer = undefined
       await consumer.disconnect().catch(() => {})
       throw error
     }
   }
 
-  /** kafkajs begins again by itself, from our offset, unless it thinks that nothing helps. */
-  async #crashed(isRestarting: boolean): Promise<void> {
-    if (isRestarting) {
-      await this.#options.check(this.#cursor).catch((error: unknown) => {
-        if (!isPassing(error)) this.#feed.fail(error)
-      })
-      return
-    }
+  async #crashed(): Promise<void> {
     const consumer = this.#consumer
     this.#consumer = undefined
     await consumer?.disconnect().catch(() => {})
-    await this.#pause(500)
+    await this.#pause(100)
     if (this.#stopping === undefined) this.#running = this.#run()
   }
 
