@@ -19,6 +19,8 @@ export interface ReadyFacts {
   /** Of a process that is one of several; `address` is then a proxy's, else where other processes reach it. */
   readonly cluster?: { readonly roles: readonly string[]; readonly nodeId: string; readonly internalAddress: string } | undefined
   readonly collections: number
+  /** Of their segments. */
+  readonly bytes: number
   readonly settings: readonly { readonly key: string; readonly value: string; readonly source: string }[]
 }
 
@@ -33,13 +35,14 @@ export function readyFacts(node: MiniMilvus, version: string, elapsedMs: number)
     stores: storesText(node),
     ...(node.cluster === undefined ? {} : { cluster: { ...node.cluster, nodeId: String(node.cluster.nodeId) } }),
     collections: node.catalog.collections().length,
+    bytes: node.catalog.collections().reduce((sum, { id }) => sum + node.catalog.segments(id).reduce((own, { bytes }) => own + bytes, 0), 0),
     settings: changedSettings(node),
   }
 }
 
 export function readyText(facts: ReadyFacts, color: boolean): string {
   const bold = (text: string): string => (color ? `\u001b[1m${text}\u001b[22m` : text)
-  const count = `${facts.collections} ${facts.collections === 1 ? 'collection' : 'collections'}`
+  const count = `${facts.collections} ${facts.collections === 1 ? 'collection' : 'collections'}, ${(facts.bytes / 1e6).toFixed(1)} MB`
   const changed = facts.settings.map(({ key, value, source }) => `${key}=${value} (${source})`).join(', ')
   const isProxy = facts.cluster === undefined || facts.cluster.roles.includes('proxy')
   return [

@@ -8,6 +8,7 @@ import type { ActionName, VectorQuery } from '../source/source.ts'
 import type { GaugeSample } from '../core/gauges.ts'
 import { textOf } from '../core/ring.ts'
 import { Interest } from '../hub/topics.ts'
+import { withShortFloats } from './float32.ts'
 import { clusterParameter, integer, text } from './parameters.ts'
 import { eventId, RestError, type Reply, type RestRequest, type Route } from './route.ts'
 import type { Open } from './routes-lists.ts'
@@ -225,7 +226,7 @@ async function act({ cluster, layer }: { readonly cluster: Cluster; readonly lay
   return { status: 200, body: { epoch: layer.epoch, seq: layer.seq } }
 }
 
-async function vectorSearch({ cluster }: { readonly cluster: Cluster }, body: Readonly<Record<string, unknown>>): Promise<Reply> {
+async function vectorSearch({ cluster, layer }: { readonly cluster: Cluster; readonly layer: Layer }, body: Readonly<Record<string, unknown>>): Promise<Reply> {
   const { source } = cluster
   if (source?.search === undefined) throw new RestError(501, 'unsupported', 'this cluster cannot be searched from here')
   const { db = 'default', collection, field, vector, filter, limit = 10 } = body
@@ -242,7 +243,8 @@ async function vectorSearch({ cluster }: { readonly cluster: Cluster }, body: Re
     ...(typeof filter === 'string' && filter !== '' ? { filter } : {}),
   }
   try {
-    return { status: 200, body: await source.search(query) }
+    const found = await source.search(query)
+    return { status: 200, body: { ...found, rows: withShortFloats(found.rows, layer, db, collection) } }
   } catch (error) {
     throw new RestError(422, 'refused', error instanceof Error ? error.message : String(error))
   }
