@@ -13,7 +13,7 @@ import { openStaging } from '../staging/open-staging.ts'
 import type { SpillFolder } from '../staging/spill.ts'
 import { openTransactions } from '../staging/transactions.ts'
 import type { Staging } from '../staging/staging.ts'
-import { createDmlWriter, type DmlWriter } from '../writer/dml-writer.ts'
+import { createDmlWriter, heldUntilKnown, type DmlWriter } from '../writer/dml-writer.ts'
 import type { Stores } from './stores.ts'
 import { openNodeTime, startTicks, type NodeTime } from './time.ts'
 
@@ -69,7 +69,7 @@ export async function openCore({ stores, engine, parameters, logger, clock, rand
   const ticks = await keep(startTicks({ mq: stores.mq, pchannels, timestamps: time.timestamps, intervalMs, clock, onError: (error) => onWarning('a time tick failed', error) }))
   const roles = await keep(startRoles({ catalog, kv: stores.kv, mq: stores.mq, storage: stores.storage, engine, ticks, time, pchannels, parameters, watchdog, clock, transactions, onWarning }))
   await keep(startForgetting({ transactions, catalog, roles, clock, onWarning }))
-  const writer = createDmlWriter(ticks, () => clock.yieldToLoop(), stores.mq.features.maxFrameBytes)
+  const writer = createDmlWriter(heldUntilKnown(ticks), () => clock.yieldToLoop(), stores.mq.features.maxFrameBytes)
   const queryNode = (): QueryNodeApi => roles.queryNode.current
   const now = (): Promise<bigint> => time.timestamps.allocOne()
   const requestTick: NodeCore['requestTick'] = (channels, atLeast) => ticks.requestTick(channels, atLeast)

@@ -72,6 +72,22 @@ export interface DmlWriter {
 }
 
 /**
+ * Writes that have begun are waited for, whoever gives up on them: a call keeps its place in the queue as long as the log has its rows,
+ * so that a log that does not answer holds no more than what may run at once.
+ */
+export function heldUntilKnown(ticks: Pick<TimeTickProducer, 'write'>): Pick<TimeTickProducer, 'write'> {
+  return {
+    write(build, channels, { signal, ...options } = {}) {
+      const begun: typeof build = (ts) => {
+        signal?.throwIfAborted()
+        return build(ts)
+      }
+      return ticks.write(begun, channels, options)
+    },
+  }
+}
+
+/**
  * @param pause lets other work run between the steps of a large write
  * @param maxFrameBytes of the log: no message with more than one row is larger
  */

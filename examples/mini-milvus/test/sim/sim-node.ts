@@ -12,6 +12,7 @@ import { createHandlers } from '../../src/node/handlers.ts'
 import { silentLogger } from '../../src/node/logger.ts'
 import { createParameters } from '../../src/node/parameters.ts'
 import { dispatchObject, type DispatchOptions } from '../../src/server/dispatch.ts'
+import { createTaskQueues, type TaskQueues, withQueues } from '../../src/server/task-queue.ts'
 import { allowAll, type RpcName } from '../../src/server/handlers.ts'
 import { asMilvusError } from '../../src/server/status.ts'
 import { methods, type Init, type Rpcs } from '../../src/wire/index.ts'
@@ -158,11 +159,18 @@ export async function startSimulatedNode(world: World, surviving: Surviving, set
     const planted = plant(core, world)
     const clients = await keep(openClients(planted, parameters, life))
     const handlers = createHandlers({ ...planted, parameters, clock: life, clients })
-    return new SimulatedNode(life, core, parameters, { handlers, authorize: allowAll, clients }, parts)
+    // The server's queues, where a story is about them.
+    const queued = settings['proxy.maxTaskNum'] === undefined ? handlers : withQueues(handlers, queuesOf(parameters, life))
+    return new SimulatedNode(life, core, parameters, { handlers: queued, authorize: allowAll, clients }, parts)
   } catch (error) {
     life.kill()
     throw error
   }
+}
+
+function queuesOf(parameters: GlobalParamsTable, clock: Life): TaskQueues {
+  const [ddl, dml, dql] = ['proxy.ddlConcurrency', 'proxy.dmlConcurrency', 'proxy.dqlConcurrency'].map((key) => parameters.getInt(key)) as [number, number, number]
+  return createTaskQueues({ maxWaiting: parameters.getInt('proxy.maxTaskNum'), maxRunning: { ddl, dml, dql }, clock })
 }
 
 const never = new Promise<never>(() => undefined)
