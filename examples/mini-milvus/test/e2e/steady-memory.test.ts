@@ -7,7 +7,7 @@ import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { startTestNode, type TestNode } from './support.ts'
 
-const ROUNDS = { ci: 120, soak: 5000 }[process.env['TIMETICK_RING'] ?? ''] ?? 8
+const ROUNDS = { ci: 120, soak: 10_000 }[process.env['TIMETICK_RING'] ?? ''] ?? 8
 const UPSERTS = { ci: 20, soak: 50 }[process.env['TIMETICK_RING'] ?? ''] ?? 2
 const fields = [
   { name: 'id', data_type: 5, is_primary_key: true },
