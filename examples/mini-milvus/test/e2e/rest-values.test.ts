@@ -38,6 +38,7 @@ describe('64-bit integers', () => {
     })
     const inserted = await post('entities/insert', `{"collectionName":"ints","data":[${rows.join(',')}]}`)
     expect(inserted).toMatchObject({ code: 0, data: { insertIds: values.map(String) } })
+    await expect.poll(async () => (await post('collections/get_load_state', { collectionName: 'ints' })).data, { timeout: 20_000 }).toMatchObject({ loadState: 'LoadStateLoaded' })
     for (const value of values) {
       const asked = `{"collectionName":"ints","filter":"id == {k} and n == ${value} and array_contains(list, {k})","exprParams":{"k":${value}},"consistencyLevel":"Strong","outputFields":["*"]}`
       const asText = await post('entities/query', asked)
