@@ -18,6 +18,8 @@ const ALONE: Readonly<Record<string, string>> = {
   damage: 'damages files in the folder of a standalone node',
   'damaged-blocks': 'damages files in the folder of a standalone node',
   insight: PAGE,
+  'insight-alone': PAGE,
+  'insight-facts': PAGE,
   'insight-node': PAGE,
   'insight-query-nodes': PAGE,
   'insight-rights': PAGE,
@@ -37,6 +39,7 @@ const ALONE: Readonly<Record<string, string>> = {
   'steady-memory': 'measures the memory of a node in the test’s process',
   'tls-node': IN_PROCESS,
   'visibility-rule': STAGED,
+  'visibility-statistics': STAGED,
 }
 
 const FEW = ['catalog', 'consistency', 'deletes', 'errors', 'quick-start', 'rest']
