@@ -99,7 +99,7 @@ it(`D15: ${SAMPLES} of them open with all rows, or name what is damaged (seed ${
     await cp(golden, dataDir, { recursive: true })
     await apply(join(dataDir, damage.file), damage, random)
     const warnings: string[] = []
-    const told = await outcome(dataDir, { ...silentLogger, warn: (_details: unknown, message = '') => void warnings.push(message) })
+    const told = await outcome(dataDir, { ...silentLogger, warn: (_fields, message) => void warnings.push(message) })
     // A reason names the file, of the log its channel at least. What ends the log's newest file may be of a write that never ended: the log says how much was cut.
     const names = damage.file.split(/[\\/]/).slice(-2)
     const isRight = typeof told === 'string' ? names.some((name) => told.includes(name)) : told === ROWS || (told >= ROWS / 2 && warnings.some((message) => message.startsWith('cut the last') && message.includes(damage.file)))

@@ -90,7 +90,7 @@ describe.each(isLong ? [1, 3] : [3])('rule flush on %i query nodes', (count) => 
       // All keys again with another mark: half a flush would be a mixture, a missing key or one twice.
       await test.client.upsert({ collection_name, data: rows(0).map((row) => ({ ...row, mark: round })) })
       const look = async (): Promise<void> => {
-        const ordered = await reader.query({ collection_name, filter: 'id >= 0', output_fields: ['id', 'mark'], limit: 1000, order_by_fields: 'mark:desc', consistency_level: Level.Eventually } as never)
+        const ordered = await reader.query({ collection_name, filter: 'id >= 0', output_fields: ['id', 'mark'], limit: 1000, order_by_fields: 'mark:desc', consistency_level: Level.Eventually })
         expect(ordered.status.code).toBe(0)
         expect([ordered.data.length, new Set(ordered.data.map(({ id }) => String(id))).size, new Set(ordered.data.map(({ mark }) => String(mark))).size]).toEqual([BATCH, BATCH, 1])
         const grouped = await reader.search({ collection_name, data: [0, 0], limit: 5, group_by_field: 'mark', output_fields: ['mark'], consistency_level: Level.Eventually })
