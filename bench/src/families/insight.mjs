@@ -102,13 +102,15 @@ function timedFlushes(kv) {
       const value = Reflect.get(target, name)
       if (typeof value !== 'function') return value
       return async (...args) => {
-        if (name === 'multiSaveAndRemove') began ??= performance.now()
-        const result = await value.apply(target, args)
-        if (name === 'save' && args[0].endsWith('/meta')) {
-          tell(began === undefined ? 0 : performance.now() - began)
-          began = undefined
-        }
-        return result
+        if (name !== 'multiSaveAndRemove') return value.apply(target, args)
+        const [saves] = args
+        const hasRows = saves.size > 1
+        if (hasRows) began ??= performance.now()
+        await value.apply(target, args)
+        // The mark of a whole flush comes with its last rows.
+        if ([...saves.keys()].every((key) => !key.endsWith('/meta'))) return
+        tell(began === undefined ? 0 : performance.now() - began)
+        began = undefined
       }
     },
   })

@@ -40,9 +40,13 @@ export class Checkpoint {
     this.#prefix = `insight/${FORMAT}/${layerId}/`
   }
 
+  get #metaKey(): string {
+    return `${this.#prefix}meta`
+  }
+
   /** What was saved, and a mark that it is in use: should the process die now, it is not clean. Undefined when there is nothing. */
   async open(): Promise<StoredLayer | undefined> {
-    const text = await this.#kv.load(`${this.#prefix}meta`)
+    const text = await this.#kv.load(this.#metaKey)
     if (text === undefined) return undefined
     const meta = readMeta(text)
     if (meta === undefined) {
@@ -66,9 +70,11 @@ export class Checkpoint {
   async flush(layer: Layer, now: number, fingerprint: string | undefined): Promise<number> {
     const dirty = layer.takeDirty()
     try {
-      const size = Math.max(1, Math.min(PAGE, this.#kv.features.maxTransactionOps))
-      for (let first = 0; first < dirty.length; first += size) await this.#saveRows(layer, dirty.slice(first, first + size))
-      await this.#saveMeta({ format: FORMAT, epoch: layer.epoch, seq: layer.seq, clean: false, fingerprint, savedAt: now })
+      const size = Math.max(1, Math.min(PAGE, this.#kv.features.maxTransactionOps - 1))
+      let first = 0
+      for (; first + size < dirty.length; first += size) await this.#saveRows(layer, dirty.slice(first, first + size))
+      // With the last of the rows: one write to the disk less.
+      await this.#saveRows(layer, dirty.slice(first), { format: FORMAT, epoch: layer.epoch, seq: layer.seq, clean: false, fingerprint, savedAt: now })
       return dirty.length
     } catch (error) {
       layer.markDirty(dirty)
@@ -92,8 +98,8 @@ export class Checkpoint {
     await this.#kv.removeWithPrefix(this.#prefix)
   }
 
-  async #saveRows(layer: Layer, ids: readonly string[]): Promise<void> {
-    const saves = new Map<string, string>()
+  async #saveRows(layer: Layer, ids: readonly string[], meta?: Meta): Promise<void> {
+    const saves = new Map<string, string>(meta === undefined ? [] : [[this.#metaKey, JSON.stringify(meta)]])
     const removals: string[] = []
     for (const id of ids) {
       const [kind, key = ''] = id.split('\n', 2)
@@ -107,7 +113,7 @@ export class Checkpoint {
   }
 
   async #saveMeta(meta: Meta): Promise<void> {
-    await this.#kv.save(`${this.#prefix}meta`, JSON.stringify(meta))
+    await this.#kv.save(this.#metaKey, JSON.stringify(meta))
   }
 
   async *#values(part: string): AsyncGenerator<string> {
