@@ -161,20 +161,21 @@ async function discard(shared) {
     properties: FLUSH,
   }))
   const raw = openRaw(shared)
-  const before = program.rssMb()
+  const held = () => counterOf(shared, 'nodejs_external_memory_bytes')
+  const before = await held()
   for (let first = 0; first < DISCARDED; first += BATCH) {
     const ids = Array.from({ length: BATCH }, (_, i) => first + i)
     const data = Array.from({ length: BATCH * NARROW_DIM }, (_, i) => i % 97)
     await raw.insert(encodeInsert(name, BATCH, [{ type: DataType.Int64, field_name: 'id', scalars: { long_data: { data: ids } } }, { type: DataType.FloatVector, field_name: 'vec', vectors: { dim: NARROW_DIM, float_vector: { data } } }]))
   }
-  const grown = program.rssMb() - before
+  const grown = (await held()) - before
   await program.longestHoldMs()
   raw.close()
   await sleep(GRACE_MS)
   while ((await counterOf(shared, 'timetick_staged_bytes_all')) > 0) await sleep(5)
   const begin = performance.now()
-  // Half of what it had grown by: the rest is room that the allocator keeps.
-  while (program.rssMb() - before > grown / 2 && seconds(begin) < 10) await sleep(20)
+  // What is collected; when the allocator gives it back to the system is its own affair.
+  while ((await held()) - before > grown / 10 && seconds(begin) < 10) await sleep(20)
   const backSeconds = seconds(begin)
   const holdMs = await program.longestHoldMs()
   check(await client.dropCollection({ collection_name: name }))
@@ -211,7 +212,7 @@ export const rows = [
   },
   { id: 'node.staging.clients', work: `memory of ${CROWD.toLocaleString('en')} clients with a stage each, beyond their rows`, unit: 'MB', goal: { op: '<=', value: 200 }, measure: (_context, shared) => crowdMb(shared), warmups: 0 },
   { id: 'node.discard.hold', work: `longest stop of the loop while ${DISCARDED.toLocaleString('en')} staged rows are dropped`, unit: 'ms', goal: { op: '<=', value: 20 }, measure: async (_context, shared) => (await discard(shared)).holdMs, warmups: 0 },
-  { id: 'node.discard.memory', work: `until half of the memory of ${DISCARDED.toLocaleString('en')} dropped rows is back`, unit: 's', goal: { op: '<=', value: 2 }, measure: async (_context, shared) => (await discard(shared)).backSeconds, warmups: 0 },
+  { id: 'node.discard.memory', work: `until the memory of ${DISCARDED.toLocaleString('en')} dropped rows is free`, unit: 's', goal: { op: '<=', value: 2 }, measure: async (_context, shared) => (await discard(shared)).backSeconds, warmups: 0 },
   {
     id: 'node.visibility.search', work: 'searches under rule milvus while another collection has rule flush and staged work', unit: '/s', goal: { op: '>=', value: 0.97 }, reference: 'without it',
     measure: (_context, shared) => beside(shared, () => searchRate(shared)),

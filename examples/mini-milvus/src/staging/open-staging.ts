@@ -27,6 +27,8 @@ export interface StagingOptions extends StageLimits {
   readonly spill?: SpillFolder | undefined
   /** A client with more in memory writes its oldest rows to disk. */
   readonly spillBytes: number
+  /** Told how many bytes of staged work were dropped at once. */
+  readonly reclaim?: ((droppedBytes: number) => void) | undefined
   readonly onWarning: (message: string, error: unknown) => void
 }
 
@@ -124,7 +126,9 @@ class Stages implements Staging {
     stage.isDiscarded = true
     this.#dropped.add(client)
     for (const oldest of this.#dropped) if (this.#dropped.size > MAX_DROPPED) this.#dropped.delete(oldest)
+    const { bytes } = this.#book
     this.#count(this.#book.drop(client))
+    this.#options.reclaim?.(bytes - this.#book.bytes)
   }
 
   discardCollection(collectionId: bigint, partitionId?: bigint): void {
