@@ -70,7 +70,7 @@ describe('the program', () => {
     const before = await contentsOf(data)
     const refused = await runProgram(['--data-dir', data, '--port', '0', '--metrics-port', '0'])
     expect(refused.code).toBe(5)
-    expect(refused.stderr).toMatch(/data format 3, written by mini-milvus 9\.0\.0; this release .* knows formats up to 2\. Nothing was changed/)
+    expect(refused.stderr).toMatch(/data format 3 by its format\.json, written by mini-milvus 9\.0\.0; this release .* knows formats up to 2\. Nothing was changed/)
     expect(await contentsOf(data)).toEqual(before)
     expect((await runProgram(['check', data])).code).toBe(5)
   })
