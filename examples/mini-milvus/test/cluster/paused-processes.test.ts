@@ -10,7 +10,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import type { ClusterRole } from '../../src/cluster/membership.ts'
 import { hasServices, ring } from '../stores/services.edge.ts'
 import { combinations, newClusterName } from '../stores/settings.ts'
-import { type ClusterProcess, type RunningCluster, startCluster } from './processes.ts'
+import { type ClusterProcess, type RunningCluster, startCluster, until as untilWithin } from './processes.ts'
 import { gaugeOf } from './read-gauge.ts'
 
 const LAYOUT: readonly (readonly ClusterRole[])[] = [['proxy', 'query'], ['coordinator'], ['coordinator'], ['data'], ['data']]
@@ -29,19 +29,7 @@ afterEach(async () => {
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
 const isOk = (status: { readonly code?: unknown } | undefined): boolean => Number(status?.code) === 0
 
-async function until<T>(what: string, run: () => Promise<T | undefined>): Promise<T> {
-  const end = Date.now() + 120_000
-  for (let last: unknown; ; ) {
-    try {
-      const found = await run()
-      if (found !== undefined) return found
-    } catch (error) {
-      last = error
-    }
-    if (Date.now() > end) throw new Error(`${what} did not come`, { cause: last })
-    await pause(100)
-  }
-}
+const until = <T>(what: string, run: () => Promise<T | undefined>): Promise<T> => untilWithin(what, run, { timeoutMs: 120_000, everyMs: 100 })
 
 interface Scene {
   readonly cluster: RunningCluster

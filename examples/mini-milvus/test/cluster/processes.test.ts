@@ -3,7 +3,7 @@ import { ConsistencyLevelEnum, MilvusClient } from '@zilliz/milvus2-sdk-node'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { ClusterRole } from '../../src/cluster/membership.ts'
 import { runProgram } from '../e2e/running-program.ts'
-import { type RunningCluster, startCluster } from './processes.ts'
+import { type RunningCluster, startCluster, until } from './processes.ts'
 
 const redis = process.env['TIMETICK_REDIS_URL']
 const LAYOUT: readonly (readonly ClusterRole[])[] = [['proxy'], ['proxy'], ['coordinator'], ['coordinator'], ['data'], ['data'], ['query'], ['query']]
@@ -28,20 +28,6 @@ function connect(address: string): MilvusClient {
   const client = openClient(address)
   clients.push(client)
   return client
-}
-
-async function until<T>(what: string, run: () => Promise<T | undefined>): Promise<T> {
-  const end = Date.now() + 90_000
-  for (let last: unknown; ;) {
-    try {
-      const found = await run()
-      if (found !== undefined) return found
-    } catch (error) {
-      last = error
-    }
-    if (Date.now() > end) throw new Error(`${what} did not come`, { cause: last })
-    await new Promise((resolve) => setTimeout(resolve, 200))
-  }
 }
 
 const ok = (status: { readonly error_code?: unknown; readonly code?: unknown } | undefined): boolean => Number(status?.code) === 0

@@ -60,3 +60,18 @@ export async function startCluster(redis: string, layout: readonly (readonly Clu
     close,
   }
 }
+
+/** The first answer that is one, asked for again where it fails. */
+export async function until<T>(what: string, run: () => Promise<T | undefined>, { timeoutMs = 90_000, everyMs = 200 } = {}): Promise<T> {
+  const end = Date.now() + timeoutMs
+  for (let last: unknown; ; ) {
+    try {
+      const found = await run()
+      if (found !== undefined) return found
+    } catch (error) {
+      last = error
+    }
+    if (Date.now() > end) throw new Error(`${what} did not come`, { cause: last })
+    await new Promise((resolve) => setTimeout(resolve, everyMs))
+  }
+}
