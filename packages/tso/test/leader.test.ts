@@ -197,7 +197,7 @@ test('on lmdb with the real clock: three candidates, each resigns, the order hol
   const led = new Set<string>()
   for (let round = 0; led.size < 3 || round < 6; round++) {
     let leader: TimestampLeader | undefined
-    await expect.poll(() => (leader = leaders.find(({ states }) => states.role === 'leading')), { interval: 2, timeout: 5_000 }).toBeDefined()
+    await expect.poll(() => (leader = leaders.find(({ states }) => states.role === 'leading')), { interval: 2, timeout: 20_000 }).toBeDefined()
     if (leader === undefined) throw new Error('nobody leads')
     const allocator = startTimestampAllocator({ source: leader })
     for (const ts of await Promise.all(Array.from({ length: 100 }, () => allocator.allocOne()))) {

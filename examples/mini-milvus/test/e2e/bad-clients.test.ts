@@ -41,7 +41,7 @@ describe('beside bad clients', () => {
       const started = performance.now()
       const found = await test.client.search({ collection_name, data: [i, 0, 0, 0], limit: 1, output_fields: ['id'] })
       expect(found.results.map(({ id }) => id)).toEqual([String(i)])
-      expect(performance.now() - started).toBeLessThan(3000)
+      expect(performance.now() - started).toBeLessThan(20_000)
     }
   }
 

@@ -87,7 +87,7 @@ describe('the data path', () => {
     await insert(harness, ids(300))
     await flush(harness)
     await expect.poll(() => harness.catalog.segments(harness.collection.id)[0]?.indexes[0]?.state, { timeout: 10_000 }).toBe('finished')
-    await expect.poll(() => harness.roles.queryNode.current.segments(harness.collection.id)[0]?.indexed, { timeout: 5000 }).toBe(true)
+    await expect.poll(() => harness.roles.queryNode.current.segments(harness.collection.id)[0]?.indexed, { timeout: 20_000 }).toBe(true)
     expect(await nearestIds(harness, [123, 0], 3)).toEqual([123n, 122n, 124n])
   })
 
@@ -120,7 +120,7 @@ describe('the data path', () => {
     await flush(harness)
     await insert(harness, ids(100, 100))
     await flush(harness)
-    await expect.poll(async () => (await harness.stores.mq.bounds(pchannel)).first, { timeout: 5000 }).toBeUndefined()
+    await expect.poll(async () => (await harness.stores.mq.bounds(pchannel)).first, { timeout: 20_000 }).toBeUndefined()
   })
 
   it('merges small segments, leaves out deleted rows, and removes the files of both', async () => {
@@ -133,10 +133,10 @@ describe('the data path', () => {
     await remove(harness, ids(120))
     await flush(harness)
     const { catalog, collection } = harness
-    await expect.poll(() => catalog.segments(collection.id).map(({ level, rows: count }) => [level, count]), { timeout: 5000 }).toEqual([['L1', 80]])
+    await expect.poll(() => catalog.segments(collection.id).map(({ level, rows: count }) => [level, count]), { timeout: 20_000 }).toEqual([['L1', 80]])
     expect([...(await contents(harness)).keys()]).toEqual(ids(80, 120).map(BigInt))
     await expect
-      .poll(async () => (await harness.stores.storage.list('segments/')).map(({ key }) => key.split('/')[2]).filter((id) => id !== String(catalog.segments(collection.id)[0]?.id)), { timeout: 5000 })
+      .poll(async () => (await harness.stores.storage.list('segments/')).map(({ key }) => key.split('/')[2]).filter((id) => id !== String(catalog.segments(collection.id)[0]?.id)), { timeout: 20_000 })
       .toEqual([])
   })
 })
