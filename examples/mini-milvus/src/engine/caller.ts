@@ -1,16 +1,13 @@
-/**
- * Searches in the caller's thread. Asking a worker costs both threads more than a short search does, so a few of these are done
- * at once; a turn of the event loop has a budget for them, and what is beyond it goes to the workers.
- */
+/** Searches in the caller's thread: what is cheaper than to ask a worker, and what comes while nothing else does. */
 import { type Graph, openGraph } from './graph.ts'
 import { costOf } from './plan.ts'
 import { type SearchQuery, type SearchResult, searchSet } from './search.ts'
 import type { EngineSet } from './slot.ts'
 
-/** Multiply-adds of a turn, about 0.6 ms: two searches of a graph. */
-const TURN_BUDGET = 640_000
+/** Multiply-adds that one call may hold up the thread for, about 0.6 ms: two searches of a graph. */
+export const CALLER_BUDGET = 640_000
 /** Less than it costs to ask another thread, about 30 us: always done here. */
-const ALWAYS = 32_768
+export const LESS_THAN_ASKING = 32_768
 
 interface Opened {
   readonly known: EngineSet
@@ -20,13 +17,9 @@ interface Opened {
 export class CallerSearch {
   readonly #opened = new Map<string, Opened>()
   readonly #sets: ReadonlyMap<string, EngineSet>
-  readonly #afterTurn: (callback: () => void) => void
-  #left = TURN_BUDGET
-  #isWaiting = false
 
-  constructor(sets: ReadonlyMap<string, EngineSet>, afterTurn: (callback: () => void) => void) {
+  constructor(sets: ReadonlyMap<string, EngineSet>) {
     this.#sets = sets
-    this.#afterTurn = afterTurn
   }
 
   /** Opens a file that a worker has checked and opened before. Where that fails, the workers do all searches of the set. */
@@ -54,21 +47,6 @@ export class CallerSearch {
   graphOf(id: string, known: EngineSet): Graph | undefined {
     const opened = this.#opened.get(id)
     return opened?.known === known ? opened.graph : undefined
-  }
-
-  /** True where a search of that cost may be done here and now; the budget is then charged. */
-  take(cost: number): boolean {
-    if (cost <= ALWAYS) return true
-    if (cost > this.#left) return false
-    this.#left -= cost
-    if (!this.#isWaiting) {
-      this.#isWaiting = true
-      this.#afterTurn(() => {
-        this.#isWaiting = false
-        this.#left = TURN_BUDGET
-      })
-    }
-    return true
   }
 
   search(id: string, known: EngineSet, query: SearchQuery): SearchResult {

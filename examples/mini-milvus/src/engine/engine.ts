@@ -2,8 +2,9 @@
 import { availableParallelism } from 'node:os'
 import { DataType, vectorBytes } from '../model/schema.ts'
 import type { IndexedColumn, SortedFile } from '../scalar/index.ts'
+import { Alone } from './alone.ts'
 import { runBuilder } from './builder.ts'
-import { CallerSearch } from './caller.ts'
+import { CALLER_BUDGET, CallerSearch, LESS_THAN_ASKING } from './caller.ts'
 import { EngineThread } from './engine-thread.edge.ts'
 import { EngineError } from './errors.ts'
 import type { FileSum } from './index-file.edge.ts'
@@ -13,7 +14,6 @@ import { WorkerPool } from './pool.ts'
 import { runOnce } from './run-once.ts'
 import { sendableColumn } from './sort-column.ts'
 import type { Postings } from './sparse.ts'
-import type { SearchItem } from './protocol.ts'
 import type { SearchQuery, SearchResult } from './search.ts'
 import { afterTurn } from './turn.edge.ts'
 import type { EngineSet } from './slot.ts'
@@ -105,11 +105,20 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   return new WorkerEngine(threads, maxQueued, await resolveWorkerUrl())
 }
 
+/** A search, checked, with the vectors that it is of and what it costs. */
+interface Wanted {
+  readonly id: string
+  readonly known: EngineSet
+  readonly query: SearchQuery
+  readonly cost: number
+}
+
 class WorkerEngine implements Engine {
   readonly #pool: WorkerPool
   readonly #threads: number
   readonly #url: URL
   readonly #caller: CallerSearch
+  readonly #alone = new Alone(afterTurn)
   readonly #closing = new AbortController()
   #builds: Promise<unknown> = Promise.resolve()
   #inversions: Promise<void> = Promise.resolve()
@@ -118,7 +127,7 @@ class WorkerEngine implements Engine {
     this.#threads = threads
     this.#url = url
     this.#pool = new WorkerPool(threads, maxQueued, () => new EngineThread(url, { role: 'search' }))
-    this.#caller = new CallerSearch(this.#pool.sets, afterTurn)
+    this.#caller = new CallerSearch(this.#pool.sets)
   }
 
   addSet({ id, vectors, rows, dim, type, metric, offsets, lists, settled }: AddSetOptions): void {
@@ -176,31 +185,33 @@ class WorkerEngine implements Engine {
   ): Promise<SearchResult[]> {
     options.signal?.throwIfAborted()
     this.#checkOpen()
-    const items: SearchItem[] = []
-    const costs: number[] = []
-    const places: number[] = []
-    const here: { readonly place: number; readonly id: string; readonly known: EngineSet; readonly query: SearchQuery }[] = []
-    for (const [place, request] of requests.entries()) {
-      const { setId: id, ...query } = request
-      const known = this.#pool.sets.get(id)
-      if (known === undefined) throw new EngineError('ENGINE_UNKNOWN_SET', `no vectors are known as ${id}`)
-      checkQuery(query, known.set)
-      const cost = this.#caller.costOf(id, known, query)
-      if (this.#caller.take(cost)) {
-        here.push({ place, id, known, query })
-        continue
-      }
-      items.push({ id, query: sendable(query) })
-      costs.push(cost)
+    const wanted = requests.map((request) => this.#wanted(request))
+    const isLong = wanted.some(({ cost }) => cost > LESS_THAN_ASKING)
+    let budget = isLong && this.#alone.came(this.#pool.isIdle) ? CALLER_BUDGET : 0
+    const here: number[] = []
+    const away: number[] = []
+    for (const [place, { cost }] of wanted.entries()) {
+      const isCheap = cost <= LESS_THAN_ASKING
+      const isHere = isCheap || cost <= budget
+      if (isHere && !isCheap) budget -= cost
+      const places = isHere ? here : away
       places.push(place)
     }
+    const at = (place: number): Wanted => wanted[place] as Wanted
     // The workers are asked first, so that they search while this thread does.
-    const asked = items.length === 0 ? undefined : this.#pool.search(items, costs, options.signal)
+    const asked = away.length === 0 ? undefined : this.#pool.search(away.map((place) => ({ id: at(place).id, query: sendable(at(place).query) })), away.map((place) => at(place).cost), options.signal)
     const results: SearchResult[] = []
-    for (const { place, id, known, query } of here) results[place] = this.#caller.search(id, known, query)
+    for (const place of here) results[place] = this.#caller.search(at(place).id, at(place).known, at(place).query)
     const found = asked === undefined ? [] : await asked
-    for (const [n, result] of found.entries()) results[places[n] ?? 0] = result
+    for (const [n, result] of found.entries()) results[away[n] ?? 0] = result
     return results
+  }
+
+  #wanted({ setId: id, ...query }: Omit<SearchRequest, 'signal'>): Wanted {
+    const known = this.#pool.sets.get(id)
+    if (known === undefined) throw new EngineError('ENGINE_UNKNOWN_SET', `no vectors are known as ${id}`)
+    checkQuery(query, known.set)
+    return { id, known, query, cost: this.#caller.costOf(id, known, query) }
   }
 
   async buildIndex(options: BuildIndexOptions): Promise<FileSum> {

@@ -29,6 +29,13 @@ export class WorkerPool {
     this.#start = start
   }
 
+  /** Nobody waits for a worker. */
+  get isIdle(): boolean {
+    if (this.#queue.size > 0) return false
+    for (const slot of this.#slots) if (slot.inFlight > 0) return false
+    return true
+  }
+
   forget(id: string): void {
     this.sets.delete(id)
     for (const slot of this.#slots) slot.forget(id)
