@@ -158,6 +158,18 @@ describe.skipIf(!hasBrowser && !needsBrowser)('the page in Chromium', () => {
     await page.screenshot({ path: path.join(shots, 'members.png'), fullPage: true })
   })
 
+  test('W1 what happens while the first rows are on their way is not lost', async () => {
+    const source = new PageSource()
+    // Rows are taken when the page asks, and sent two seconds later.
+    const { served } = await serve({ sources: { dev: source }, limits: { batchMs: 2000 } })
+    const page = await visit(served.address)
+    await expect.poll(() => badge(page)).toContain('Live')
+    source.sink?.upsert('client', '449', { identifier: 'came-meanwhile', sdk: 'nodejs' })
+    const members = page.getByRole('region', { name: 'Members' })
+    await expect.poll(() => members.innerText()).toContain('node-1')
+    await expect.poll(() => members.innerText()).toContain('came-meanwhile')
+  })
+
   test('U45 a cluster that does not answer is shown as stale, with its age, its rows and why; a change of a row is marked', async () => {
     let isUp = true
     let rounds = 0

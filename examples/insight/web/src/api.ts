@@ -1,7 +1,7 @@
 /** Calls to the server, relative to where the page lies: `<base>/webui/` beside `<base>/insight/v1/`. */
-export interface Row {
-  readonly [field: string]: unknown
-}
+import type { Row } from './row.ts'
+
+export type { Row }
 export interface Listed {
   readonly key: string
   readonly rev: number

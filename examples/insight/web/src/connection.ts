@@ -71,6 +71,8 @@ export class Connection {
   #receive(message: Message): void {
     this.#heardAt = now()
     if (message.t === 'welcome') {
+      // What the connection before brought is known first: where to go on depends on it.
+      this.#tell()
       this.#isWelcome = true
       this.#tries = 0
       this.#onLink('open')

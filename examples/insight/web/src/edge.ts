@@ -13,8 +13,18 @@ export function every(ms: number, callback: () => void): () => void {
   return () => clearInterval(timer)
 }
 
-/** Before the next picture; at once where none is drawn. */
+/** A window that is covered draws no pictures, and does not always say so. */
+const LATEST_MS = 250
+
+/** Before the next picture; soon where none is drawn, at once where none will be. */
 export function beforePaint(callback: () => void): void {
-  if (document.visibilityState === 'hidden') callback()
-  else requestAnimationFrame(callback)
+  if (document.visibilityState === 'hidden') return callback()
+  const frame = requestAnimationFrame(() => {
+    clearTimeout(timer)
+    callback()
+  })
+  const timer = setTimeout(() => {
+    cancelAnimationFrame(frame)
+    callback()
+  }, LATEST_MS)
 }

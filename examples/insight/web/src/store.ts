@@ -4,6 +4,7 @@ import { ApiError, call, type ClusterStatus, type Listed, type Row } from './api
 import { Connection, type Link, type Message } from './connection.ts'
 import { every, now } from './edge.ts'
 import { at } from './format.ts'
+import { KeptRows, type Change, type Rows } from './kept-rows.ts'
 
 export interface FeedItem {
   readonly seq: number
@@ -38,7 +39,7 @@ export const news = signal(0)
 export const isListed = signal(false)
 
 /** Small kinds are kept whole, by `kind` and key. */
-export const small = signal<ReadonlyMap<string, ReadonlyMap<string, Row>>>(new Map())
+export const small = signal<Rows>(new Map())
 export const feed = signal<readonly FeedItem[]>([])
 export const isFeedPaused = signal(false)
 export const gauges = signal<ReadonlyMap<string, readonly [number, number]>>(new Map())
@@ -72,6 +73,10 @@ export async function refreshClusters(): Promise<void> {
   }
 }
 
+/** What still comes for a wish that was left is nobody's: a late word of one cluster is not taken for another's. */
+const newId = (what: string): string => `${what}${++asked}`
+let asked = 0
+
 /** Reads the list again, from its first page unless told otherwise. */
 export function relist(): void {
   leaveList()
@@ -79,7 +84,7 @@ export function relist(): void {
   news.value = 0
   const wish = {
     t: 'view' as const,
-    id: `list${++views}`,
+    id: newId('list'),
     cluster: clusterId.value,
     kind: 'collection',
     q: search.value,
@@ -91,7 +96,6 @@ export function relist(): void {
   }
   leaveList = connection.follow(wish, listed)
 }
-let views = 0
 let leaveList = (): void => undefined
 
 function listed(message: Message): void {
@@ -123,32 +127,17 @@ function follow(id: string): void {
   rows.value = []
   isListed.value = false
   if (id === '') return
-  let position: { epoch: string; seq: number } | undefined
-  let fresh: Map<string, Map<string, Row>> | undefined
+  const kept = new KeptRows()
   leaves.push(
     connection.follow(
-      { t: 'sub', id: 'small', cluster: id, topics: SMALL_TOPICS },
+      { t: 'sub', id: newId('small'), cluster: id, topics: SMALL_TOPICS },
       (message) => {
-        if (message.t === 'reset') fresh = new Map()
-        else if (message.t === 'rows') for (const { kind, key, row } of message['rows'] as { kind: string; key: string; row: Row }[]) put(fresh ?? new Map(), kind, key, row)
-        else if (message.t === 'live') {
-          if (fresh !== undefined) small.value = fresh
-          fresh = undefined
-          position = { epoch: String(message['epoch']), seq: Number(message['seq']) }
-        } else if (message.t === 'mark' && position !== undefined) position.seq = Number(message['seq'])
-        else if (message.t === 'ev') {
-          const events = message['e'] as Change[]
-          small.value = events.reduce(applied, small.value)
-          const last = events.at(-1)
-          if (position !== undefined && last !== undefined) position.seq = last.seq
-          if (events.some(({ kind }) => kind === 'source')) void refreshClusters()
-        }
+        kept.receive(message)
+        small.value = kept.rows
+        if (message.t === 'err') failure.value = String(message['msg'])
+        if (message.t === 'ev' && (message['e'] as readonly Change[]).some(({ kind }) => kind === 'source')) void refreshClusters()
       },
-      () => {
-        // Half a snapshot of a connection that broke is nothing.
-        fresh = undefined
-        return position
-      },
+      () => kept.resume(),
     ),
     followGauges(id),
   )
@@ -163,7 +152,7 @@ function followGauges(id: string): () => void {
   let leave = (): void => undefined
   const follow = (): void => {
     leave()
-    leave = document.visibilityState === 'hidden' ? () => undefined : connection.follow({ t: 'gauges', id: 'gauges', cluster: id }, measured)
+    leave = document.visibilityState === 'hidden' ? () => undefined : connection.follow({ t: 'gauges', id: newId('gauges'), cluster: id }, measured)
   }
   follow()
   document.addEventListener('visibilitychange', follow)
@@ -196,7 +185,7 @@ function followFeed(id: string): () => void {
       feed.value = events.slice(-FEED_LENGTH).toReversed()
       const position = { epoch, seq }
       leave = connection.follow(
-        { t: 'sub', id: 'feed', cluster: id, topics: ['*'] },
+        { t: 'sub', id: newId('feed'), cluster: id, topics: ['*'] },
         (message) => {
           // What was told under other rights may not be shown any more.
           if (message.t === 'reset' && message['reason'] === 'rights') feed.value = []
@@ -217,44 +206,6 @@ function followFeed(id: string): () => void {
     isLeft = true
     leave()
   }
-}
-
-interface Change {
-  readonly seq: number
-  readonly type: string
-  readonly kind: string
-  readonly key: string
-  readonly data: Row
-  readonly changed?: readonly string[]
-}
-
-const GONE = /\.(dropped|left|released|gone|forgotten|removed)$/
-const MOVED = /\.(state|finished|failed)$/
-
-function applied(before: ReadonlyMap<string, ReadonlyMap<string, Row>>, { kind, key, type, data, changed }: Change): ReadonlyMap<string, ReadonlyMap<string, Row>> {
-  const all = new Map([...before].map(([name, members]) => [name, new Map(members)]))
-  const known = all.get(kind)?.get(key) ?? {}
-  if (GONE.test(type)) all.get(kind)?.delete(key)
-  else if (MOVED.test(type)) put(all, kind, key, { ...known, state: data['to'] })
-  else put(all, kind, key, changed === undefined ? data : merged(known, data))
-  return all
-}
-
-function put(all: Map<string, Map<string, Row>>, kind: string, key: string, row: Row): void {
-  const members = all.get(kind) ?? new Map<string, Row>()
-  members.set(key, row)
-  all.set(kind, members)
-}
-
-/** A JSON merge patch (RFC 7396). */
-function merged(row: Row, patch: Row): Row {
-  const result: Record<string, unknown> = { ...row }
-  for (const [key, value] of Object.entries(patch)) {
-    if (value === null) delete result[key]
-    else if (typeof value === 'object' && !Array.isArray(value)) result[key] = merged((typeof result[key] === 'object' && result[key] !== null ? result[key] : {}) as Row, value as Row)
-    else result[key] = value
-  }
-  return result
 }
 
 export function startStore(): void {
