@@ -18,7 +18,7 @@ export const ARROWS = [
   { from: 'packages/flowgraph', part: 'msgstream', to: ['@timetick/msgstream'] },
 ]
 /** Examples that may not import everything. */
-const NARROW_EXAMPLES = { 'examples/insight': ['@timetick/kv', 'mini-milvus'] }
+const NARROW_EXAMPLES = { 'examples/insight': ['@timetick/kv', 'mini-milvus', 'timetick-insight-web'] }
 const EDGE_MODULES = new Set(['fs', 'fs/promises', 'net', 'tls', 'dgram', 'dns', 'dns/promises', 'timers', 'timers/promises', 'perf_hooks'])
 const BUILTINS = new Set(builtinModules)
 const isEdge = (file) => /(^|\/)(edge\.ts|[^/]*\.edge\.ts)$/.test(file) || /(^|\/)edge\//.test(file)

@@ -1,7 +1,7 @@
 /** What the page keeps, fed by the hub's own subscriptions. */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { KeptRows } from '../../web/src/kept-rows.ts'
+import { KeptRows } from 'timetick-insight-web/kept-rows'
 import { EVERYTHING } from '../src/access.ts'
 import { Layer } from '../src/core/layer.ts'
 import type { Kind, Row } from '../src/core/model.ts'
