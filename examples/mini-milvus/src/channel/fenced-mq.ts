@@ -34,9 +34,18 @@ export interface FencedLogOptions {
 
 type ReadOptions = Parameters<MqReader['read']>[0]
 
+/** What an owner that was overtaken did in vain, counted since the process began. */
+export interface FencedCounts {
+  /** Writes that were not sent: the channel was another's by then. */
+  refusedWrites: number
+  /** Frames that came into the log behind another's fence. Each reader passes over them, and counts them. */
+  overtakenFrames: number
+}
+
 /** What readers, and who cuts the log, see of it. */
 export class FencedLog {
   readonly #options: FencedLogOptions
+  readonly #counts: FencedCounts = { refusedWrites: 0, overtakenFrames: 0 }
   readonly #cuts = new Map<string, { readonly at: number; readonly before: MessageId }[]>()
   /** The log for readers: frames of overtaken owners are not in it. */
   readonly readers: Mq
@@ -49,9 +58,13 @@ export class FencedLog {
     })
   }
 
+  get counts(): Readonly<FencedCounts> {
+    return this.#counts
+  }
+
   /** The log for the owner of a channel. `isHeld`: asked before each write. */
   writers(epoch: bigint, isHeld: () => boolean): Mq {
-    return over(this.#options.mq, { openProducer: async (channel, call) => new OwnedProducer(await this.#options.mq.openProducer(channel, call), epoch, isHeld) })
+    return over(this.#options.mq, { openProducer: async (channel, call) => new OwnedProducer(await this.#options.mq.openProducer(channel, call), epoch, isHeld, this.#counts) })
   }
 
   async #openReader(channel: string, start: StartPosition, call: CallOptions | undefined): Promise<MqReader> {
@@ -59,7 +72,7 @@ export class FencedLog {
     const epochAt = async (position: StartPosition): Promise<bigint> => epochOf(await fences(channel), position)
     // Fences are looked up first: one that begins behind the position is met in the log.
     const epoch = await epochAt(start)
-    return new FencedReader(await mq.openReader(channel, start, call), epoch, epochAt, awaitMeta)
+    return new FencedReader(await mq.openReader(channel, start, call), epoch, epochAt, awaitMeta, this.#counts)
   }
 
   /** A cut waits until readers that lag had their time. */
@@ -123,12 +136,14 @@ class OwnedProducer implements MqProducer {
   readonly #producer: MqProducer
   readonly #epoch: bigint
   readonly #isHeld: () => boolean
+  readonly #counts: FencedCounts
 
-  constructor(producer: MqProducer, epoch: bigint, isHeld: () => boolean) {
+  constructor(producer: MqProducer, epoch: bigint, isHeld: () => boolean, counts: FencedCounts) {
     this.channel = producer.channel
     this.#producer = producer
     this.#epoch = epoch
     this.#isHeld = isHeld
+    this.#counts = counts
   }
 
   send(frames: readonly Uint8Array[], options?: CallOptions): Promise<MessageId[]> {
@@ -153,6 +168,7 @@ class OwnedProducer implements MqProducer {
   }
 
   #lost(): MsgStreamError {
+    this.#counts.refusedWrites++
     return new MsgStreamError('MSG_UNAVAILABLE', `${this.channel} is not owned here any more`, { outcome: 'not-applied' })
   }
 }
@@ -179,15 +195,17 @@ class FencedReader implements MqReader {
   readonly #reader: MqReader
   readonly #epochAt: (position: StartPosition) => Promise<bigint>
   readonly #awaitMeta: FencedLogOptions['awaitMeta']
+  readonly #counts: FencedCounts
   readonly #closed = new AbortController()
   #epoch: bigint
 
-  constructor(reader: MqReader, epoch: bigint, epochAt: (position: StartPosition) => Promise<bigint>, awaitMeta: FencedLogOptions['awaitMeta']) {
+  constructor(reader: MqReader, epoch: bigint, epochAt: (position: StartPosition) => Promise<bigint>, awaitMeta: FencedLogOptions['awaitMeta'], counts: FencedCounts) {
     this.channel = reader.channel
     this.#reader = reader
     this.#epoch = epoch
     this.#epochAt = epochAt
     this.#awaitMeta = awaitMeta
+    this.#counts = counts
   }
 
   async read(options?: ReadOptions): Promise<MqBatch | undefined> {
@@ -240,6 +258,7 @@ class FencedReader implements MqReader {
     const epoch = epochAt(frame)
     if (epoch === undefined) return true
     if (epoch > this.#epoch) this.#epoch = epoch
+    if (epoch < this.#epoch) this.#counts.overtakenFrames++
     return epoch === this.#epoch
   }
 }

@@ -22,6 +22,11 @@ interface Held {
   isGivenUp: boolean
 }
 
+function isFenced(error: unknown): boolean {
+  const { code } = error as { readonly code?: unknown }
+  return code === 'RPC_NOT_OWNER' || code === 'RPC_FENCED'
+}
+
 /** Between failures that have to do with each other. */
 const CALM_MS = 10_000
 const MAX_PAUSE_MS = 3_000
@@ -36,6 +41,7 @@ export class ChannelHost implements ChannelApi {
   readonly #failures = new Map<string, { readonly count: number; readonly at: number }>()
   readonly #pauses = new Set<() => void>()
   #followed: FollowedPrefix | undefined
+  #refusedAppends = 0
   #closed = false
 
   private constructor(options: ChannelHostOptions) {
@@ -81,8 +87,18 @@ export class ChannelHost implements ChannelApi {
     }
   }
 
+  /** Appends that were not confirmed, as the channel was not, or no longer, owned here. */
+  get refusedAppends(): number {
+    return this.#refusedAppends
+  }
+
   async append(request: AppendRequest, { signal }: CallOptions = {}): Promise<{ readonly timestamp: bigint }> {
-    return this.#find(request.pchannel).append(request, signal)
+    try {
+      return await this.#find(request.pchannel).append(request, signal)
+    } catch (error) {
+      if (isFenced(error)) this.#refusedAppends++
+      throw error
+    }
   }
 
   async requestTick({ pchannels, atLeast }: ChannelsRequest & { readonly atLeast: bigint }): Promise<object> {

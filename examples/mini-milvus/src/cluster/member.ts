@@ -69,6 +69,7 @@ export interface ClusterMember {
   readonly timestamps: TimestampAllocator
   readonly watchdog: Watchdog
   readonly pchannels: readonly string[]
+  readonly log: FencedLog
   /** Of this process, where it has the role. */
   readonly own: { readonly coordinator: Coordinator | undefined; readonly host: ChannelHost | undefined; readonly queryNode: Role<QueryNode> | undefined }
   health(): { healthy: boolean; reasons: string[] }
@@ -163,7 +164,7 @@ export async function openMember(options: MemberOptions, keep: Keep): Promise<Cl
   const maxWaitMs = Math.max(timeoutMs, parameters.getDurationMs('queryNode.maxWait'))
   const queryNodes = (readers = await keep(new RemoteQueryNodes({ directory, apiOf, clock, meta: mirror, targets, coordinator, maxWaitMs })))
   return {
-    address, stores, roles, membership, directory, mirror, mirrors, tell, coordinator, channels, queryNodes, ids, timestamps: coordinator.timestamps, watchdog, pchannels, own,
+    address, stores, roles, membership, directory, mirror, mirrors, tell, coordinator, channels, queryNodes, ids, timestamps: coordinator.timestamps, watchdog, pchannels, log, own,
     health: () => healthOf(own, membership, coordinator, mirror),
     async drain() {
       await membership.stop()

@@ -59,8 +59,14 @@ function lastTicks({ own }: ClusterMember): ReadonlyMap<string, bigint> {
   return new Map((own.host?.channels ?? []).map(({ duty, lastTick }) => [duty.pchannel, lastTick]))
 }
 
-function memberGauges({ one, many }: GaugeSink, { membership, directory, own }: ClusterMember): void {
+function memberGauges({ one, many }: GaugeSink, { membership, directory, own, log }: ClusterMember): void {
   one('timetick_cluster_lease_left_ms', 'For how long the session of this process surely holds.', () => membership.leftMs)
   one('timetick_cluster_leading', '1 while this coordinator leads.', () => (own.coordinator?.isLeading === true ? 1 : 0))
+  // Of an owner that was paused and overtaken: nobody's rows changed by it.
+  many('timetick_cluster_fenced', 'Appends refused as their channel is not owned here, writes that were not sent, and frames of overtaken owners that readers passed over.', ['at'], () => [
+    { labels: { at: 'append' }, value: own.host?.refusedAppends ?? 0 },
+    { labels: { at: 'write' }, value: log.counts.refusedWrites },
+    { labels: { at: 'read' }, value: log.counts.overtakenFrames },
+  ])
   many('timetick_cluster_members', 'Processes that are registered, by role.', ['role'], () => (['proxy', 'coordinator', 'data', 'query'] as const).map((role) => ({ labels: { role }, value: directory.members(role).length })))
 }

@@ -40,5 +40,6 @@ describe('a process with all roles', () => {
     expect(samplesOf(page, 'timetick_cluster_members').map((line) => line.replace('timetick_cluster_members', ''))).toEqual(['proxy', 'coordinator', 'data', 'query'].map((role) => `{role="${role}"} 1`))
     expect(samplesOf(page, 'timetick_cluster_leading')).toEqual(['timetick_cluster_leading 1'])
     expect(samplesOf(page, 'milvus_num_node')).toHaveLength(7)
+    expect(samplesOf(page, 'timetick_cluster_fenced')).toHaveLength(3)
   })
 })

@@ -57,6 +57,11 @@ async function open({ parameters }: (typeof combinations)[number]): Promise<Scen
 
 const channelsOf = ({ program }: ClusterProcess): Promise<number> => gaugeOf(program.ready.metricsAddress, 'timetick_cluster_channels')
 const isLeading = async ({ program }: ClusterProcess): Promise<boolean> => (await gaugeOf(program.ready.metricsAddress, 'timetick_cluster_leading')) === 1
+/** What it asked of the log, or was asked to write, and what readers passed over, as the channel was another's by then. */
+async function fencedAt({ program }: ClusterProcess): Promise<{ readonly append: number; readonly write: number; readonly read: number }> {
+  const [append, write, read] = await Promise.all(['append', 'write', 'read'].map((at) => gaugeOf(program.ready.metricsAddress, `timetick_cluster_fenced{at="${at}"}`)))
+  return { append: append ?? 0, write: write ?? 0, read: read ?? 0 }
+}
 const hasLease = async ({ program }: ClusterProcess): Promise<boolean> => (await gaugeOf(program.ready.metricsAddress, 'timetick_cluster_lease_left_ms')) > 0
 
 /** Inserts that run all the time: each acknowledged row, and in what order one client was given its timestamps. */
@@ -116,10 +121,11 @@ function expectOnce(seen: readonly number[], acknowledged: ReadonlySet<number>):
 
 describe.runIf(ring === 'storm' || ring === 'soak').each(stores)('on $name', (combination) => {
   it.skipIf(!hasServices(...combination.services))('a data node that is stopped for longer than its lease, under writes, writes nothing when it goes on', { timeout: 400_000 }, async () => {
-    const { client, data } = await open(combination)
+    const { cluster, client, data } = await open(combination)
     const [victim, other] = data as [ClusterProcess, ClusterProcess]
     const inserts = inserting(client)
     await until('writes', async () => (inserts.doneSince(LOOPS) ? true : undefined))
+    const before = await fencedAt(victim)
     victim.program.child.kill('SIGSTOP')
     cleanups.push(async () => victim.program.child.kill('SIGCONT'))
     // What is under way now waits in its sockets; it reads it when it goes on.
@@ -131,6 +137,10 @@ describe.runIf(ring === 'storm' || ring === 'soak').each(stores)('on $name', (co
     const again = inserts.begun()
     await until('a write behind it', async () => (inserts.doneSince(again) ? true : undefined))
     await inserts.stop()
+    // No log refuses a client that it knows: the owner itself does, by its clock, before it writes, and readers what it may have written none the less.
+    const fenced = await fencedAt(victim)
+    console.log(`${combination.name}: refused ${JSON.stringify(fenced)}; by readers elsewhere ${JSON.stringify(await Promise.all(cluster.processes.filter((one) => one !== victim).map(fencedAt)))}`)
+    expect(fenced.append + fenced.write - before.append - before.write, 'nothing was refused').toBeGreaterThan(0)
     expect(inserts.wrong).toEqual([])
     expectOnce(await allIds(client, inserts.begun()), inserts.acknowledged)
   })

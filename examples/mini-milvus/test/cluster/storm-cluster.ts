@@ -40,20 +40,23 @@ export interface StormStores {
   readonly parameters: Readonly<Record<string, string>>
 }
 
-/** The broker cannot be cut off: it tells its clients where it is. */
-export async function openStormStores(kind: 'redis' | 'etcd+kafka+s3', folder: string): Promise<StormStores> {
+export const STORM_KINDS = ['redis', 'etcd+kafka+s3', 'etcd+pulsar+s3'] as const
+
+/** Kafka and Pulsar cannot be cut off: the one tells its clients where it is, the other is named by a URL. */
+export async function openStormStores(kind: (typeof STORM_KINDS)[number], folder: string): Promise<StormStores> {
   const addressOf = ({ url }: OwnService): string => url.replace(/^[a-z]+:\/\//, '')
   if (kind === 'redis') {
     const redis = await ownService('redis', { args: ['--appendonly', 'yes', '--appendfsync', 'always'] })
     const parameters = { 'metastore.type': 'redis', 'mq.type': 'redis', 'storage.type': 'shared', 'sharedStorage.path': join(folder, 'shared') }
     return { services: new Map([['redis', redis]]), addresses: { 'redis.address': addressOf(redis) }, parameters }
   }
-  const [etcd, kafka, s3] = await Promise.all([ownService('etcd'), ownService('kafka'), ownService('s3')])
+  const log = kind === 'etcd+kafka+s3' ? 'kafka' : 'pulsar'
+  const [etcd, broker, s3] = await Promise.all([ownService('etcd'), ownService(log), ownService('s3')])
   const parameters = {
-    'metastore.type': 'etcd', 'mq.type': 'kafka', 'storage.type': 's3', 'kafka.brokerList': addressOf(kafka),
+    'metastore.type': 'etcd', 'mq.type': log, 'storage.type': 's3', ...(log === 'kafka' ? { 'kafka.brokerList': addressOf(broker) } : { 'pulsar.webaddress': broker.env['TIMETICK_PULSAR_WEB_URL'] ?? '' }),
     'minio.accessKeyID': s3.env['TIMETICK_S3_ACCESS_KEY'] ?? '', 'minio.secretAccessKey': s3.env['TIMETICK_S3_SECRET_KEY'] ?? '', 'minio.bucketName': 'storm',
   }
-  return { services: new Map([['etcd', etcd], ['kafka', kafka], ['s3', s3]]), addresses: { 'etcd.endpoints': addressOf(etcd), 'minio.address': addressOf(s3) }, parameters }
+  return { services: new Map([['etcd', etcd], [log, broker], ['s3', s3]]), addresses: { 'etcd.endpoints': addressOf(etcd), 'minio.address': addressOf(s3) }, parameters }
 }
 
 export class StormProcess {
