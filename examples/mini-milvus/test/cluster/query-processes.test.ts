@@ -1,12 +1,18 @@
 /** Query nodes as processes: they share what is loaded, and join, leave and die under searches that must see everything, once. */
 import { MilvusClient } from '@zilliz/milvus2-sdk-node'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { ClusterRole } from '../../src/cluster/membership.ts'
 import { callAs, type Caller } from '../e2e/call-as.ts'
+import { hasServices, ring } from '../stores/services.edge.ts'
+import { combinations, newClusterName } from '../stores/settings.ts'
 import { type RunningCluster, startCluster } from './processes.ts'
 
-const redis = process.env['TIMETICK_REDIS_URL']
-const isAsked = (redis !== undefined && process.env['TIMETICK_RING'] !== undefined) || process.env['REQUIRE_SERVICES'] === '1'
+const isLong = ring === 'storm' || ring === 'soak'
+/** In CI on Redis alone, which is the quickest. */
+const isAsked = (key: string): boolean => isLong || (key === 'redis' && ((ring !== 'default' && process.env['TIMETICK_REDIS_URL'] !== undefined) || process.env['REQUIRE_SERVICES'] === '1'))
 
 const LAYOUT: readonly (readonly ClusterRole[])[] = [['proxy'], ['coordinator', 'data'], ['query'], ['query']]
 const SETTINGS = { 'queryCoord.grace': '500ms', 'queryCoord.interval': '200ms', 'compaction.minSegments': '1000', 'queryCoord.tolerance': '0.05' }
@@ -17,15 +23,18 @@ const ROWS = SEGMENTS * 10
 let cluster: RunningCluster | undefined
 let client: MilvusClient
 let caller: Caller
+let folder: string
 afterEach(async () => {
   caller.close()
   await client.closeConnection()
   await cluster?.close()
   cluster = undefined
+  await rm(folder, { recursive: true, force: true })
 })
 
-async function open(): Promise<RunningCluster> {
-  const running = await startCluster(redis ?? '', LAYOUT, SETTINGS)
+async function open({ key, parameters }: (typeof combinations)[number]): Promise<RunningCluster> {
+  folder = await mkdtemp(join(tmpdir(), 'mini-milvus-query-'))
+  const running = await startCluster('redis://unused', LAYOUT, { ...parameters(newClusterName(), folder), ...SETTINGS, 'cluster.leaseTtl': key === 'redis' ? '2s' : '4s' })
   cluster = running
   const [address = ''] = running.addresses()
   client = new MilvusClient({ address, timeout: 60_000, maxRetries: 0, logLevel: 'error' })
@@ -110,9 +119,9 @@ function searching(): { stop(): Promise<{ readonly searches: number; readonly fa
   }
 }
 
-describe.runIf(isAsked)('query nodes as processes', () => {
-  it('take 20 segments over onto a new node, and give them back before they stop, without a failed search', { timeout: 300_000 }, async () => {
-    const running = await open()
+describe.each(combinations)('query nodes as processes on $name', (combination) => {
+  it.runIf(isAsked(combination.key) && hasServices(...combination.services))('take 20 segments over onto a new node, and give them back before they stop, without a failed search', { timeout: 300_000 }, async () => {
+    const running = await open(combination)
     await fill()
     await client.loadCollectionSync({ collection_name })
     await until('all segments on two nodes', async () => (await sizes()).reduce((a, b) => a + b, 0) === SEGMENTS)
@@ -140,8 +149,8 @@ describe.runIf(isAsked)('query nodes as processes', () => {
     expect((await segmentsByNode()).size).toBe(2)
   })
 
-  it('are killed, and no search misses or doubles a row, with two replicas and with one', { timeout: 300_000 }, async () => {
-    const running = await open()
+  it.runIf(isAsked(combination.key) && hasServices(...combination.services))('are killed, and no search misses or doubles a row, with two replicas and with one', { timeout: 300_000 }, async () => {
+    const running = await open(combination)
     await fill()
     await client.loadCollectionSync({ collection_name, replica_number: 2 })
     const { replicas } = (await caller.call('GetReplicas', { collection_name, with_shard_nodes: true })) as { replicas: readonly { node_ids: readonly bigint[] }[] }
