@@ -2,8 +2,9 @@
 import { DataType, dataTypeName, type FieldSchema, isSearchable, isVectorType } from '../model/schema.ts'
 import { vectorTypeOf } from '../model/structs.ts'
 import { Code, MilvusError } from '../server/status.ts'
+import { checkScalarParams } from './scalar-index-rules.ts'
 
-/** What serves an index: exact scan (all of binary vectors), a graph, postings of sparse vectors (exact too), or nothing of its own (scalar filters scan columns). */
+/** What serves an index: exact scan (all of binary vectors), a graph, postings of sparse vectors (exact too), or nothing of its own (scalar filters scan columns, unless `scalarStructure` says otherwise). */
 export type ServedBy = 'FLAT' | 'BIN_FLAT' | 'HNSW' | 'SPARSE_INVERTED_INDEX' | 'SCAN'
 
 const FLOAT_TYPES = [
@@ -81,7 +82,8 @@ export function defineIndex(field: FieldSchema, asked: Readonly<Record<string, s
   const flat = { ...parseParams(asked['params']), ...asked }
   const indexType = (flat['index_type'] ?? '').toUpperCase() || 'AUTOINDEX'
   const metricType = isSearchable(field) ? (flat['metric_type'] ?? '').toUpperCase() || (isFilled ? 'BM25' : defaultMetricOf(field)) : ''
-  checkType(field, indexType, flat)
+  checkType(field, indexType)
+  if (!isSearchable(field)) checkScalarParams(field, indexType, flat)
   if (isSearchable(field)) checkMetric(field, metricType)
   if (isFilled && metricType !== 'BM25') throw wrong('BM25', `index metric type of BM25 function output field must be BM25, got ${metricType}`)
   if (!isFilled && metricType === 'BM25') throw wrong('valid index params', 'only BM25 Function output field support BM25 metric type')
@@ -120,10 +122,10 @@ export function parseParams(text: string | undefined): Record<string, string> {
   return Object.fromEntries(Object.entries(parsed).map(([key, value]) => [key, typeof value === 'string' ? value : JSON.stringify(value)]))
 }
 
-function checkType(field: FieldSchema, indexType: string, flat: Readonly<Record<string, string>>): void {
+function checkType(field: FieldSchema, indexType: string): void {
   const known = [...FLOAT_TYPES, ...BINARY_TYPES, ...SPARSE_TYPES, ...SCALAR_TYPES]
   if (!known.includes(indexType)) throw wrong('valid index', `invalid index type: ${indexType}`)
-  if (!typesFor(field, flat).includes(indexType)) {
+  if (!typesFor(field).includes(indexType)) {
     const element = field.elementType === undefined ? '' : ` of ${dataTypeName(field.elementType)}`
     throw wrong(
       'valid index params',
@@ -132,7 +134,7 @@ function checkType(field: FieldSchema, indexType: string, flat: Readonly<Record<
   }
 }
 
-function typesFor(field: FieldSchema, flat: Readonly<Record<string, string>>): readonly string[] {
+function typesFor(field: FieldSchema): readonly string[] {
   switch (vectorTypeOf(field)) {
     case DataType.FloatVector:
     case DataType.Float16Vector:
@@ -146,7 +148,6 @@ function typesFor(field: FieldSchema, flat: Readonly<Record<string, string>>): r
     case DataType.Geometry:
       return ['RTREE', 'AUTOINDEX']
     case DataType.JSON:
-      if (flat['json_cast_type'] === undefined) throw wrong('json_cast_type', 'json index must specify cast type')
       return ['INVERTED', 'AUTOINDEX', 'NGRAM', 'STL_SORT', 'BITMAP']
     case DataType.Array:
       return scalarTypes(field.elementType ?? DataType.None).filter(

@@ -1,7 +1,7 @@
 /** Indexes: one per field (and per JSON path), named or named after their field. */
 import type { CollectionMeta, IndexMeta } from '../model/meta.ts'
 import { functionInto } from '../model/functions.ts'
-import { jsonParam } from '../model/json-index.ts'
+import { indexParam } from '../model/json-index.ts'
 import { dynamicField, type FieldSchema, isSearchable } from '../model/schema.ts'
 import { Code, invalid, MilvusError } from '../server/status.ts'
 import { alterRecord, type CatalogContext, refused } from './catalog-context.ts'
@@ -24,8 +24,8 @@ export async function createIndex(
     const field = indexedField(collection, fieldName, asked)
     const { indexType, metricType, params } = defineIndex(field, asked, functionInto(collection.schema, field.id) !== undefined)
     const all = state.indexes(collection.id)
-    const path = jsonParam(params, 'json_path') ?? ''
-    const onField = all.find((index) => index.fieldId === field.id && (jsonParam(index.params, 'json_path') ?? '') === path)
+    const path = indexParam(params, 'json_path') ?? ''
+    const onField = all.find((index) => index.fieldId === field.id && (indexParam(index.params, 'json_path') ?? '') === path)
     const wantedName = indexName || onField?.name || freeName(all, path === '' ? field.name : fieldName + path)
     const byName = all.find((index) => index.name === wantedName)
     if (byName !== undefined && byName === onField && sameDefinition(byName.params, params)) return []
@@ -51,7 +51,7 @@ function indexedField({ schema }: CollectionMeta, fieldName: string, params: Par
   const field = schema.fields.find((candidate) => candidate.name === fieldName)
   if (field !== undefined) return field
   const dynamic = dynamicField(schema)
-  if (dynamic !== undefined && jsonParam(params, 'json_path') !== undefined) return dynamic
+  if (dynamic !== undefined && indexParam(params, 'json_path') !== undefined) return dynamic
   throw new MilvusError(Code.ParameterInvalid, `cannot create index on non-exist field: ${fieldName}`, ErrorCode.UnexpectedError)
 }
 

@@ -7,7 +7,8 @@ import type { NodeClock } from '../edge/system.ts'
 import { jsonIndexOf } from '../model/json-index.ts'
 import type { IndexMeta, SegmentIndexMeta } from '../model/meta.ts'
 import { isSearchable, isVectorType } from '../model/schema.ts'
-import { isIndexedColumn, jsonValues, type SortedFile, writeJsonFile } from '../scalar/index.ts'
+import { scalarStructure } from '../model/scalar-index.ts'
+import { gramSizes, type IndexedColumn, isIndexedColumn, jsonValues, type SortedFile, writeGramFile, writeJsonFile } from '../scalar/index.ts'
 import { segmentFolder } from '../datanode/stamped-rows.ts'
 import type { SegmentLoader } from '../querynode/segment-loader.ts'
 import type { ObjectStorage } from '../storage/index.ts'
@@ -142,12 +143,15 @@ export class IndexBuilder {
 
   async #sortedFile(job: IndexJob): Promise<SortedFile | undefined> {
     const { engine, clock } = this.#options
+    const pause = (): Promise<void> => clock.yieldToLoop()
     const column = (await this.#rowsOf(job)).columns.get(job.field.id)
-    if (isIndexedColumn(column)) return engine.sortColumn(column, this.#abort.signal)
     const json = jsonIndexOf(job.field, job.index)
-    if (column?.kind !== 'json' || json === undefined) return undefined
-    const values = await jsonValues(column, json, () => clock.yieldToLoop())
-    return writeJsonFile(values, (await engine.sortColumn(values, this.#abort.signal)).bytes)
+    const values: IndexedColumn | undefined = isIndexedColumn(column) ? column : column?.kind === 'json' && json !== undefined ? await jsonValues(column, json, pause) : undefined
+    const structure = scalarStructure(job.field, job.index)
+    if (values === undefined || structure === undefined) return undefined
+    if (structure.kind === 'grams') return values.kind === 'string' ? writeGramFile(values, gramSizes(structure.min, structure.max), pause) : undefined
+    const sorted = await engine.sortColumn(values, this.#abort.signal)
+    return json === undefined ? sorted : writeJsonFile(values, sorted.bytes)
   }
 
   async #buildGraph(job: IndexJob): Promise<IndexFile> {

@@ -1,6 +1,6 @@
 /** What there is to build, as the metadata tells it: scalar indexes first, for each takes a moment where a graph takes minutes. */
 import type { CollectionMeta, IndexMeta, SegmentMeta } from '../model/meta.ts'
-import { isSortedIndex } from '../model/scalar-index.ts'
+import { hasStructure } from '../model/scalar-index.ts'
 import { type FieldSchema, isSearchable } from '../model/schema.ts'
 import type { MetaReader } from './api.ts'
 
@@ -13,7 +13,7 @@ export interface IndexJob {
 
 export function nextIndexJob(meta: MetaReader): IndexJob | undefined {
   const collections = meta.collections()
-  return findJob(meta, collections, isSortedIndex) ?? findJob(meta, collections, isSearchable)
+  return findJob(meta, collections, hasStructure) ?? findJob(meta, collections, isSearchable)
 }
 
 /** Segment after segment, so that what one needs is read once. */

@@ -9,7 +9,7 @@ import { type NativeGate, useGate } from './native-gate.ts'
 import { type BuildJob, type FromBuilder, type FromOnce, type FromWorker, type SearchItem, toFailure, type ToWorker, type WorkerRole } from './protocol.ts'
 import { type SearchResult, searchSet } from './search.ts'
 import { buildPostings } from './sparse.ts'
-import { writeSortedFile } from '../scalar/index.ts'
+import { writeColumnFile } from '../scalar/index.ts'
 
 interface KnownSet {
   readonly set: VectorSet
@@ -136,7 +136,7 @@ useGate(gate)
 if (role.role === 'invert') {
   answerOnce(() => buildPostings(role.job))
 } else if (role.role === 'sort') {
-  answerOnce(() => writeSortedFile(role.job.column))
+  answerOnce(() => writeColumnFile(role.job.column))
 } else if (role.role === 'build') {
   void runBuild(role.job, (message) => port.postMessage(message))
 } else {

@@ -8,9 +8,10 @@ import type { FieldOperand, Scope } from './bind.ts'
 import { castConstant, compileCompare, compileRange } from './compare.ts'
 import { describeConstant, isCompare } from './constants.ts'
 import type { Constant } from './constants.ts'
+import { geometryPlan, isGeometryCall } from './geometry-plans.ts'
 import { gatherSets } from './gather.ts'
 import { elementPlan, isElementCall } from './element-plans.ts'
-import { probedLike, probedSet } from './json-probes.ts'
+import { probedContains, probedLike, probedSet } from './json-probes.ts'
 import { existsPlan, jsonContainsPlan, jsonLikePlan, jsonSetPlan } from './json-plans.ts'
 import { createLikeMatcher } from './like.ts'
 import { plainValue } from './order.ts'
@@ -25,7 +26,6 @@ import { phraseMatchPlan, textMatchPlan } from './text-plans.ts'
 
 const UNSUPPORTED = new Set([
   'text_match_fuzzy', 'random_sample',
-  'st_equals', 'st_touches', 'st_overlaps', 'st_crosses', 'st_contains', 'st_intersects', 'st_within', 'st_dwithin', 'st_isvalid',
 ])
 
 export function compileExpr(scope: Scope, expr: Expr): Plan {
@@ -159,10 +159,11 @@ function compileCall(scope: Scope, expr: CallExpr): Plan {
   if (contains !== null) return compileContains(scope, expr, contains[1] === '_all' ? 'all' : contains[1] === '_any' ? 'any' : undefined)
   if (name === 'text_match') return textMatchPlan(scope, expr)
   if (name === 'phrase_match') return phraseMatchPlan(scope, expr)
+  if (isGeometryCall(name)) return geometryPlan(scope, expr, name)
   if (isElementCall(name)) return compileElements(scope, expr, name)
   if (UNSUPPORTED.has(name)) throw scope.fail(`${name} is not supported yet`, expr)
   if (name === 'array_length') throw scope.fail('predicate is not a boolean expression: compare array_length with an integer', expr)
-  const hint = KNOWN.test(expr.name.toLowerCase()) || UNSUPPORTED.has(expr.name.toLowerCase()) ? `did you mean \`${expr.name.toLowerCase()}\`?` : undefined
+  const hint = KNOWN.test(expr.name.toLowerCase()) || isGeometryCall(expr.name.toLowerCase()) || UNSUPPORTED.has(expr.name.toLowerCase()) ? `did you mean \`${expr.name.toLowerCase()}\`?` : undefined
   throw scope.fail(`function ${expr.name} not found`, expr, hint)
 }
 
@@ -191,5 +192,6 @@ function compileContains(scope: Scope, expr: CallExpr, quantity: Quantity | unde
     throw scope.fail(`${expr.name} operation are only supported on json or array fields, not on ${describeOperand(operand)}`, expr)
   }
   if (items.some((item) => item.kind === 'time' || item.kind === 'interval')) throw scope.fail(`${expr.name} takes bools, numbers, strings and lists`, argument)
-  return jsonContainsPlan(operand, items, quantity ?? 'any')
+  const plan = jsonContainsPlan(operand, items, quantity ?? 'any')
+  return operand.kind === 'json' ? probedContains(plan, operand, items, quantity ?? 'any') : plan
 }

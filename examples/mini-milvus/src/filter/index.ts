@@ -1,6 +1,7 @@
 export type { CompiledFilter, PrimaryKeys } from './filter.ts'
 export { compileFilter } from './filter.ts'
-export { type LeafProbe, type NullProbe, type Probe, probedFields } from './probe.ts'
+export { prepareFilter } from './geometry-plans.ts'
+export { type BoxProbe, type GramsProbe, type LeafProbe, type NullProbe, type Probe, probedFields } from './probe.ts'
 export type { FilterErrorKind } from './errors.ts'
 export type { ElementFilter } from './plan.ts'
 export { FilterError } from './errors.ts'

@@ -8,12 +8,14 @@ import type { LikeMatcher } from './like.ts'
 import type { Value } from './order.ts'
 import type { Plan } from './plan.ts'
 import { likeSpan, textSpan } from './plan-string.ts'
-import { type LeafProbe, logicalProbe, type Probe } from './probe.ts'
+import type { Quantity } from './array-plans.ts'
+import type { Constant } from './constants.ts'
+import { eitherProbe, gramsProbe, type LeafProbe, logicalProbe, type Probe } from './probe.ts'
 
 const encoder = new TextEncoder()
 
-function probe(operand: JsonOperand, cast: JsonCast, spans: Spans): LeafProbe {
-  return { kind: 'leaf', fieldId: jsonIndexKey(operand.field.id, { path: operand.path, cast }), spans, outside: false, exact: false, isMany: false }
+function probe(operand: JsonOperand, cast: JsonCast, spans: Spans, isList = false): LeafProbe {
+  return { kind: 'leaf', fieldId: jsonIndexKey(operand.field.id, { path: operand.path, cast, isList }), spans, outside: false, exact: false, isMany: isList }
 }
 
 /** The index has numbers as doubles: rounding keeps their order, so that closed spans of rounded bounds miss none. */
@@ -33,20 +35,33 @@ export function probedCompare(plan: Plan, operand: JsonOperand, op: CompareOpera
 }
 
 export function probedSet(plan: Plan, operand: JsonOperand, items: readonly Value[]): Plan {
+  return { ...plan, probe: pointsProbe(operand, items, false) }
+}
+
+/** Any of these values. Undefined for none, and where one has no place among the others. */
+function pointsProbe(operand: JsonOperand, items: readonly Value[], isList: boolean): Probe | undefined {
   const numbers = [...new Set(items.filter((item) => typeof item === 'number' || typeof item === 'bigint').map(Number))]
   const texts = [...new Set(items.filter((item) => typeof item === 'string'))]
   const bools = [...new Set(items.filter((item) => typeof item === 'boolean').map(Number))]
-  if (items.length === 0 || numbers.some(Number.isNaN)) return plan
+  if (items.length === 0 || numbers.some(Number.isNaN)) return undefined
   const point = (value: number): { low: number; high: number } => ({ low: value, high: value })
   const parts = [
-    ...(numbers.length === 0 ? [] : [probe(operand, DataType.Double, { of: 'number', list: numbers.map(point) })]),
-    ...(texts.length === 0 ? [] : [probe(operand, DataType.VarChar, { of: 'text', list: texts.map((text) => textSpan('==', encoder.encode(text))) })]),
-    ...(bools.length === 0 ? [] : [probe(operand, DataType.Bool, { of: 'number', list: bools.map(point) })]),
+    ...(numbers.length === 0 ? [] : [probe(operand, DataType.Double, { of: 'number', list: numbers.map(point) }, isList)]),
+    ...(texts.length === 0 ? [] : [probe(operand, DataType.VarChar, { of: 'text', list: texts.map((text) => textSpan('==', encoder.encode(text))) }, isList)]),
+    ...(bools.length === 0 ? [] : [probe(operand, DataType.Bool, { of: 'number', list: bools.map(point) }, isList)]),
   ]
-  return { ...plan, probe: parts.length === 1 ? parts[0] : logicalProbe('or', parts) }
+  return parts.length === 1 ? parts[0] : logicalProbe('or', parts)
+}
+
+/** Lists within lists are in no index. */
+export function probedContains(plan: Plan, operand: JsonOperand, items: readonly Constant[], quantity: Quantity): Plan {
+  const values = items.flatMap((item) => (item.kind === 'scalar' ? [item.value] : []))
+  if (quantity === 'any') return values.length < items.length ? plan : { ...plan, probe: pointsProbe(operand, values, true) }
+  return { ...plan, probe: logicalProbe('and', values.map((value) => pointsProbe(operand, [value], true))) }
 }
 
 export function probedLike(plan: Plan, operand: JsonOperand, like: LikeMatcher): Plan {
   const span = likeSpan(like)
-  return span === undefined ? plan : { ...plan, probe: probe(operand, DataType.VarChar, { of: 'text', list: [span] }) }
+  const grams = gramsProbe(jsonIndexKey(operand.field.id, { path: operand.path, cast: DataType.VarChar, isList: false }), like.literals)
+  return { ...plan, probe: eitherProbe(span && probe(operand, DataType.VarChar, { of: 'text', list: [span] }), grams) }
 }

@@ -8,6 +8,8 @@ export interface LikeMatcher {
   readonly prefix: Uint8Array
   /** What follows them in a match: nothing, whatever there is, or more that the pattern asks for. */
   readonly rest: 'none' | 'any' | 'pattern'
+  /** Bytes without wildcards, each of which every match has somewhere. */
+  readonly literals: readonly Uint8Array[]
   /** On UTF-8 bytes. */
   matches(data: Uint8Array, start: number, end: number): boolean
 }
@@ -23,7 +25,8 @@ export function createLikeMatcher(pattern: string): LikeMatcher {
   const [first = []] = pieces
   const wild = first.indexOf(ANY)
   const prefix = Uint8Array.from(wild < 0 ? first : first.slice(0, wild))
-  if (pieces.length === 1) return { prefix, rest: wild < 0 ? 'none' : 'pattern', matches: (data, start, end) => matchAt(first, data, start, end) === end }
+  const literals = pieces.flatMap(literalsOf)
+  if (pieces.length === 1) return { prefix, rest: wild < 0 ? 'none' : 'pattern', literals, matches: (data, start, end) => matchAt(first, data, start, end) === end }
   const last = pieces.at(-1) ?? []
   const middle = pieces.slice(1, -1).filter((piece) => piece.length > 0).map(createFinder)
   const endsWith = createSuffixTest(last)
@@ -31,6 +34,7 @@ export function createLikeMatcher(pattern: string): LikeMatcher {
   return {
     prefix,
     rest: isPrefixOnly ? 'any' : 'pattern',
+    literals,
     matches(data, start, end) {
       let at = matchAt(first, data, start, end)
       for (const find of middle) {
@@ -56,6 +60,15 @@ function cut(pattern: string): Piece[] {
   }
   if (escaped) pieces.at(-1)?.push(0x5c)
   return pieces
+}
+
+function literalsOf(piece: Piece): Uint8Array[] {
+  const runs: number[][] = [[]]
+  for (const byte of piece) {
+    if (byte === ANY) runs.push([])
+    else runs.at(-1)?.push(byte)
+  }
+  return runs.filter(({ length }) => length > 0).map((run) => Uint8Array.from(run))
 }
 
 /** Where the code point that begins at `at` ends. */

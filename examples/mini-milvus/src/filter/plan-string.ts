@@ -6,7 +6,7 @@ import type { CompareOperator } from './ast.ts'
 import type { LikeMatcher } from './like.ts'
 import { FALSE, markNulls, TRUE } from './plan.ts'
 import type { Plan } from './plan.ts'
-import { spansProbe } from './probe.ts'
+import { eitherProbe, gramsProbe, spansProbe } from './probe.ts'
 import type { Probe } from './probe.ts'
 import type { TextSpan } from '../scalar/spans.ts'
 
@@ -104,7 +104,7 @@ export function stringLikePlan(field: FieldSchema, like: LikeMatcher): Plan {
 /** All texts that begin so lie together: an index gives them, and only for `abc%` and `abc` nothing is left to test. */
 function likeProbe(field: FieldSchema, like: LikeMatcher): Probe | undefined {
   const span = likeSpan(like)
-  return span && spansProbe(field, { of: 'text', list: [span] }, { exact: like.rest !== 'pattern' })
+  return eitherProbe(span && spansProbe(field, { of: 'text', list: [span] }, { exact: like.rest !== 'pattern' }), gramsProbe(field.id, like.literals))
 }
 
 export function likeSpan({ prefix, rest }: LikeMatcher): TextSpan | undefined {

@@ -3,6 +3,7 @@
  * then gives more rows than match, which are to be tested, and `or` cannot be answered.
  */
 import type { IndexKey } from '../model/json-index.ts'
+import type { Box } from '../geometry/box.ts'
 import type { FieldSchema } from '../model/schema.ts'
 import type { Spans } from '../scalar/spans.ts'
 
@@ -29,7 +30,27 @@ export interface LogicalProbe {
   readonly operands: readonly (Probe | undefined)[]
 }
 
-export type Probe = LeafProbe | NullProbe | LogicalProbe
+/** Rows whose text has all of these in it; more than match. */
+export interface GramsProbe {
+  readonly kind: 'grams'
+  readonly fieldId: IndexKey
+  readonly texts: readonly Uint8Array[]
+}
+
+/** Rows whose geometry may meet the box; more than match. */
+export interface BoxProbe {
+  readonly kind: 'box'
+  readonly fieldId: number
+  readonly box: Box
+}
+
+/** The same, as indexes of several kinds can tell it: whichever there is. */
+export interface EitherProbe {
+  readonly kind: 'either'
+  readonly options: readonly Probe[]
+}
+
+export type Probe = LeafProbe | NullProbe | LogicalProbe | GramsProbe | BoxProbe | EitherProbe
 
 export function spansProbe(field: FieldSchema, spans: Spans, how: { readonly outside?: boolean; readonly exact?: boolean } = {}): LeafProbe {
   return { kind: 'leaf', fieldId: field.id, spans, outside: how.outside ?? false, exact: how.exact ?? true, isMany: false }
@@ -44,6 +65,15 @@ export function elementsProbe(field: FieldSchema, spans: Spans): LeafProbe {
   return { kind: 'leaf', fieldId: field.id, spans, outside: false, exact: true, isMany: true }
 }
 
+export function eitherProbe(...options: readonly (Probe | undefined)[]): Probe | undefined {
+  const known = options.filter((option) => option !== undefined)
+  return known.length > 1 ? { kind: 'either', options: known } : known[0]
+}
+
+export function gramsProbe(fieldId: IndexKey, texts: readonly Uint8Array[]): GramsProbe | undefined {
+  return texts.length === 0 ? undefined : { kind: 'grams', fieldId, texts }
+}
+
 export function logicalProbe(kind: 'and' | 'or', operands: readonly (Probe | undefined)[]): Probe | undefined {
   // An `and` in an `and` is one: its tests of one field then meet.
   const flat = operands.flatMap((operand) => (operand?.kind === kind ? operand.operands : [operand]))
@@ -53,7 +83,8 @@ export function logicalProbe(kind: 'and' | 'or', operands: readonly (Probe | und
 
 /** The rows for which the part is false: neither true nor unknown. */
 export function negated(probe: Probe | undefined): Probe | undefined {
-  if (probe === undefined) return undefined
+  if (probe === undefined || probe.kind === 'grams' || probe.kind === 'box') return undefined
+  if (probe.kind === 'either') return eitherProbe(...probe.options.map(negated))
   if (probe.kind === 'null') return { ...probe, outside: !probe.outside }
   if (probe.kind === 'leaf') return probe.exact && !probe.isMany ? { ...probe, outside: !probe.outside } : undefined
   return logicalProbe(probe.kind === 'and' ? 'or' : 'and', probe.operands.map(negated))
@@ -61,5 +92,6 @@ export function negated(probe: Probe | undefined): Probe | undefined {
 
 /** The fields whose indexes are asked. */
 export function probedFields(probe: Probe): IndexKey[] {
+  if (probe.kind === 'either') return probe.options.flatMap(probedFields)
   return 'fieldId' in probe ? [probe.fieldId] : probe.operands.flatMap((operand) => (operand === undefined ? [] : probedFields(operand)))
 }

@@ -6,29 +6,33 @@ import { DataType, type FieldSchema } from './schema.ts'
 export interface JsonIndex {
   readonly path: readonly (string | number)[]
   readonly cast: JsonCast
+  /** The elements of lists at the path, instead of single values. */
+  readonly isList: boolean
 }
 
 export type JsonCast = typeof DataType.Bool | typeof DataType.Double | typeof DataType.VarChar
 
 const CASTS: ReadonlyMap<string, JsonCast> = new Map([['BOOL', DataType.Bool], ['DOUBLE', DataType.Double], ['VARCHAR', DataType.VarChar]])
-const SORTED_NAMES: ReadonlySet<string> = new Set(['STL_SORT', 'INVERTED', 'BITMAP', 'AUTOINDEX'])
+const LIST = 'ARRAY_'
 
-/** Undefined for what has no structure of its own here: arrays, n-grams, paths that are none. */
-export function jsonIndexOf(field: FieldSchema, { indexType, params }: Pick<IndexMeta, 'indexType' | 'params'>): JsonIndex | undefined {
-  if (field.type !== DataType.JSON || !SORTED_NAMES.has(indexType)) return undefined
-  const cast = CASTS.get((jsonParam(params, 'json_cast_type') ?? '').toUpperCase())
-  const path = pathOf(field, jsonParam(params, 'json_path') ?? '')
-  return cast === undefined || path === undefined ? undefined : { path, cast }
+/** Undefined for what has no structure of its own here: casts of other names, paths that are none. */
+export function jsonIndexOf(field: FieldSchema, { params }: Pick<IndexMeta, 'params'>): JsonIndex | undefined {
+  if (field.type !== DataType.JSON) return undefined
+  const name = (indexParam(params, 'json_cast_type') ?? '').trim().toUpperCase()
+  const isList = name.startsWith(LIST)
+  const cast = CASTS.get(isList ? name.slice(LIST.length) : name)
+  const path = pathOf(field, indexParam(params, 'json_path') ?? '')
+  return cast === undefined || path === undefined ? undefined : { path, cast, isList }
 }
 
 /** SDKs send it by itself, or in the JSON text under `params`. */
-export function jsonParam(params: Readonly<Record<string, string>>, name: 'json_path' | 'json_cast_type'): string | undefined {
+export function indexParam(params: Readonly<Record<string, string>>, name: 'json_path' | 'json_cast_type' | 'min_gram' | 'max_gram'): string | undefined {
   const own = params[name]
   if (own !== undefined || params['params'] === undefined) return own
   try {
     const nested: unknown = JSON.parse(params['params'])
     const value: unknown = typeof nested === 'object' && nested !== null ? new Map<string, unknown>(Object.entries(nested)).get(name) : undefined
-    return typeof value === 'string' ? value : undefined
+    return typeof value === 'string' ? value : typeof value === 'number' ? String(value) : undefined
   } catch {
     return undefined
   }
@@ -55,6 +59,6 @@ function unquoted(text: string): string | undefined {
 /** A field, or a JSON path of one, as filters and segments name what is indexed. */
 export type IndexKey = number | string
 
-export function jsonIndexKey(fieldId: number, { path, cast }: JsonIndex): IndexKey {
-  return `${fieldId} ${cast} ${JSON.stringify(path)}`
+export function jsonIndexKey(fieldId: number, { path, cast, isList }: JsonIndex): IndexKey {
+  return `${fieldId} ${isList ? 'list ' : ''}${cast} ${JSON.stringify(path)}`
 }

@@ -4,7 +4,7 @@ import type { Clients } from '../clients/clients.ts'
 import type { Catalog } from '../coordinator/catalog.ts'
 import { systemUsage, type NodeClock } from '../edge/system.ts'
 import type { CollectionMeta, IndexMeta } from '../model/meta.ts'
-import { isSortedIndex } from '../model/scalar-index.ts'
+import { hasStructure } from '../model/scalar-index.ts'
 import { createCompactionHandlers } from '../proxy/compaction.ts'
 import { createDdlHandlers, type DdlProgress, type IndexProgress } from '../proxy/ddl.ts'
 import { createDmlHandlers } from '../proxy/dml.ts'
@@ -126,7 +126,7 @@ export function indexProgress(catalog: Pick<Catalog, 'segments'>, collection: Co
   const totalRows = segments.reduce((sum, segment) => sum + segment.rows, 0)
   const field = collection.schema.fields.find(({ id }) => id === index.fieldId)
   // What has no structure of its own is there as soon as it is asked for.
-  if (field === undefined || (index.metricType === '' && !isSortedIndex(field, index))) return { totalRows, indexedRows: totalRows, pendingRows: 0, state: 'finished', reason: '' }
+  if (field === undefined || (index.metricType === '' && !hasStructure(field, index))) return { totalRows, indexedRows: totalRows, pendingRows: 0, state: 'finished', reason: '' }
   let indexedRows = 0
   let reason = ''
   for (const segment of segments) {

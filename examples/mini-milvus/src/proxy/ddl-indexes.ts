@@ -2,7 +2,7 @@
 import { servedBy } from '../coordinator/catalog-index-rules.ts'
 import { indexNotFound } from '../coordinator/catalog-indexes.ts'
 import type { CollectionMeta, IndexMeta } from '../model/meta.ts'
-import { isSortedIndex } from '../model/scalar-index.ts'
+import { scalarStructure } from '../model/scalar-index.ts'
 import { invalid, success } from '../server/status.ts'
 import type { CallContext, WireHandlers } from '../server/handlers.ts'
 import { type IndexDescription, IndexState, type Init } from '../wire/index.ts'
@@ -20,10 +20,13 @@ function fieldName(collection: CollectionMeta, index: IndexMeta): string {
   return collection.schema.fields.find((field) => field.id === index.fieldId)?.name ?? ''
 }
 
+const structures = { sorted: 'STL_SORT', grams: 'NGRAM', boxes: 'RTREE' } as const
+
 /** Names that stand for another index say which: `HNSW` behind `IVF_FLAT`, `DISKANN`, …, `STL_SORT` behind `INVERTED`, …; `SCAN`: none, filters read the column. */
 function paramsOf({ schema }: CollectionMeta, index: IndexMeta): Readonly<Record<string, string>> {
   const field = schema.fields.find(({ id }) => id === index.fieldId)
-  const served = field !== undefined && isSortedIndex(field, index) ? 'STL_SORT' : servedBy(index)
+  const structure = field && index.metricType === '' ? scalarStructure(field, index) : undefined
+  const served = structure === undefined ? servedBy(index) : structures[structure.kind]
   const isPlain = index.indexType === served || index.indexType === 'AUTOINDEX'
   return isPlain ? index.params : { ...index.params, served_by: served }
 }

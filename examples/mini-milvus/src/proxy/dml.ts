@@ -3,7 +3,7 @@ import type { IdAllocator } from '@timetick/tso'
 import { gatherColumn } from '../codec/gather.ts'
 import { decodeInsert, decodeUpsert, toRowBatch, type InsertMessage } from '../codec/index.ts'
 import type { MetaReader } from '../coordinator/api.ts'
-import { compileFilter } from '../filter/index.ts'
+import { compileFilter, prepareFilter } from '../filter/index.ts'
 import type { Column, RowBatch } from '../model/column.ts'
 import { DEFAULT_PARTITION, type CollectionMeta } from '../model/meta.ts'
 import { isPrimaryKeyColumn, primaryKeyAt, primaryKeyColumn, primaryKeyList, type PrimaryKey, type PrimaryKeys } from '../model/primary-keys.ts'
@@ -167,6 +167,7 @@ async function runDelete(options: DmlOptions, request: DeleteRequest, call: Call
   if (request.expr.trim() === '') throw new MilvusError(1100, 'the filter of a delete must not be empty')
   const partitionId = request.partition_name === '' ? 0n : meta.partition(collection, request.partition_name).id
   const templates = filterTemplates(request.expr_template_values)
+  await prepareFilter(request.expr, collection.schema)
   const filter = compileFilter(request.expr, collection.schema, templates)
   const { type } = primaryField(collection.schema)
   if (isStaged(options, collection, call)) {

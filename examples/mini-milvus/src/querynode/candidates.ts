@@ -1,11 +1,11 @@
 /** Which rows the indexes of a segment leave for a filter, and whether that is cheaper than to read all. */
-import { type CompiledFilter, type LeafProbe, type NullProbe, type Probe, probedFields } from '../filter/index.ts'
+import { type BoxProbe, type CompiledFilter, type GramsProbe, type LeafProbe, type NullProbe, type Probe, probedFields } from '../filter/index.ts'
 import type { IndexKey } from '../model/json-index.ts'
-import type { NullRows, Ranges, SortedIndex } from '../scalar/index.ts'
-import type { ScalarIndexes } from './scalar-indexes.ts'
+import { type Ranges, RowList, type SortedIndex } from '../scalar/index.ts'
+import type { ScalarIndex, ScalarIndexes } from './scalar-indexes.ts'
 import type { SegmentView } from './segment-view.ts'
 
-type Rows = SortedIndex | NullRows
+type Rows = SortedIndex | RowList
 
 interface Part {
   readonly index: Rows
@@ -48,15 +48,19 @@ export function candidatesOf(indexes: Pick<ScalarIndexes, 'get'>, probe: Probe):
 
 function lookups(probe: Probe): number {
   if (probe.kind === 'leaf') return 2 * probe.spans.list.length
-  if (probe.kind === 'null') return 1
+  if (probe.kind === 'null' || probe.kind === 'box') return 1
+  if (probe.kind === 'grams') return probe.texts.length
+  if (probe.kind === 'either') return Math.max(...probe.options.map(lookups))
   return probe.operands.reduce((sum, operand) => sum + (operand === undefined ? 0 : lookups(operand)), 0)
 }
 
-type IndexOf = (fieldId: IndexKey) => SortedIndex | undefined
+type IndexOf = (fieldId: IndexKey) => ScalarIndex | undefined
 
 function find(probe: Probe, indexOf: IndexOf): Candidates | undefined {
   if (probe.kind === 'leaf') return findLeaf(probe, indexOf)
   if (probe.kind === 'null') return findNulls(probe, indexOf)
+  if (probe.kind === 'grams' || probe.kind === 'box') return findRows(probe, indexOf)
+  if (probe.kind === 'either') return firstOf(probe.options, indexOf)
   const found = probe.operands.map((operand) => (operand === undefined ? undefined : find(operand, indexOf)))
   const known = found.filter((one) => one !== undefined)
   if (probe.kind === 'and') return narrowest(known, found.length)
@@ -65,7 +69,7 @@ function find(probe: Probe, indexOf: IndexOf): Candidates | undefined {
 
 function findLeaf({ fieldId, spans, outside, exact }: LeafProbe, indexOf: IndexOf): Candidates | undefined {
   const index = indexOf(fieldId)
-  if (index === undefined) return undefined
+  if (index?.kind !== 'sorted') return undefined
   const inside = index.find(spans)
   return onePart(index, outside ? index.outside(inside) : inside, exact)
 }
@@ -73,8 +77,23 @@ function findLeaf({ fieldId, spans, outside, exact }: LeafProbe, indexOf: IndexO
 /** Of lists an index has no place for a row whose list is empty, which is not null. */
 function findNulls({ fieldId, outside }: NullProbe, indexOf: IndexOf): Candidates | undefined {
   const index = indexOf(fieldId)
-  if (index === undefined || (outside && index.isMany)) return undefined
+  if (index?.kind !== 'sorted' || (outside && index.isMany)) return undefined
   return outside ? onePart(index, [0, index.length], true) : onePart(index.nulls, [0, index.nulls.length], true)
+}
+
+function findRows(probe: GramsProbe | BoxProbe, indexOf: IndexOf): Candidates | undefined {
+  const index = indexOf(probe.fieldId)
+  const rows = probe.kind === 'grams' ? (index?.kind === 'grams' ? index.find(probe.texts) : undefined) : index?.kind === 'boxes' ? index.find(probe.box) : undefined
+  return rows && onePart(new RowList(rows), [0, rows.length], false)
+}
+
+/** A field has one index, so that the others know nothing. */
+function firstOf(options: readonly Probe[], indexOf: IndexOf): Candidates | undefined {
+  for (const option of options) {
+    const found = find(option, indexOf)
+    if (found !== undefined) return found
+  }
+  return undefined
 }
 
 function onePart(index: Rows, ranges: Ranges, exact: boolean): Candidates {

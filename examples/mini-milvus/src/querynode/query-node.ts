@@ -11,7 +11,7 @@ import type { MetaChange, MetaReader } from '../coordinator/api.ts'
 import type { NodeClock } from '../edge/system.ts'
 import { EngineError, namedEngine, type Engine } from '../engine/index.ts'
 import { expiryRule } from '../model/expiry.ts'
-import type { CompiledFilter } from '../filter/index.ts'
+import { type CompiledFilter, prepareFilter } from '../filter/index.ts'
 import type { CollectionMeta, LoadMeta } from '../model/meta.ts'
 import type { TargetReader } from '../model/target.ts'
 import type { PrimaryKeys } from '../model/primary-keys.ts'
@@ -219,6 +219,8 @@ export class QueryNode implements QueryNodeApi {
     for (const id of request.partitionIds ?? []) {
       if (!loaded.isLoadedPartition(id)) throw new MilvusError(Code.PartitionNotLoaded, `partition not loaded[collection=${collection.schema.name}][partition=${id}]`)
     }
+    const preparing = prepareFilter(request.filter, collection.schema)
+    if (preparing !== undefined) await preparing
     const filter = this.#filters.compile(request.filter, collection.schema, request.templates)
     await this.#serviceTimes.wait(channelsOf(loaded), request.guaranteeTs > this.#seenFromTs ? request.guaranteeTs : this.#seenFromTs, request.signal)
     // Released while it waited, and perhaps loaded anew: what was found first is empty now.

@@ -1,12 +1,17 @@
-/** The sorted indexes of a sealed segment: named by the metadata, read when a filter first asks for one. */
-import type { ColumnSource } from '../model/column.ts'
+/** The scalar indexes of a sealed segment: named by the metadata, read when a filter first asks for one. */
+import type { Column, ColumnSource } from '../model/column.ts'
 import { type IndexKey, type JsonIndex, jsonIndexKey, jsonIndexOf } from '../model/json-index.ts'
 import type { IndexMeta, SegmentIndexMeta, SegmentMeta } from '../model/meta.ts'
+import { scalarStructure, type ScalarStructure } from '../model/scalar-index.ts'
 import type { CollectionSchema } from '../model/schema.ts'
-import { isIndexedColumn, readJsonFile, readSortedFile, SortedIndex } from '../scalar/index.ts'
+import { type BoxIndex, type GramIndex, isIndexedColumn, readBoxFile, readGramFile, readJsonFile, readSortedFile, SortedIndex } from '../scalar/index.ts'
+
+/** What answers for a field, or for a path of one. */
+export type ScalarIndex = SortedIndex | GramIndex | BoxIndex
 
 export interface BuiltScalarIndex {
   readonly fieldId: number
+  readonly kind: ScalarStructure['kind']
   /** Of a path of a JSON field. */
   readonly json?: JsonIndex | undefined
   readonly built: SegmentIndexMeta
@@ -26,16 +31,18 @@ export function builtScalarIndexes(segment: SegmentMeta, indexes: readonly Index
     const isScalar = index !== undefined && index.metricType === '' && !vectorFields.has(index.fieldId)
     if (!isScalar || built.state !== 'finished' || built.path === '') return []
     const field = schema?.fields.find(({ id }) => id === index.fieldId)
-    return [{ fieldId: index.fieldId, built, json: field && jsonIndexOf(field, index) }]
+    const structure = field && scalarStructure(field, index)
+    return field === undefined || structure === undefined ? [] : [{ fieldId: index.fieldId, kind: structure.kind, built, json: jsonIndexOf(field, index) }]
   })
 }
 
 interface Entry {
   readonly fieldId: number
+  readonly kind: ScalarStructure['kind']
   readonly json: JsonIndex | undefined
   readonly built: SegmentIndexMeta
   readonly files: ScalarIndexFiles
-  index: SortedIndex | undefined
+  index: ScalarIndex | undefined
   opening: Promise<void> | undefined
 }
 
@@ -51,11 +58,11 @@ export class ScalarIndexes {
   follow(wanted: readonly BuiltScalarIndex[], files: ScalarIndexFiles): void {
     const before = new Map(this.#entries)
     this.#entries.clear()
-    for (const { fieldId, json, built } of wanted) {
+    for (const { fieldId, kind, json, built } of wanted) {
       const key = json === undefined ? fieldId : jsonIndexKey(fieldId, json)
       const known = before.get(key)
       const isSame = known?.built.path === built.path && known.built.crc32 === built.crc32
-      this.#entries.set(key, isSame ? known : { fieldId, json, built, files, index: undefined, opening: undefined })
+      this.#entries.set(key, isSame ? known : { fieldId, kind, json, built, files, index: undefined, opening: undefined })
     }
   }
 
@@ -64,7 +71,7 @@ export class ScalarIndexes {
   }
 
   /** Read already. */
-  get(key: IndexKey): SortedIndex | undefined {
+  get(key: IndexKey): ScalarIndex | undefined {
     return this.#entries.get(key)?.index
   }
 
@@ -88,12 +95,18 @@ export class ScalarIndexes {
     const column = key === undefined ? undefined : this.#source.column(entry.fieldId)
     try {
       const bytes = await entry.files.read(entry.built)
-      if (entry.json !== undefined && column !== undefined) entry.index = readJsonFile(bytes, entry.json, column.length, entry.built.path)
-      else if (isIndexedColumn(column)) entry.index = new SortedIndex(readSortedFile(bytes, column, entry.built.path), column)
+      if (column !== undefined) entry.index = openIndex(entry, column, bytes)
     } catch (error) {
       if (key === undefined || this.#entries.get(key) !== entry) return
       this.#entries.delete(key)
       entry.files.onBad(entry.built, error)
     }
   }
+}
+
+function openIndex({ kind, json, built: { path } }: Entry, column: Column, bytes: Uint8Array): ScalarIndex | undefined {
+  if (kind === 'grams') return readGramFile(bytes, column.length, path)
+  if (kind === 'boxes') return readBoxFile(bytes, column.length, path)
+  if (json !== undefined) return readJsonFile(bytes, json, column.length, path)
+  return isIndexedColumn(column) ? new SortedIndex(readSortedFile(bytes, column, path), column) : undefined
 }

@@ -2,20 +2,21 @@
 import { compareBytes } from '../model/bytes.ts'
 import type { StringColumn } from '../model/column.ts'
 import type { IndexedColumn, OrderedColumn } from './column.ts'
-import { type NullRows, nullRowsOf } from './null-rows.ts'
+import { type RowList, nullRowsOf } from './row-list.ts'
 import type { Spans, TextSpan } from './spans.ts'
 
 /** Positions in an index: from, to, from, to, …; disjoint, ascending, none empty. */
 export type Ranges = readonly number[]
 
 export class SortedIndex {
+  readonly kind = 'sorted'
   readonly #places: Uint32Array
   readonly #values: OrderedColumn
   /** Of an array column: where each row's elements begin. */
   readonly #owners: Uint32Array | undefined
 
   readonly #column: IndexedColumn
-  #nulls: NullRows | undefined
+  #nulls: RowList | undefined
 
   constructor(places: Uint32Array, column: IndexedColumn) {
     this.#column = column
@@ -30,7 +31,7 @@ export class SortedIndex {
   }
 
   /** Rows without a value. */
-  get nulls(): NullRows {
+  get nulls(): RowList {
     this.#nulls ??= nullRowsOf(this.#column)
     return this.#nulls
   }

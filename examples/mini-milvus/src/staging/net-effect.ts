@@ -4,7 +4,7 @@
  * deleted before, and over its own rows before them.
  */
 import { concatColumns, gatherColumn } from '../codec/gather.ts'
-import { compileFilter, type CompiledFilter } from '../filter/index.ts'
+import { compileFilter, prepareFilter, type CompiledFilter } from '../filter/index.ts'
 import type { Column, RowBatch } from '../model/column.ts'
 import { functionsOf } from '../model/functions.ts'
 import type { CollectionMeta } from '../model/meta.ts'
@@ -82,6 +82,7 @@ async function asOfNow(rows: PartitionRows, { collection: { schema }, pause }: N
 
 async function deleteMatching(own: OwnRows, { partitionId, filter, templates }: PredicateDelete, context: NetContext): Promise<void> {
   const { collection, pause, signal } = context
+  await prepareFilter(filter, collection.schema)
   const compiled = compileFilter(filter, collection.schema, templates)
   const isDeleted = await inTurns(own.deletedSteps(), pause, signal)
   // Where own deletes reach one partition only, it matters where a row lies.

@@ -19,6 +19,7 @@ const rows = Array.from({ length: ROWS }, (_, id) => ({
   grade: id % 20,
   doc: id % 13 === 0 ? null : { size: id % 7 === 0 ? `${id % 40}` : id % 40, deep: { 'a "b"': [id % 90 === 1 ? `x${id % 30}` : id] }, is: id % 100 === 5 },
   color: id % 17 === 0 ? 3 : ['red', 'green', 'blue'][id % 3],
+  place: id % 19 === 0 ? null : `POINT (${id % 40} ${Math.floor(id / 40)})`,
   vec: [id, 1],
 }))
 
@@ -54,6 +55,7 @@ async function fill({ client }: TestNode): Promise<void> {
       { name: 'tags', data_type: 22, element_type: 4, max_capacity: 4 },
       { name: 'grade', data_type: 2 },
       { name: 'doc', data_type: 23, nullable: true },
+      { name: 'place', data_type: 24, nullable: true },
       { name: 'vec', data_type: 101, dim: 2 },
     ],
     enable_dynamic_field: true,
@@ -162,20 +164,62 @@ it('indexes paths of JSON and keys of the dynamic field, and answers as a scan w
   await checkAnswers(after, jsonFilters)
 })
 
-it('says of an index that has no structure here that filters scan', async () => {
-  const { client } = await start()
-  await fill({ ...(test as TestNode), client })
-  const asked = [
-    { index_name: 'grams', field_name: 'name', index_type: 'NGRAM', params: { min_gram: 2, max_gram: 3 } },
-    { index_name: 'lists', field_name: 'doc', index_type: 'INVERTED', params: { json_path: 'doc["deep"]', json_cast_type: 'ARRAY_DOUBLE' } },
-  ]
-  for (const index of asked) expect(await client.createIndex({ collection_name, ...index })).toMatchObject({ error_code: 'Success' })
-  const { index_descriptions: told } = await client.describeIndex({ collection_name })
-  for (const { index_name } of asked) expect(told.find((index) => index.index_name === index_name)?.params).toContainEqual({ key: 'served_by', value: 'SCAN' })
-  expect(await files()).toEqual([])
-  await client.loadCollectionSync({ collection_name })
-  const { data } = await client.query({ collection_name, filter: 'name like "%29%"', output_fields: ['id'], limit: ROWS })
-  expect(data.map(({ id }) => Number(id))).toEqual(rows.filter(({ name }) => name.includes('29')).map(({ id }) => id))
+const wide = [
+  { index_name: 'grams', field_name: 'name', index_type: 'NGRAM', params: { min_gram: 2, max_gram: 3 }, served: undefined },
+  { index_name: 'color_grams', field_name: 'color', index_type: 'NGRAM', params: { min_gram: 2, max_gram: 2, json_path: 'color', json_cast_type: 'varchar' }, served: undefined },
+  { index_name: 'places', field_name: 'place', index_type: 'RTREE', params: {}, served: undefined },
+  { index_name: 'lists', field_name: 'doc', index_type: 'INVERTED', params: { json_path: 'doc["deep"]["a \\"b\\""]', json_cast_type: 'ARRAY_DOUBLE' }, served: 'STL_SORT' },
+  { index_name: 'flat', field_name: 'doc', index_type: 'INVERTED', params: { json_path: 'doc["is"]', json_cast_type: 'JSON' }, served: 'SCAN' },
+]
+const deep = (row: (typeof rows)[number]): unknown => row.doc?.deep['a "b"'][0]
+const wideFilters: readonly (readonly [string, Test])[] = [
+  ['name like "%29%"', ({ name }) => name.includes('29')],
+  ['name like "n1%9"', ({ name }) => /^n1.*9$/s.test(name)],
+  ['name like "%99"', ({ name }) => name.endsWith('99')],
+  ['not (name like "n%")', () => false],
+  ['color like "%lu%"', ({ color }) => typeof color === 'string' && color.includes('lu')],
+  [String.raw`json_contains(doc["deep"]["a \"b\""], 77)`, (row) => deep(row) === 77],
+  [String.raw`json_contains_any(doc["deep"]["a \"b\""], [77, 78, 5000])`, (row) => [77, 78].includes(deep(row) as number)],
+  ['st_within(place, "POLYGON ((0.5 0.5, 3.5 0.5, 3.5 2.5, 0.5 2.5, 0.5 0.5))")', ({ id, place }) => place !== null && id % 40 >= 1 && id % 40 <= 3 && Math.floor(id / 40) >= 1 && Math.floor(id / 40) <= 2],
+  ['ST_DWITHIN(place, "POINT (6 7)", 1000) and price >= 0', ({ id }) => id === 7 * 40 + 6],
+]
+
+it('finds texts by grams, elements of lists in JSON and geometries by their boxes, as a scan would, also after a restart', async () => {
+  const before = await start()
+  await fill(before)
+  await before.client.loadCollectionSync({ collection_name })
+  await checkAnswers(before, wideFilters)
+  for (const { served: _, ...index } of wide) expect(await before.client.createIndex({ collection_name, ...index })).toMatchObject({ error_code: 'Success' })
+  await expect.poll(files, { timeout: 20_000 }).toHaveLength(wide.length - 1)
+  await checkAnswers(before, wideFilters)
+  await stop()
+
+  const after = await start()
+  await after.client.loadCollectionSync({ collection_name })
+  await checkAnswers(after, wideFilters)
+  const { index_descriptions: told } = await after.client.describeIndex({ collection_name })
+  for (const { index_name, served } of wide) {
+    const index = told.find((one) => one.index_name === index_name)
+    expect([index_name, index?.state, index?.params.find(({ key }) => key === 'served_by')?.value]).toEqual([index_name, 'Finished', served])
+  }
+})
+
+it('refuses parameters that make no index, in the words of Milvus', async () => {
+  const node = await start()
+  await fill(node)
+  for (const [field_name, index_type, params, reason] of [
+    ['name', 'NGRAM', {}, 'Ngram index must specify both min_gram and max_gram'],
+    ['name', 'NGRAM', { min_gram: 3, max_gram: 2 }, 'invalid min_gram or max_gram value'],
+    ['name', 'NGRAM', { min_gram: 'x', max_gram: 2 }, 'min_gram for Ngram index must be an integer'],
+    ['price', 'NGRAM', { min_gram: 2, max_gram: 2 }, "can't build with this index NGRAM"],
+    ['doc', 'NGRAM', { min_gram: 2, max_gram: 2, json_path: 'doc["a"]' }, 'JSON field with ngram index must specify json_cast_type'],
+    ['doc', 'NGRAM', { min_gram: 2, max_gram: 2, json_path: 'doc["a"]', json_cast_type: 'double' }, 'only supports VARCHAR cast type, got: DOUBLE'],
+    ['doc', 'INVERTED', { json_path: 'doc["a"]', json_cast_type: 'ARRAY_INT64' }, 'json_cast_type ARRAY_INT64 is not supported'],
+    ['name', 'RTREE', {}, "can't build with this index RTREE"],
+  ] as const) {
+    const { error_code, reason: told } = await node.client.createIndex({ collection_name, field_name, index_type, params })
+    expect([told.includes(reason), error_code === 'Success', told]).toEqual([true, false, told])
+  }
 })
 
 it('answers without a damaged file, says so, and builds it again', async () => {

@@ -72,7 +72,35 @@ export function randomRow(d: Dice, id: number): Row {
     words: or(Array.from({ length: d.below(4) }, () => d.pick(WORDS))),
     at: null,
     $meta: object(d, 0),
+    shape: or(randomShape(d)),
   }
+}
+
+/** On a small grid, so that shapes touch, hold and cross each other. */
+export function randomShape(d: Dice): string {
+  const x = d.below(7) - 3
+  const y = d.below(7) - 3
+  const w = d.below(3) + 1
+  const h = d.below(3) + 1
+  return d.pick([
+    `POINT (${x} ${y})`,
+    `point(${x}.5 ${y}.25)`,
+    `LINESTRING (${x} ${y}, ${x + w} ${y + h})`,
+    `POLYGON ((${x} ${y}, ${x + w} ${y}, ${x + w} ${y + h}, ${x} ${y + h}, ${x} ${y}))`,
+    `MULTIPOINT ((${x} ${y}), (${x + w} ${y - h}))`,
+    `GEOMETRYCOLLECTION (POINT (${x} ${y}), LINESTRING (${x} ${y}, ${x - w} ${y}))`,
+    'POLYGON EMPTY',
+    'POINT (no point)',
+  ])
+}
+
+export function randomGeometryFilter(d: Dice): string {
+  const name = d.pick(['equals', 'touches', 'overlaps', 'crosses', 'contains', 'intersects', 'within', 'within', 'intersects', 'dwithin', 'isvalid'])
+  if (name === 'isvalid') return 'ST_ISVALID(shape)'
+  if (name === 'dwithin') return `st_dwithin(shape, "POINT (${d.below(9) - 4} ${d.below(9) - 4})", ${d.pick([0, 1000, 120_000, 400_000])})`
+  let shape = randomShape(d)
+  while (shape.includes('no point') || shape.includes('COLLECTION')) shape = randomShape(d)
+  return `st_${name}(shape, "${shape}")`
 }
 
 const PATTERN_BITS = ['a', 'b', 'ab', '%', '%', '_', '\\%', '\\_', 'ä', '😀', '\\\\', '"', '%_']

@@ -1,6 +1,6 @@
-import { describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { systemClock } from '../../src/edge/system.ts'
-import { compileFilter } from '../../src/filter/index.ts'
+import { compileFilter, prepareFilter } from '../../src/filter/index.ts'
 import type { JsonIndex } from '../../src/model/json-index.ts'
 import type { SegmentIndexMeta } from '../../src/model/meta.ts'
 import { isPrimaryKeyColumn } from '../../src/model/primary-keys.ts'
@@ -10,7 +10,7 @@ import { rowMask, type RowMask } from '../../src/querynode/row-mask.ts'
 import { ScalarIndexes } from '../../src/querynode/scalar-indexes.ts'
 import type { SegmentView } from '../../src/querynode/segment-view.ts'
 import { Tombstones } from '../../src/querynode/tombstones.ts'
-import { isIndexedColumn, jsonValues, writeJsonFile, writeSortedFile } from '../../src/scalar/index.ts'
+import { gramSizes, isIndexedColumn, jsonValues, writeBoxFile, writeGramFile, writeJsonFile, writeSortedFile } from '../../src/scalar/index.ts'
 import { Dice } from '../filter/random.ts'
 import { type Row, schema, sourceOf } from '../filter/table.ts'
 
@@ -26,14 +26,22 @@ const source = (() => {
       other: d.pick(['red', 'green', 'blue']),
       flag: id % 1000 === 0,
       ints: [BigInt(id % 200), BigInt((id + 1) % 200)],
-      doc: { k: id % 50 === 3 ? `word ${id % 500}` : id % 50 },
+      doc: { k: id % 50 === 3 ? `word ${id % 500}` : id % 50, l: id % 5 === 0 ? 'none' : [id % 300, `t${id % 300}`] },
+      shape: `POINT (${id % 100} ${Math.floor(id / 100) % 50})`,
     })),
   )
 })()
-const jsonOf: Readonly<Record<string, JsonIndex>> = { 'doc.k numbers': { path: ['k'], cast: DataType.Double }, 'doc.k texts': { path: ['k'], cast: DataType.VarChar } }
+const jsonOf: Readonly<Record<string, JsonIndex>> = { 'doc.k numbers': { path: ['k'], cast: DataType.Double, isList: false }, 'doc.k texts': { path: ['k'], cast: DataType.VarChar, isList: false }, 'doc.l lists': { path: ['l'], cast: DataType.Double, isList: true } }
 const idOf = (name: string): number => schema.fields.find((field) => field.name === name)?.id ?? 0
 const NULLS = source.column(idOf('i64'))?.valid?.subarray(0, ROWS).filter((valid) => valid === 0).length ?? 0
 const meta: SegmentIndexMeta = { indexId: 1n, state: 'finished', path: 'x.sorted', bytes: 0, crc32: 0, reason: '' }
+
+/** `name grams`, `shape boxes`, `doc.k texts grams`: else sorted. */
+function partsOf(name: string): { readonly field: string; readonly kind: 'sorted' | 'grams' | 'boxes'; readonly json: string } {
+  const kind = name.endsWith(' grams') ? 'grams' : name.endsWith(' boxes') ? 'boxes' : 'sorted'
+  const json = kind === 'sorted' ? name : name.slice(0, -kind.length - 1)
+  return { field: json.split('.')[0] ?? '', kind, json }
+}
 
 interface Opened {
   readonly view: SegmentView
@@ -47,11 +55,18 @@ function open(names: readonly string[], damaged?: string): Opened {
   const reads: string[] = []
   const bad: unknown[] = []
   const scalarIndexes = new ScalarIndexes(source)
-  scalarIndexes.follow(names.map((name) => ({ fieldId: idOf(name.split('.')[0] ?? ''), json: jsonOf[name], built: { ...meta, path: name } })), {
+  scalarIndexes.follow(names.map((name) => ({ fieldId: idOf(partsOf(name).field), kind: partsOf(name).kind, json: jsonOf[partsOf(name).json], built: { ...meta, path: name } })), {
     async read({ path }) {
       reads.push(path)
-      const column = source.column(idOf(path.split('.')[0] ?? ''))
-      const json = jsonOf[path]
+      const { field, kind, json: jsonName } = partsOf(path)
+      const column = source.column(idOf(field))
+      const json = jsonOf[jsonName]
+      if (kind === 'grams' && column?.kind === 'json' && json !== undefined) {
+        const values = await jsonValues(column, json, async () => undefined)
+        return values.kind === 'string' ? (await writeGramFile(values, gramSizes(2, 3), async () => undefined)).bytes : new Uint8Array(0)
+      }
+      if (kind === 'grams' && column?.kind === 'string') return (await writeGramFile(column, gramSizes(2, 3), async () => undefined)).bytes
+      if (kind === 'boxes' && column?.kind === 'string') return writeBoxFile(column).bytes
       if (json !== undefined && column?.kind === 'json') {
         const values = await jsonValues(column, json, async () => undefined)
         const { bytes } = writeJsonFile(values, writeSortedFile(values).bytes)
@@ -69,6 +84,8 @@ function open(names: readonly string[], damaged?: string): Opened {
   }
   return { view, reads, bad }
 }
+
+beforeAll(() => prepareFilter('st_', schema))
 
 const maskOf = (view: SegmentView, text: string): Promise<RowMask> => rowMask(view, compileFilter(text, schema), systemClock)
 
@@ -98,6 +115,18 @@ describe('rows looked at', () => {
     ['doc["k"] like "word 5%"', ['doc.k texts'], 40],
     ['doc["k"] in [7, "word 53"]', ['doc.k numbers', 'doc.k texts'], 440],
     ['doc["k"] == 7 and i32 == 7', ['doc.k numbers', 'i32'], 200],
+    ['json_contains(doc["l"], 7)', ['doc.l lists'], 67],
+    ['json_contains_any(doc["l"], [7, 8])', ['doc.l lists'], 134],
+    ['json_contains_all(doc["l"], [7, "t7"])', ['doc.l lists'], 67],
+    // What grams and boxes find is tested.
+    ['name like "%m 123%"', ['name grams'], 40],
+    ['name like "% 12_"', ['name grams'], 440],
+    ['name like "item 49%"', ['name grams'], 440],
+    ['name like "%99" and i32 == 99', ['name grams', 'i32'], 200],
+    ['doc["k"] like "%d 353%"', ['doc.k texts grams'], 40],
+    ['st_within(shape, "POLYGON ((0.5 0.5, 2.5 0.5, 2.5 2.5, 0.5 2.5, 0.5 0.5))")', ['shape boxes'], 16],
+    ['st_dwithin(shape, "POINT (50 25)", 1000)', ['shape boxes'], 4],
+    ['st_intersects(shape, "LINESTRING (10 10, 12 12)") and i32 == 11', ['shape boxes', 'i32'], 36],
     ['i64 is null', ['i64'], NULLS],
     ['not (i64 is not null)', ['i64'], NULLS],
     ['i32 == 7 and i64 is null', ['i32', 'i64'], 200],
@@ -113,7 +142,7 @@ describe('rows looked at', () => {
     })
   }
 
-  for (const text of ['i32 > 20', 'other == "red"', 'i32 == 7 or doc["x"] == 1', 'doc["k"] != 7', 'not (doc["k"] == 7)', 'doc["j"] == 7', 'doc["k"] in [7, "word 53", true]', 'i64 is not null', 'not (name like "item 1%2")', 'name like "%12"', 'other == "red" or other == "blue"']) {
+  for (const text of ['i32 > 20', 'other == "red"', 'i32 == 7 or doc["x"] == 1', 'doc["k"] != 7', 'not (doc["k"] == 7)', 'doc["j"] == 7', 'doc["k"] in [7, "word 53", true]', 'i64 is not null', 'not (name like "item 1%2")', 'name like "%12"', 'doc["k"] like "%12"', 'json_contains(doc["l"], [1])', 'other == "red" or other == "blue"']) {
     test(`${text}: all, for an index would not be faster`, async () => {
       const found = await maskOf(open(['i32', 'i64', 'name', 'other', 'flag', 'ints', 'doc.k numbers', 'doc.k texts']).view, text)
       expect(found.examined).toBe(ROWS)

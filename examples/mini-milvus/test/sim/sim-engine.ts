@@ -2,7 +2,7 @@
 import { crc32 } from 'node:zlib'
 import type { AddSetOptions, AttachIndexOptions, BuildIndexOptions, Engine, SearchRequest, SearchResult } from '../../src/engine/index.ts'
 import { EngineError } from '../../src/engine/errors.ts'
-import { type IndexedColumn, type SortedFile, writeSortedFile } from '../../src/scalar/index.ts'
+import { type IndexedColumn, type SortedFile, writeColumnFile } from '../../src/scalar/index.ts'
 import { checkVectorSet, type Metric, type VectorSet } from '../../src/engine/metric.ts'
 import { searchSet } from '../../src/engine/search.ts'
 import type { CallKind, Life } from './life.ts'
@@ -71,7 +71,7 @@ export class SimulatedEngine implements Engine {
   sortColumn(column: IndexedColumn, signal?: AbortSignal): Promise<SortedFile> {
     return this.#life.call(kind('sort'), () => {
       signal?.throwIfAborted()
-      return writeSortedFile(column)
+      return writeColumnFile(column)
     })
   }
 

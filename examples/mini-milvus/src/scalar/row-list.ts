@@ -1,7 +1,7 @@
-/** The rows of a column without a value, or those with one, as an index has its rows: by position. */
+/** Rows that were found otherwise than by an order of values, as an index has its rows: by position. */
 import type { Column } from '../model/column.ts'
 
-export class NullRows {
+export class RowList {
   readonly #rows: Uint32Array
   /** Positions of different tests meet in an index of values only. */
   readonly isMany = true
@@ -19,11 +19,12 @@ export class NullRows {
   }
 }
 
-export function nullRowsOf({ valid, length }: Column): NullRows {
-  if (valid === undefined) return new NullRows(new Uint32Array())
+/** The rows of a column without a value. */
+export function nullRowsOf({ valid, length }: Column): RowList {
+  if (valid === undefined) return new RowList(new Uint32Array())
   let count = 0
   for (let row = 0; row < length; row++) if (valid[row] === 0) count++
   const rows = new Uint32Array(count)
   for (let row = 0, at = 0; at < count; row++) if (valid[row] === 0) rows[at++] = row
-  return new NullRows(rows)
+  return new RowList(rows)
 }
