@@ -16,6 +16,7 @@ import { openDatabase, opening, openReadDatabase } from './lmdb/database.ts'
 import { LmdbEngine } from './lmdb/engine.ts'
 import { checkDataFile, findFolder, lockFolder, prepareFolder, syncFolder } from './lmdb/folder.edge.ts'
 import { ReaderEngine } from './lmdb/reader-engine.ts'
+import { checkSums, leaveSums } from './lmdb/sums.edge.ts'
 
 export interface LmdbKVOptions {
   /** The folder; made when it is not there. */
@@ -50,7 +51,7 @@ export interface LmdbKVOptions {
  * Opens the store of a folder, or makes it.
  *
  * @throws KVError `KV_LOCKED` (another process, named by `details.pid`, or this one has it open), `KV_DRIVER_MISSING`,
- *   `KV_CORRUPT` (not a store, or of a newer format), `KV_STORAGE_FAILED`; with `readOnly` `KV_UNAVAILABLE` (no store there yet).
+ *   `KV_CORRUPT` (not a store, of a newer format, or changed since it was closed), `KV_STORAGE_FAILED`; with `readOnly` `KV_UNAVAILABLE` (no store there yet).
  */
 export async function openLmdbKV(options: LmdbKVOptions): Promise<KVBase> {
   const { path, root, sync, pollMs, readOnly, ...limits } = checkOptions(options)
@@ -62,6 +63,7 @@ export async function openLmdbKV(options: LmdbKVOptions): Promise<KVBase> {
   const folder = await opening(() => prepareFolder(path))
   const lock = await opening(() => lockFolder(folder))
   try {
+    await opening(() => checkSums(folder))
     await opening(() => checkDataFile(folder))
     const { db, storeId } = await openDatabase({ folder, token: lock.token, sync, mapSizeBytes: limits.mapSizeBytes })
     const engine = new LmdbEngine({
@@ -70,7 +72,10 @@ export async function openLmdbKV(options: LmdbKVOptions): Promise<KVBase> {
       storeId,
       clock,
       features: featuresFor(sync, false),
-      onClosed: () => lock.release(),
+      onClosed: async (isWhole) => {
+        if (isWhole) await leaveSums(folder)
+        await lock.release()
+      },
     })
     try {
       await syncFolder(folder)

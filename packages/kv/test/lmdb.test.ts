@@ -60,8 +60,8 @@ describe('openLmdbKV', () => {
   })
 
   it('opens what a crash during the first creation left', async () => {
-    const path = await fresh()
     for (const size of [0, 512, 8192]) {
+      const path = await fresh()
       await writeFile(join(path, 'data.mdb'), Buffer.alloc(size))
       const kv = await openLmdbKV({ path })
       await kv.save('a', '1')

@@ -18,8 +18,8 @@ export interface LmdbEngineOptions extends GroupLimits {
   readonly clock: Clock
   readonly features: KVFeatures
   readonly maxWatchLagBytes: number
-  /** Frees the folder; after the database is closed. */
-  readonly onClosed: () => Promise<void>
+  /** Frees the folder; after the database is closed, or could not be. */
+  readonly onClosed: (isWhole: boolean) => Promise<void>
 }
 
 const READER_CHECK_MS = 30_000
@@ -115,10 +115,12 @@ export class LmdbEngine implements Engine {
     this.#cancelReaderCheck()
     await this.#queue.close()
     this.#hub.endAll()
+    let isWhole = false
     try {
       await this.#db.root.close()
+      isWhole = true
     } finally {
-      await this.#options.onClosed()
+      await this.#options.onClosed(isWhole)
     }
   }
 
