@@ -34,8 +34,12 @@ let starts = 0
 
 /** A test that failed may have left its cluster running. */
 const alive = new Set<RunningProgram['child']>()
-process.once('exit', () => {
-  for (const child of alive) child.kill('SIGKILL')
+const endAll = (): void => alive.forEach((child) => void child.kill('SIGKILL'))
+process.once('exit', endAll)
+// How the runner ends one that does not end by itself; no `exit` follows.
+process.once('SIGTERM', () => {
+  endAll()
+  process.kill(process.pid, 'SIGTERM')
 })
 
 interface Running {
