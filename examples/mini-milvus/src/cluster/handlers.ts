@@ -83,7 +83,7 @@ export function createClusterHandlers(options: ClusterHandlersOptions): HandlerT
       onHeartbeat: (identifier, call) => options.clients?.heartbeat(identifier, call),
     }),
     ...createDmlHandlers({ meta: mirror, writer, queryNode, staging, visibility: 'milvus', ids, now, pause: () => clock.yieldToLoop() }),
-    ...withExports(createDqlHandlers({ meta: mirror, queryNode, now, pause: () => clock.yieldToLoop(), gracefulTimeMs: parameters.getDurationMs('common.gracefulTime'), lastWrite: (id) => writer.lastWrite(id) }), { meta: mirror, exporter: () => exporter }),
+    ...withExports(createDqlHandlers({ meta: mirror, queryNode, now, pause: () => clock.yieldToLoop(), gracefulTimeMs: parameters.getDurationMs('common.gracefulTime'), iteratorKeepMs: parameters.getDurationMs('proxy.iteratorTimeout'), lastWrite: (id) => writer.lastWrite(id) }), { meta: mirror, exporter: () => exporter }),
     ...createFlushHandlers({ meta: mirror, now, flushShard, wallClock: () => clock.now(), staging }),
     ...createSegmentHandlers({ meta: mirror, queryNode }),
     ...createCompactionHandlers({ meta: mirror, compactor: () => compactor, allocateId: () => ids.allocOne(), segmentBytes: () => parameters.getBytes('dataNode.sealBytes') }),

@@ -141,6 +141,7 @@ export async function openMember(options: MemberOptions, keep: Keep): Promise<Cl
           targets,
           nodeId: membership.nodeId, meta: mirror, mq: log.readers, engine, loader: createSegmentLoader(stores.storage), pchannels, clock,
           maxWaitMs: parameters.getDurationMs('queryNode.maxWait'),
+          maxKeptBytes: parameters.getBytes('queryNode.maxKeptBytes'),
           checkpoint: (pchannel) => positionOf(mirror.checkpoint(pchannel)),
           requestTick: (wanted, atLeast) => channels.requestTick(wanted, atLeast),
           onBadIndex(segmentId, index, error) {

@@ -6,7 +6,7 @@ import type { Placement, QueryNodes } from '../node/query-role.ts'
 import { ReadRouter } from '../proxy/read-router.ts'
 import { missingReplicas } from '../querycoord/progress.ts'
 import type { PrimaryKeys } from '../model/primary-keys.ts'
-import type { LoadedSegmentInfo, LoadProgress, QueryNodeApi, QueryRequest, QueryResult, ReadRequest, SearchRequest, SearchResult, TermsRequest, TermStats } from '../querynode/api.ts'
+import type { LoadedSegmentInfo, LoadProgress, Moment, QueryNodeApi, QueryRequest, QueryResult, ReadRequest, SearchRequest, SearchResult, TermsRequest, TermStats } from '../querynode/api.ts'
 import type { CoordinatorClient } from './coordinator-client.ts'
 import type { Directory } from './directory.ts'
 import type { QueryServiceApi } from './query-service.ts'
@@ -74,6 +74,10 @@ export class RemoteQueryNodes implements QueryNodeApi, QueryNodes {
 
   matchingKeys(request: Omit<ReadRequest, 'outputFields'>): Promise<readonly PrimaryKeys[]> {
     return this.#router.matchingKeys(request)
+  }
+
+  moment(request: Pick<ReadRequest, 'collectionId' | 'guaranteeTs' | 'signal' | 'keepMs'>): Promise<Moment> {
+    return this.#router.moment(request)
   }
 
   termStats(request: TermsRequest): Promise<TermStats> {

@@ -57,7 +57,7 @@ export function createHandlers(options: HandlersOptions): HandlerTable {
       onHeartbeat: (identifier, call) => options.clients?.heartbeat(identifier, call),
     })),
     ...createDmlHandlers({ meta: catalog, writer, queryNode, staging: options.staging, visibility, ids: time.ids, now, pause: () => clock.yieldToLoop() }),
-    ...withExports(createDqlHandlers({ meta: catalog, queryNode, now, pause: () => clock.yieldToLoop(), gracefulTimeMs: parameters.getDurationMs('common.gracefulTime'), lastWrite: (id) => writer.lastWrite(id), lastCommit: (id) => options.staging.lastCommit(id) }), { meta: catalog, exporter: () => roles.exporter.current }),
+    ...withExports(createDqlHandlers({ meta: catalog, queryNode, now, pause: () => clock.yieldToLoop(), gracefulTimeMs: parameters.getDurationMs('common.gracefulTime'), iteratorKeepMs: parameters.getDurationMs('proxy.iteratorTimeout'), lastWrite: (id) => writer.lastWrite(id), lastCommit: (id) => options.staging.lastCommit(id) }), { meta: catalog, exporter: () => roles.exporter.current }),
     ...createFlushHandlers({ meta: catalog, now, flushShard: (key, ts) => roles.flushShard(key, ts), wallClock: () => clock.now(), staging: options.staging }),
     ...createSegmentHandlers({ meta: catalog, queryNode }),
     ...createCompactionHandlers({ meta: catalog, compactor: () => roles.compactor.current, allocateId: () => time.ids.allocOne(), segmentBytes: () => parameters.getBytes('dataNode.sealBytes') }),

@@ -47,6 +47,8 @@ export const declarations: readonly ParamDeclaration[] = [
   { key: 'queryCoord.maxMoves', type: 'int', default: 20, min: 1, max: 10_000, doc: 'Segments that are moved for balance at a time.' },
   { key: 'queryCoord.tolerance', type: 'float', default: 0.1, min: 0, max: 10, doc: 'Differences between query nodes that are left alone, as a share of the mean load.' },
   { key: 'queryNode.maxWait', type: 'durationMs', unit: 'ms', default: 10_000, min: 100, max: 600_000, doc: 'How long a read waits for the timestamp that it must see, before it is refused.' },
+  { key: 'proxy.iteratorTimeout', type: 'durationMs', unit: 'ms', default: 60_000, min: 100, max: 86_400_000, doc: 'How long after a page of an iterator the next one finds what it looks at.' },
+  { key: 'queryNode.maxKeptBytes', type: 'bytes', unit: 'b', default: '512m', min: 1024, max: 1024 ** 4, doc: 'Memory of rows and deaths that a query node keeps for iterators alone, since flushes and compactions have replaced them; beyond it the moment of the one that was silent longest is gone.' },
   { key: 'indexNode.minRows', type: 'int', default: 4096, min: 1, max: 1_000_000, doc: 'Smaller segments are searched without an index.' },
   { key: 'import.path', type: 'string', default: '', doc: 'Folder below which imports find their files. Empty: the prefix import/ of the object storage, in a data folder objects/import.' },
   { key: 'import.concurrency', type: 'int', default: 2, min: 1, max: 64, doc: 'Import jobs that run at once.' },

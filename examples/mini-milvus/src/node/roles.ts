@@ -118,6 +118,7 @@ function openQueryNode({ catalog, mq, storage, engine, ticks, pchannels, paramet
     loader: createSegmentLoader(storage),
     pchannels,
     maxWaitMs: parameters.getDurationMs('queryNode.maxWait'),
+    maxKeptBytes: parameters.getBytes('queryNode.maxKeptBytes'),
     clock,
     transactions,
     checkpoint: (pchannel) => positionOf(catalog.checkpoint(pchannel)),

@@ -5,7 +5,7 @@ import type { CollectionMeta } from '../model/meta.ts'
 export const ConsistencyLevel = { Strong: 0, Session: 1, Bounded: 2, Eventually: 3, Customized: 4 } as const
 
 /** Guarantee timestamps below this are Milvus's marks: 0 strong, 1 eventual, 2 bounded. */
-const MARKS = 3n
+export const MARKS = 3n
 /** What an eventual read asks for: anything. */
 const EVENTUAL = 1n
 

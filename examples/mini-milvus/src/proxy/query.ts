@@ -10,8 +10,9 @@ import type { CallContext } from '../server/handlers.ts'
 import { MilvusError } from '../server/status.ts'
 import type { Init, QueryRequest, QueryResults } from '../wire/index.ts'
 import { orderFields, rowOrder, type OrderField } from './column-values.ts'
-import { partitionIds, type DqlOptions } from './dql-context.ts'
-import { guaranteeTimestamp } from './guarantee.ts'
+import { ITERATOR_KEEP_MS, partitionIds, type DqlOptions } from './dql-context.ts'
+import { guaranteeTimestamp, MARKS } from './guarantee.ts'
+import { readPage, type IteratorPage } from './iterator-moment.ts'
 import { atOneMoment } from './one-moment.ts'
 import { resolveOutputFields } from './output-fields.ts'
 import { MAX_TOPK, queryParams, type QueryParams } from './read-params.ts'
@@ -35,7 +36,10 @@ export async function runQuery(options: DqlOptions, request: QueryRequest, call:
   const base = await baseRequest(options, collection, request, params, call)
   const outputFields = output.fields.filter((item) => !item.isPrimary).map(({ id }) => id)
   const order = params.orderBy === undefined || count ? undefined : orderFields(collection.schema, params.orderBy)
-  const result = order === undefined ? await options.queryNode.query({ ...base, outputFields, count }) : await atOneMoment(options.queryNode, { ...base, outputFields, count }, (asked) => orderedQuery(options, collection, order, asked))
+  const look = (asked: NodeRequest): Promise<QueryResult> => (order === undefined ? options.queryNode.query(asked) : orderedQuery(options, collection, order, asked))
+  const page = pageOf(options, request, params)
+  const asked = { ...base, outputFields, count }
+  const result = page !== undefined ? await readPage(options.queryNode, asked, page, look) : order === undefined ? await look(asked) : await atOneMoment(options.queryNode, asked, look)
   const primary = primaryField(collection.schema)
   const elements = result.elements?.map((places) => ({ indices: { data: Array.from(places, BigInt) } }))
   const message = { collection_name: request.collection_name, session_ts: result.serviceTs, primary_field_name: primary.name, ...(elements === undefined || count ? {} : { element_indices: elements }) }
@@ -48,6 +52,12 @@ export async function runQuery(options: DqlOptions, request: QueryRequest, call:
   // A key always comes back, asked for or not, as in Milvus.
   const keys = encodeFieldBytes(primary, result.keys, everyRow(result.keys.length))
   return { message: { ...message, output_fields: [...output.names, primary.name] }, fields: [...fields, keys] }
+}
+
+/** An iterator says that it is one, and names its moment by the timestamp that its first call was answered with, as in Milvus. */
+function pageOf({ iteratorKeepMs: keepMs = ITERATOR_KEEP_MS }: DqlOptions, { guarantee_timestamp: given }: QueryRequest, { isIterator }: QueryParams): IteratorPage | undefined {
+  if (!isIterator) return undefined
+  return { ts: given >= MARKS ? given : undefined, keepMs }
 }
 
 function checkQuery(request: QueryRequest, params: QueryParams, count: boolean): void {

@@ -25,6 +25,8 @@ export interface SearchIterator {
   readonly lastBound: number | undefined
   /** Of the page before, '' for the first. */
   readonly token: string
+  /** That the token names. Undefined for the first page. */
+  readonly ts: bigint | undefined
 }
 
 export interface SearchParams {
@@ -96,10 +98,14 @@ function groupByOf(get: Read): GroupBy | undefined {
 
 function iteratorOf(get: Read): SearchIterator | undefined {
   if (!booleanParam('search_iter_v2', get('search_iter_v2'))) return undefined
+  const token = text(get('search_iter_id'))
+  const named = /^iterator-([0-9]{1,19})$/.exec(token)?.[1]
+  if (token !== '' && named === undefined) throw new MilvusError(1100, `search_iter_id [${token.slice(0, 80)}] is invalid, it should be what the first page was answered with`)
   return {
     batchSize: integerParam('search_iter_batch_size', get('search_iter_batch_size'), 1, MAX_TOPK),
     lastBound: numberParam('search_iter_last_bound', get('search_iter_last_bound')),
-    token: text(get('search_iter_id')),
+    token,
+    ts: named === undefined ? undefined : BigInt(named),
   }
 }
 
@@ -109,6 +115,8 @@ export interface QueryParams {
   readonly ignoreGrowing: boolean
   /** `price:desc,id` */
   readonly orderBy: string | undefined
+  /** A page of an iterator, or what opens one. */
+  readonly isIterator: boolean
 }
 
 export function queryParams(pairs: readonly KeyValue[] | undefined): QueryParams {
@@ -122,7 +130,7 @@ export function queryParams(pairs: readonly KeyValue[] | undefined): QueryParams
   if (limit !== undefined && limit + offset > MAX_TOPK) {
     throw new MilvusError(1100, `invalid max query result window, (offset+limit) should be in range [1, ${MAX_TOPK}], but got ${offset + limit}`)
   }
-  return { limit, offset, ignoreGrowing: booleanParam('ignore_growing', given.get('ignore_growing')), orderBy: isAsked(orderBy) ? orderBy : undefined }
+  return { limit, offset, ignoreGrowing: booleanParam('ignore_growing', given.get('ignore_growing')), orderBy: isAsked(orderBy) ? orderBy : undefined, isIterator: booleanParam('iterator', given.get('iterator')) }
 }
 
 function toMap(pairs: readonly KeyValue[] | undefined): Map<string, string> {

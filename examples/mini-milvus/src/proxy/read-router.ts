@@ -13,6 +13,7 @@ import { mergeQueries, mergeSearches, mergeTermStats } from '../querynode/merge-
 import { isMomentGone, isRefusal, NotServable } from '../querynode/scope.ts'
 import { Code, MilvusError } from '../server/status.ts'
 import { planRead, type PlannedPart } from './read-plan.ts'
+import { ReadPins, type ReadPin } from './read-pins.ts'
 
 export interface ReadRouterOptions {
   readonly meta: MetaReader
@@ -31,14 +32,21 @@ export interface ReadRouterOptions {
 /** Between two attempts, unless a target changes before. */
 const RETRY_MS = 50
 
+interface Plan {
+  readonly record: ReplicaRecord
+  readonly parts: readonly PlannedPart[]
+}
+
 type AnyRead = Omit<ReadRequest, 'outputFields'>
 
 export class ReadRouter implements QueryNodeApi {
   readonly #options: ReadRouterOptions
+  readonly #pins: ReadPins
   #turn = 0
 
   constructor(options: ReadRouterOptions) {
     this.#options = options
+    this.#pins = new ReadPins(options.clock)
   }
 
   /** The first that lives. */
@@ -67,12 +75,15 @@ export class ReadRouter implements QueryNodeApi {
   }
 
   /** Nodes tell of moments that passed by themselves: that of a call is fixed here, for all its looks and all nodes. */
-  async moment({ collectionId, guaranteeTs }: Pick<ReadRequest, 'collectionId' | 'guaranteeTs' | 'signal'>): Promise<Moment> {
+  async moment({ collectionId, guaranteeTs, keepMs }: Pick<ReadRequest, 'collectionId' | 'guaranteeTs' | 'signal' | 'keepMs'>): Promise<Moment> {
+    await this.#options.prepare?.(this.#options.nodeIds(), this.#channelsOf(collectionId), guaranteeTs)
     const times = this.#nodes().map((node) => node.serviceTimes())
     const channels = [...this.#channelsOf(collectionId)]
     const flushed = this.#options.targets.replicas(collectionId).flatMap(({ current }) => current?.shards.map((shard) => shard.flushedTs) ?? [])
     const reached = channels.flatMap((channel) => times.map((of) => of.get(channel) ?? 0n)).reduce<bigint | undefined>((least, ts) => (least === undefined || ts < least ? ts : least), undefined)
     const ts = [guaranteeTs, reached ?? 0n, ...flushed].reduce((latest, one) => (one > latest ? one : latest))
+    const collection = this.#options.meta.collectionById(collectionId)
+    if (keepMs !== undefined && collection !== undefined) this.#pins.add(collection, ts, keepMs)
     return { ts, release: () => undefined }
   }
 
@@ -117,13 +128,18 @@ export class ReadRouter implements QueryNodeApi {
     const failed = new Set<bigint>()
     for (;;) {
       const collection = this.#collection(request)
+      const pin = this.#pinOf(collection, request)
       const changed = this.#nextChange(request.collectionId, request.signal)
       try {
-        const { record, parts } = this.#plan(collection, request, failed)
+        const { record, parts } = this.#plan(collection, request, failed, pin?.record)
         try {
-          return merge(await this.#askAll(parts, request, ask), collection)
+          const results = await this.#askAll(parts, request, ask)
+          // Dropped or truncated while it was looked at: not all of them need have seen that.
+          if (pin !== undefined && this.#pinOf(this.#collection(request), request) === pin) pin.record = record
+          return merge(results, collection)
         } catch (error) {
           failed.add(record.replicaId)
+          if (pin?.record === record) pin.record = undefined
           throw error
         }
       } catch (error) {
@@ -136,6 +152,14 @@ export class ReadRouter implements QueryNodeApi {
         changed.forget()
       }
     }
+  }
+
+  /** Of a page of an iterator. Throws NotServable where its moment is gone. */
+  #pinOf(collection: CollectionMeta, { momentTs, keepMs }: AnyRead): ReadPin | undefined {
+    if (momentTs === undefined || keepMs === undefined) return undefined
+    const pin = this.#pins.find(collection, momentTs)
+    if (pin === undefined) throw new NotServable('moment', `timestamp ${momentTs} of collection ${collection.schema.name} is not kept here`)
+    return pin
   }
 
   #collection({ collectionId: id, partitionIds = [] }: AnyRead): CollectionMeta {
@@ -154,20 +178,27 @@ export class ReadRouter implements QueryNodeApi {
     throw new MilvusError(101, `collection not loaded[database=${collection.dbName}][collection=${collection.schema.name}]`)
   }
 
-  /** Replicas take turns; one that failed this read is asked again only when all have. */
-  #plan(collection: CollectionMeta, request: AnyRead, failed: Set<bigint>): { readonly record: ReplicaRecord; readonly parts: readonly PlannedPart[] } {
-    const { targets, meta, node } = this.#options
-    const load = meta.load(collection.id)
-    const plans = targets.replicas(collection.id).flatMap((record) => {
-      if (record.current === undefined || load === undefined) return []
-      const parts = planRead({ target: record.current, collection, load, partitionIds: request.partitionIds, ignoreGrowing: request.ignoreGrowing, ts: request.guaranteeTs })
-      return parts === undefined || parts.some(({ nodeId }) => node(nodeId) === undefined) ? [] : [{ record, parts }]
-    })
+  /** Replicas take turns; one that failed this read is asked again only when all have. Later pages of an iterator stay with what the first one was answered by, if they can. */
+  #plan(collection: CollectionMeta, request: AnyRead, failed: Set<bigint>, pinned: ReplicaRecord | undefined): Plan {
+    const kept = pinned === undefined ? [] : this.#plans(collection, request, [pinned])
+    const plans = kept.length > 0 ? kept : this.#plans(collection, request, this.#options.targets.replicas(collection.id))
     if (plans.every(({ record }) => failed.has(record.replicaId))) failed.clear()
     const fresh = plans.filter(({ record }) => !failed.has(record.replicaId))
     const chosen = fresh[this.#turn++ % Math.max(1, fresh.length)]
     if (chosen === undefined) throw new NotServable('channel', `no replica of collection ${collection.schema.name} can be read now`)
     return chosen
+  }
+
+  #plans(collection: CollectionMeta, { partitionIds, ignoreGrowing, guaranteeTs, keepMs }: AnyRead, records: readonly ReplicaRecord[]): Plan[] {
+    const { meta, node } = this.#options
+    // Of a moment that is kept everything is: another page may name other partitions.
+    const named = keepMs === undefined ? { partitionIds, ignoreGrowing } : { partitionIds: undefined, ignoreGrowing: false }
+    const load = meta.load(collection.id)
+    return records.flatMap((record) => {
+      if (record.current === undefined || load === undefined) return []
+      const parts = planRead({ ...named, target: record.current, collection, load, ts: guaranteeTs })
+      return parts === undefined || parts.some(({ nodeId }) => node(nodeId) === undefined) ? [] : [{ record, parts }]
+    })
   }
 
   async #askAll<Request extends AnyRead, Result>(parts: readonly PlannedPart[], request: Request, ask: (node: QueryNodeApi, part: Request) => Promise<Result>): Promise<Result[]> {

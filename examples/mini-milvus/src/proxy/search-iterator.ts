@@ -1,6 +1,6 @@
 /**
  * Search iterators of version 2: each page holds the hits strictly beyond the last score of the page before, as in Milvus. The
- * token names the iterator; nothing of it is kept here.
+ * token names the moment that all pages look at; the query nodes keep it.
  */
 import type { QueryNodeApi, SearchRequest, SearchResult } from '../querynode/api.ts'
 import { MilvusError } from '../server/status.ts'
@@ -11,7 +11,7 @@ import { takeHits } from './search-hits.ts'
 /** Hits of the last score that are expected to come again, and are dropped. */
 const OVERLAP = 16
 
-export async function iteratorSearch(queryNode: QueryNodeApi, request: SearchRequest, { batchSize, lastBound }: SearchIterator): Promise<SearchResult> {
+export async function iteratorSearch(queryNode: Pick<QueryNodeApi, 'search'>, request: SearchRequest, { batchSize, lastBound }: SearchIterator): Promise<SearchResult> {
   if (request.nq !== 1) throw new MilvusError(1100, `search iterator does not support processing multiple vectors simultaneously, got nq ${request.nq}`)
   if (lastBound === undefined) return queryNode.search({ ...request, k: batchSize, offset: 0 })
   // Bounds are of 32 bits as scores are, while hits are compared with more: begin at the bound, then drop what equals it.

@@ -8,10 +8,11 @@ import type { CallContext } from '../server/handlers.ts'
 import { MilvusError } from '../server/status.ts'
 import { ErrorCode, type HighlightResult, type Init, type SearchRequest, type SearchResultData, type SearchResults } from '../wire/index.ts'
 import { comparableField, orderFields, rowOrder, type OrderField } from './column-values.ts'
-import { partitionIds, type DqlOptions } from './dql-context.ts'
+import { ITERATOR_KEEP_MS, partitionIds, type DqlOptions } from './dql-context.ts'
 import { createRescoring, withoutFirst } from './function-score.ts'
 import { guaranteeTimestamp } from './guarantee.ts'
 import { createHighlighter } from './highlighter.ts'
+import { readPage } from './iterator-moment.ts'
 import { atOneMoment } from './one-moment.ts'
 import { resolveOutputFields, type OutputFields } from './output-fields.ts'
 import { queryVectors, vectorField } from './query-vectors.ts'
@@ -60,8 +61,7 @@ export async function runSearch(options: DqlOptions, request: SearchRequest, cal
     return answer(withoutFirst(hits, params.offset), scored.nq)
   }
   const asked = await nodeRequest(options, collection, request, params, output, extras, call)
-  const isOneLook = params.groupBy === undefined && params.iterator === undefined
-  const found = isOneLook ? await find(options, asked, params, extras) : await atOneMoment(options.queryNode, asked, (at) => find(options, at, params, extras))
+  const found = await atItsMoment(options, asked, params, extras)
   const result = extras.order.length === 0 ? found : ordered(found, extras.order, primaryField(schema))
   return answer(result, asked.nq)
 }
@@ -99,6 +99,12 @@ export async function nodeRequest(
     radius: params.radius,
     rangeFilter: params.rangeFilter,
   }
+}
+
+function atItsMoment(options: DqlOptions, asked: NodeRequest, params: SearchParams, extras: Extras): Promise<SearchResult> {
+  const look = (at: NodeRequest): Promise<SearchResult> => find(options, at, params, extras)
+  if (params.iterator !== undefined) return readPage(options.queryNode, asked, { ts: params.iterator.ts, keepMs: options.iteratorKeepMs ?? ITERATOR_KEEP_MS }, look)
+  return params.groupBy === undefined ? look(asked) : atOneMoment(options.queryNode, asked, look)
 }
 
 function find({ queryNode }: DqlOptions, request: NodeRequest, params: SearchParams, { group }: Extras): Promise<SearchResult> {

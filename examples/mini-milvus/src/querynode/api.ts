@@ -21,6 +21,8 @@ export interface ReadRequest {
   readonly scope?: ReadScope | undefined
   /** Exactly this moment, of {@link QueryNodeApi.moment}: another look of the same call. */
   readonly momentTs?: bigint | undefined
+  /** Of a page of an iterator: the moment is looked at again within so long. */
+  readonly keepMs?: number | undefined
 }
 
 export interface SearchRequest extends ReadRequest {
@@ -95,7 +97,7 @@ export interface QueryResult {
 /** A moment of a collection. Reads that name its timestamp see the same rows, whatever is written meanwhile, until it is released. */
 export interface Moment {
   readonly ts: bigint
-  /** Idempotent. */
+  /** Idempotent. Of a moment that was asked for with `keepMs` it does nothing: that ends by itself. */
   release(): void
 }
 
@@ -134,7 +136,7 @@ export interface QueryNodeApi {
   /** Counted over all partitions, whatever the filter. */
   termStats(request: TermsRequest): Promise<TermStats>
   /** At or above the guarantee. Undefined where calls that look twice may see two moments. */
-  moment?(request: Pick<ReadRequest, 'collectionId' | 'guaranteeTs' | 'signal'>): Promise<Moment>
+  moment?(request: Pick<ReadRequest, 'collectionId' | 'guaranteeTs' | 'signal' | 'keepMs'>): Promise<Moment>
   loadProgress(collectionId: bigint): LoadProgress | undefined
   segments(collectionId: bigint): readonly LoadedSegmentInfo[]
   /** How far each channel has been applied. */

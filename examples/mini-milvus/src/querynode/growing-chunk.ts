@@ -6,14 +6,15 @@ import { isPrimaryKeyColumn, type PrimaryKeys } from '../model/primary-keys.ts'
 import { primaryField, type CollectionSchema } from '../model/schema.ts'
 import { engineSet } from './engine-set.ts'
 import { GrowingKeyIndex } from './key-index.ts'
-import type { SegmentView } from './segment-view.ts'
+import type { KeepableView } from './kept-views.ts'
+import { columnBytes } from '../writer/dml-writer.ts'
 import { Tombstones } from './tombstones.ts'
 import type { VectorField } from './vector-field.ts'
 
 /** A chunk that has so many rows takes no more: what a flush leaves of it is cheap to copy. */
 export const CHUNK_ROWS = 32_768
 
-export class GrowingChunk implements SegmentView {
+export class GrowingChunk implements KeepableView {
   readonly sealed = false
   readonly sortedByKey = false
   readonly keyIndex = new GrowingKeyIndex()
@@ -47,6 +48,15 @@ export class GrowingChunk implements SegmentView {
 
   get length(): number {
     return this.#columns.length
+  }
+
+  get bytes(): number {
+    let bytes = this.length * 8
+    for (const field of this.schema.fields) {
+      const column = this.column(field.id)
+      if (column !== undefined) bytes += columnBytes(column)
+    }
+    return bytes
   }
 
   get minTs(): bigint {

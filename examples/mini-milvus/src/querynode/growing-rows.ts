@@ -12,6 +12,8 @@ export interface GrowingRowsOptions {
   readonly name: string
   readonly engine: Engine
   readonly vectorFields: ReadonlyMap<number, VectorField>
+  /** A chunk is not needed here any more. Without it, it is released. */
+  readonly letGo?: ((chunk: GrowingChunk) => void) | undefined
 }
 
 export class GrowingRows {
@@ -47,7 +49,7 @@ export class GrowingRows {
   }
 
   dropPartition(partitionId: bigint): void {
-    for (const chunk of this.#partitions.get(partitionId) ?? []) chunk.release()
+    for (const chunk of this.#partitions.get(partitionId) ?? []) this.#letGo(chunk)
     this.#partitions.delete(partitionId)
   }
 
@@ -76,8 +78,13 @@ export class GrowingRows {
   #keepAfter(chunk: GrowingChunk, ts: bigint): GrowingChunk[] {
     if (chunk.minTs > ts) return [chunk]
     const rest = chunk.maxTs > ts ? this.#copyAfter(chunk, ts) : undefined
-    chunk.release()
+    this.#letGo(chunk)
     return rest === undefined ? [] : [rest]
+  }
+
+  #letGo(chunk: GrowingChunk): void {
+    if (this.#options.letGo === undefined) chunk.release()
+    else this.#options.letGo(chunk)
   }
 
   #copyAfter(chunk: GrowingChunk, ts: bigint): GrowingChunk {

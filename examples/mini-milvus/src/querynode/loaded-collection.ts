@@ -1,9 +1,12 @@
 /** A collection in memory: its shards, how far its loading is, and which partitions count. */
 import type { MetaReader } from '../coordinator/api.ts'
 import type { CollectionMeta } from '../model/meta.ts'
+import type { NodeClock } from '../edge/system.ts'
 import type { LoadedSegmentInfo } from './api.ts'
 import { LoadedShard, type LoadedShardOptions } from './loaded-shard.ts'
 import type { ServiceTime } from '../channel/service-time.ts'
+import { viewsOf, type KeptPart } from './kept-parts.ts'
+import type { KeptViews } from './kept-views.ts'
 import { Moments } from './moments.ts'
 import type { SegmentView } from './segment-view.ts'
 import type { ShardDuty } from './shard-duty.ts'
@@ -16,6 +19,9 @@ export interface LoadedCollectionOptions extends Pick<LoadedShardOptions, 'meta'
   readonly duty?: ((vchannel: string) => ShardDuty) | undefined
   readonly flush?: ((vchannel: string, atLeast: bigint) => Promise<void>) | undefined
   readonly serviceTime: (pchannel: string) => ServiceTime
+  readonly clock: Pick<NodeClock, 'setTimer' | 'monotonic'>
+  /** Of all collections of the node. */
+  readonly kept: KeptViews
 }
 
 export class LoadedCollection {
@@ -25,9 +31,8 @@ export class LoadedCollection {
   readonly shards: ReadonlyMap<string, LoadedShard>
   readonly #meta: MetaReader
   /** That calls look at more than once. */
-  readonly moments = new Moments(() => {
-    for (const shard of this.shards.values()) shard.forgetDeaths()
-  })
+  readonly moments: Moments
+  readonly #kept: KeptViews
   readonly #abort = new AbortController()
   /** Imports of which every row was here once. */
   readonly #shownImports = new Set<bigint>()
@@ -36,9 +41,11 @@ export class LoadedCollection {
   /** Why loading failed, until it is asked for again. */
   failure: Error | undefined
 
-  constructor({ collection, meta, loader, engine, serviceTime, onBadIndex, pause, duty, flush }: LoadedCollectionOptions) {
+  constructor({ collection, meta, loader, engine, serviceTime, onBadIndex, pause, duty, flush, clock, kept }: LoadedCollectionOptions) {
     this.id = collection.id
     this.#meta = meta
+    this.#kept = kept
+    this.moments = new Moments({ clock, views: kept, onEnd: () => this.#forgetDeaths() })
     this.vectorFields = vectorFieldsOf(collection.schema, meta.indexes(collection.id))
     const { signal } = this.#abort
     const isLoadedPartition = (partitionId: bigint): boolean => this.isLoadedPartition(partitionId)
@@ -56,7 +63,9 @@ export class LoadedCollection {
           isLoadedPartition,
           onBadIndex,
           pause,
-          isKept: () => this.moments.isKept,
+          moments: this.moments,
+          kept,
+          onDeaths: () => this.#countDeaths(),
           signal,
           ...(duty === undefined ? {} : { duty: () => duty(shard.vchannel), flush: (atLeast) => flush?.(shard.vchannel, atLeast) ?? Promise.resolve() }),
         }),
@@ -95,17 +104,54 @@ export class LoadedCollection {
 
   /** Exactly what a read names. Throws NotServable where not all of it is here. */
   scopedViews(scope: ReadScope, partitionIds: ReadonlySet<bigint> | undefined, ignoreGrowing: boolean): SegmentView[] {
-    for (const { vchannel } of scope.growing) if (!this.shards.has(vchannel)) throw new NotServable('channel', `shard ${vchannel} is not here`)
-    const views = [...this.shards.values()].flatMap((shard) => shard.scopedViews(scope, partitionIds, ignoreGrowing))
-    const found = views.reduce((count, { sealed }) => count + (sealed ? 1 : 0), 0)
-    if (found < scope.segmentIds.length) throw new NotServable('segment', `${scope.segmentIds.length - found} of ${scope.segmentIds.length} segments of collection ${this.id} are not loaded here`)
-    return views
+    return viewsOf(this.#scopedParts(scope, partitionIds, ignoreGrowing), scope.ts)
   }
 
-  /** Everything, as of a moment that is kept. Throws NotServable where it is not, or can not be told any more. */
+  #scopedParts(scope: ReadScope, partitionIds: ReadonlySet<bigint> | undefined, ignoreGrowing: boolean): KeptPart[] {
+    for (const { vchannel } of scope.growing) if (!this.shards.has(vchannel)) throw new NotServable('channel', `shard ${vchannel} is not here`)
+    const parts = [...this.shards.values()].flatMap((shard) => shard.scopedParts(scope, partitionIds, ignoreGrowing))
+    const found = parts.reduce((count, { view }) => count + (view.sealed ? 1 : 0), 0)
+    if (found < scope.segmentIds.length) throw new NotServable('segment', `${scope.segmentIds.length - found} of ${scope.segmentIds.length} segments of collection ${this.id} are not loaded here`)
+    return parts
+  }
+
+  /** The same of a page of an iterator: what it looks at is kept for the next one. */
+  keptViews(scope: ReadScope, partitionIds: ReadonlySet<bigint> | undefined, ignoreGrowing: boolean, keepMs: number): SegmentView[] {
+    const key = scopeKey(scope)
+    let parts = this.moments.look(scope.ts, key)
+    if (parts === undefined) this.moments.open(scope.ts, key, (parts = this.#scopedParts(scope, undefined, false)), keepMs)
+    return viewsOf(partsOf(parts, partitionIds, ignoreGrowing), scope.ts)
+  }
+
+  /** Everything that is shown, to be kept as it is now. Throws NotServable where `ts` is before the last flush. */
+  partsAt(ts: bigint): KeptPart[] {
+    return [...this.shards.values()].flatMap((shard) => shard.partsAt(ts)).filter(({ view }) => this.isShown(view))
+  }
+
+  /** As of a moment that is kept. Throws NotServable where it is not. */
   viewsAt(ts: bigint, partitionIds: ReadonlySet<bigint> | undefined, ignoreGrowing: boolean): SegmentView[] {
-    if (!this.moments.has(ts)) throw new NotServable('moment', `timestamp ${ts} of collection ${this.id} is not kept`)
-    return [...this.shards.values()].flatMap((shard) => shard.viewsAt(ts, partitionIds, ignoreGrowing))
+    const parts = this.moments.look(ts)
+    if (parts === undefined) throw new NotServable('moment', `timestamp ${ts} of collection ${this.id} is not kept`)
+    return viewsOf(partsOf(parts, partitionIds, ignoreGrowing), ts)
+  }
+
+  dropPartition(id: bigint): void {
+    this.moments.endAll()
+    for (const shard of this.shards.values()) shard.dropPartition(id)
+  }
+
+  truncate(ts: bigint): void {
+    this.moments.endAll()
+    for (const shard of this.shards.values()) shard.truncate(ts)
+  }
+
+  #forgetDeaths(): void {
+    for (const shard of this.shards.values()) shard.forgetDeaths()
+    this.#countDeaths()
+  }
+
+  #countDeaths(): void {
+    this.#kept.countDeaths(this, this.moments.isKept ? [...this.shards.values()].reduce((sum, shard) => sum + shard.deaths, 0) : 0)
   }
 
   /** What is sealed in memory. */
@@ -129,6 +175,16 @@ export class LoadedCollection {
 
   release(): void {
     this.#abort.abort(new Error('the collection was released'))
+    this.moments.endAll()
+    this.#kept.countDeaths(this, 0)
     for (const shard of this.shards.values()) shard.release()
   }
+}
+
+function scopeKey({ segmentIds, growing }: ReadScope): string {
+  return [segmentIds.join(), ...growing.map(({ vchannel, afterTs }) => `${vchannel}@${afterTs}`)].join('/')
+}
+
+function partsOf(parts: readonly KeptPart[], partitionIds: ReadonlySet<bigint> | undefined, ignoreGrowing: boolean): KeptPart[] {
+  return parts.filter(({ view }) => (view.sealed || !ignoreGrowing) && partitionIds?.has(view.partitionId) !== false)
 }

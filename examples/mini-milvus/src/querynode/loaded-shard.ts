@@ -14,11 +14,15 @@ import type { RowBatch } from '../model/column.ts'
 import type { CollectionMeta, SegmentIndexMeta, SegmentMeta, ShardMeta } from '../model/meta.ts'
 import { isPrimaryKeyColumn, type PrimaryKeys } from '../model/primary-keys.ts'
 import { primaryField } from '../model/schema.ts'
-import { builtScalarIndexes } from './scalar-indexes.ts'
 import { inTurns, type Pause, type StepMeter, type Steps } from '../segment/steps.ts'
 import { allDeleteSteps, applyDelete, deleteSteps } from './apply-deletes.ts'
+import { attachIndexes } from './attach-indexes.ts'
 import { BadIndexes } from './bad-indexes.ts'
+import type { GrowingChunk } from './growing-chunk.ts'
 import { GrowingRows } from './growing-rows.ts'
+import type { KeptPart } from './kept-parts.ts'
+import type { KeptViews } from './kept-views.ts'
+import type { Moments } from './moments.ts'
 import { NotServable, type ReadScope } from './scope.ts'
 import type { SegmentLoader } from './segment-loader.ts'
 import type { DeleteRecord, SegmentView } from './segment-view.ts'
@@ -26,7 +30,7 @@ import { SealedSegment } from './sealed-segment.ts'
 import type { ShardDuty } from './shard-duty.ts'
 import type { ServiceTime } from '../channel/service-time.ts'
 import type { VectorField } from './vector-field.ts'
-import { growingViewAt, sealedViewAt, viewsAt } from './view-at.ts'
+import { viewsAt } from './view-at.ts'
 
 export interface LoadedShardOptions {
   readonly shard: ShardMeta
@@ -44,8 +48,11 @@ export interface LoadedShardOptions {
   readonly duty?: (() => ShardDuty) | undefined
   /** Resolves when everything of the shard at or below `atLeast` is in segments. Asked for where there are duties. */
   readonly flush?: ((atLeast: bigint) => Promise<void>) | undefined
-  /** Whether somebody will look at the present again. */
-  readonly isKept?: (() => boolean) | undefined
+  /** That are looked at again, and what they keep. Without them, nothing is kept. */
+  readonly moments?: Moments | undefined
+  readonly kept?: KeptViews | undefined
+  /** Many deaths more than before are remembered. */
+  readonly onDeaths?: (() => void) | undefined
   /** Lets others have a turn. */
   readonly pause: Pause
 }
@@ -80,7 +87,7 @@ export class LoadedShard {
   constructor(options: LoadedShardOptions) {
     this.#options = options
     this.#bad = new BadIndexes(options.signal, options.onBadIndex)
-    this.#growing = new GrowingRows({ name: options.shard.vchannel, engine: options.engine, vectorFields: options.vectorFields })
+    this.#growing = new GrowingRows({ name: options.shard.vchannel, engine: options.engine, vectorFields: options.vectorFields, letGo: (chunk) => this.#letGo(chunk) })
     this.#handedOverTs = options.meta.flushedTs(options.collectionId, options.shard.vchannel)
     this.#logFromTs = options.duty === undefined ? options.serviceTime.ts : options.serviceTime.entered
     this.followDuty()
@@ -128,10 +135,10 @@ export class LoadedShard {
     return this.#pendingTs === undefined || this.#isShared ? named : viewsAt(named, this.#pendingTs - 1n)
   }
 
-  /** The same as of a moment that is kept. Throws NotServable where rows went to segments since: who died before is not in them. */
-  viewsAt(ts: bigint, partitionIds: ReadonlySet<bigint> | undefined, ignoreGrowing: boolean): SegmentView[] {
+  /** All of it, of a moment that is kept from now on. Throws NotServable where rows went to segments since: who died before is not in them. */
+  partsAt(ts: bigint): KeptPart[] {
     if (ts < this.#handedOverTs) throw new NotServable('moment', `timestamp ${ts} is before the last flush of ${this.#options.shard.vchannel}`)
-    return viewsAt(this.#named(partitionIds, ignoreGrowing), ts)
+    return this.#all().map((view) => ({ view, afterTs: 0n }))
   }
 
   #named(partitionIds: ReadonlySet<bigint> | undefined, ignoreGrowing: boolean): SegmentView[] {
@@ -139,27 +146,24 @@ export class LoadedShard {
     return partitionIds === undefined ? all : all.filter((view) => partitionIds.has(view.partitionId))
   }
 
-  #all(): SegmentView[] {
+  #all(): (SealedSegment | GrowingChunk)[] {
     return [...this.#sealed.values(), ...this.#growing.chunks()]
   }
 
   /** Of what a read names that which is of this shard; segments that are not here are left out. Throws NotServable for growing rows or a moment that are gone. */
-  scopedViews({ ts, segmentIds, growing }: ReadScope, partitionIds: ReadonlySet<bigint> | undefined, ignoreGrowing: boolean): SegmentView[] {
+  scopedParts({ ts, segmentIds, growing }: ReadScope, partitionIds: ReadonlySet<bigint> | undefined, ignoreGrowing: boolean): KeptPart[] {
     if (ts < this.#historyFrom) throw new NotServable('moment', `timestamp ${ts} is too long ago for ${this.#options.shard.vchannel}`)
-    const views: SegmentView[] = []
+    const parts: KeptPart[] = []
     for (const id of segmentIds) {
       const segment = this.#sealed.get(id)
-      if (segment !== undefined) views.push(sealedViewAt(segment, ts))
+      if (segment !== undefined) parts.push({ view: segment, afterTs: 0n })
     }
     const mine = ignoreGrowing ? undefined : growing.find(({ vchannel }) => vchannel === this.#options.shard.vchannel)
     if (mine !== undefined) {
       if (this.#growingFrom === undefined || this.#growingFrom > mine.afterTs) throw new NotServable('channel', `growing rows of ${mine.vchannel} behind ${mine.afterTs} are not here`)
-      for (const chunk of this.#growing.chunks()) {
-        const view = growingViewAt(chunk, mine.afterTs, ts)
-        if (view !== undefined) views.push(view)
-      }
+      for (const view of this.#growing.chunks()) parts.push({ view, afterTs: mine.afterTs })
     }
-    return partitionIds === undefined ? views : views.filter((view) => view.sealed || partitionIds.has(view.partitionId))
+    return partitionIds === undefined ? parts : parts.filter(({ view }) => view.sealed || partitionIds.has(view.partitionId))
   }
 
   /** Whether inserts of this timestamp are to be kept here. */
@@ -212,7 +216,9 @@ export class LoadedShard {
 
   /** Unless somebody may still ask when they were. */
   forgetDeaths(): void {
-    if (!this.#isDated) for (const view of this.#all()) view.tombstones.forget(END_OF_TIME)
+    if (this.#isShared || this.#pendingTs !== undefined) return
+    const through = this.#forgettable
+    if (through !== undefined) for (const view of this.#all()) view.tombstones.forget(through)
   }
 
   /** Other nodes may be behind: a read looks at a moment that all have reached. */
@@ -222,15 +228,31 @@ export class LoadedShard {
 
   /** Somebody may look at a moment that passed. */
   get #isDated(): boolean {
-    return this.#isShared || this.#pendingTs !== undefined || this.#options.isKept?.() === true
+    return this.#isShared || this.#pendingTs !== undefined || this.#options.moments?.isKept === true
+  }
+
+  /** Undefined: nothing may be forgotten. */
+  get #forgettable(): bigint | undefined {
+    return this.#options.moments === undefined ? END_OF_TIME : this.#options.moments.forgettable
+  }
+
+  /** That are remembered with their time. */
+  get deaths(): number {
+    return this.#all().reduce((sum, { tombstones }) => sum + tombstones.rememberedCount, 0)
   }
 
   #countDelete(ts: bigint): void {
-    if (this.#isShared && ++this.#deletesSinceForgetting >= DELETES_PER_FORGETTING) this.#forgetBefore(addDuration(ts, -HISTORY_MS))
+    if (!this.#isShared && this.#options.moments?.isKept !== true) return
+    if (++this.#deletesSinceForgetting < DELETES_PER_FORGETTING) return
+    this.#deletesSinceForgetting = 0
+    if (this.#isShared) this.#forgetBefore(addDuration(ts, -HISTORY_MS))
+    this.#options.onDeaths?.()
   }
 
-  #forgetBefore(ts: bigint): void {
-    this.#deletesSinceForgetting = 0
+  #forgetBefore(old: bigint): void {
+    const through = this.#forgettable
+    if (through === undefined) return
+    const ts = through < old ? through : old
     if (ts > this.#historyFrom) this.#historyFrom = ts
     for (const view of this.#all()) view.tombstones.forget(ts)
   }
@@ -304,7 +326,7 @@ export class LoadedShard {
     }
     // With a duty, what was compacted meanwhile is kept for as long as a target names it.
     this.#commit(fresh, appliedDeletes, ids === undefined ? new Set(wanted.map((segment) => segment.id)) : this.#stillNamed(), flushedTs, meta.collectionById(collectionId)?.truncatedTs ?? 0n)
-    await this.#attachIndexes(wanted)
+    await attachIndexes(this.#sealed, wanted, this.#options, this.#bad)
   }
 
   #stillNamed(): ReadonlySet<bigint> {
@@ -364,36 +386,15 @@ export class LoadedShard {
     if (this.#growingFrom !== undefined && through > this.#growingFrom) this.#growingFrom = through
   }
 
-  async #attachIndexes(segments: readonly SegmentMeta[]): Promise<void> {
-    const { vectorFields, meta, collectionId, loader } = this.#options
-    const indexes = meta.indexes(collectionId)
-    const schema = meta.collectionById(collectionId)?.schema
-    for (const segment of segments) {
-      const sealed = this.#sealed.get(segment.id)
-      if (sealed === undefined) continue
-      sealed.scalarIndexes.follow(builtScalarIndexes(segment, indexes, vectorFields, schema), {
-        read: (built) => loader.index(built),
-        onBad: (built, error) => this.#bad.tell(sealed.id, built, error),
-      })
-      for (const { fieldId, index } of vectorFields.values()) {
-        const built = segment.indexes.find((candidate) => candidate.indexId === index.id)
-        if (built?.state !== 'finished' || built.path === '' || sealed.hasIndex(fieldId)) continue
-        await this.#attach(sealed, fieldId, built)
-      }
-    }
-  }
-
-  /** An index that cannot be opened costs speed, not rows: the segment is scanned until there is another. */
-  async #attach(sealed: SealedSegment, fieldId: number, built: SegmentIndexMeta): Promise<void> {
-    try {
-      await sealed.attachIndex(fieldId, await this.#options.loader.openIndex(built), built.crc32)
-    } catch (error) {
-      this.#bad.tell(sealed.id, built, error)
-    }
-  }
-
   #drop(id: bigint): void {
-    this.#sealed.get(id)?.release()
+    const segment = this.#sealed.get(id)
     this.#sealed.delete(id)
+    if (segment !== undefined) this.#letGo(segment)
+  }
+
+  /** A moment that is kept may look at it still. */
+  #letGo(view: SealedSegment | GrowingChunk): void {
+    if (this.#options.kept === undefined) view.release()
+    else this.#options.kept.letGo(view)
   }
 }

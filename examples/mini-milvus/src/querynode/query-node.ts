@@ -23,6 +23,7 @@ import { expireRows } from './expire.ts'
 import { FilterCache } from './filter-cache.ts'
 import { CommitGate } from './commit-gate.ts'
 import { ApplyNode, FilterNode, ServiceTimeNode } from './graph-nodes.ts'
+import { KeptViews } from './kept-views.ts'
 import { LoadedCollection } from './loaded-collection.ts'
 import { channelsOf, isLasting, shardKey, wantsMore } from './load-rules.ts'
 import type { LoadedShard, LoadedShardOptions } from './loaded-shard.ts'
@@ -50,6 +51,8 @@ export interface QueryNodeOptions {
   readonly checkpoint: (pchannel: string) => MsgPosition | undefined
   /** How long a read waits for the timestamp that it must see. */
   readonly maxWaitMs: number
+  /** What segments that were let go may take while iterators look at them. Without it: as much as it is. */
+  readonly maxKeptBytes?: number | undefined
   readonly requestTick: (pchannels: readonly string[], atLeast: bigint) => void
   /** Resolves when everything of the shard at or below `atLeast` is in segments. */
   readonly flushShard: (collectionId: bigint, vchannel: string, atLeast: bigint) => Promise<void>
@@ -97,6 +100,7 @@ export class QueryNode implements QueryNodeApi {
   /** Of commits before the start one channel's part may be in segments and another's in the log still: nobody reads before both are there. */
   readonly #seenFromTs: bigint
   readonly #filters = new FilterCache()
+  readonly #kept: KeptViews
   readonly #graphs: ChannelGraph[] = []
   readonly #cancelRetries = new Map<bigint, () => void>()
   #unsubscribe: (() => void) | undefined
@@ -108,6 +112,7 @@ export class QueryNode implements QueryNodeApi {
   constructor(options: QueryNodeOptions) {
     this.nodeId = options.nodeId
     this.#options = options
+    this.#kept = new KeptViews(options.maxKeptBytes)
     this.#serviceTimes = new ServiceTimes({ ...options, closing: this.#closing.signal })
     this.#positions = new Map(options.pchannels.map((channel) => [channel, options.checkpoint(channel)]))
     this.#gate = new CommitGate(new Map([...this.#positions].map(([channel, position]) => [channel, position?.timestamp ?? 0n])))
@@ -175,9 +180,9 @@ export class QueryNode implements QueryNodeApi {
     return collectionStats({ engine, clock, field, allViews: this.#views(loaded, request) }, request.terms, request.signal)
   }
 
-  async moment({ collectionId, guaranteeTs, signal }: Pick<ReadRequest, 'collectionId' | 'guaranteeTs' | 'signal'>): Promise<Moment> {
+  async moment({ collectionId, guaranteeTs, signal, keepMs }: Pick<ReadRequest, 'collectionId' | 'guaranteeTs' | 'signal' | 'keepMs'>): Promise<Moment> {
     const loaded = this.#loadedCollection(this.#collection(collectionId))
-    return openMoment(loaded, this.#serviceTimes, guaranteeTs > this.#seenFromTs ? guaranteeTs : this.#seenFromTs, signal)
+    return openMoment(loaded, this.#serviceTimes, guaranteeTs > this.#seenFromTs ? guaranteeTs : this.#seenFromTs, { signal, keepMs })
   }
 
   /** What can be served of these collections now, as far as they are here. */
@@ -252,20 +257,20 @@ export class QueryNode implements QueryNodeApi {
     return loaded
   }
 
-  #views(loaded: LoadedCollection, request: Pick<ReadRequest, 'partitionIds' | 'ignoreGrowing' | 'scope' | 'momentTs'>): SegmentView[] {
-    const { scope, ignoreGrowing, momentTs } = request
+  #views(loaded: LoadedCollection, request: Pick<ReadRequest, 'partitionIds' | 'ignoreGrowing' | 'scope' | 'momentTs' | 'keepMs'>): SegmentView[] {
+    const { scope, ignoreGrowing, momentTs, keepMs } = request
     const partitions = request.partitionIds === undefined ? undefined : new Set(request.partitionIds)
     const collection = this.#options.meta.collectionById(loaded.id)
     const rule = collection === undefined ? undefined : expiryRule(collection)
     const all = (): SegmentView[] => [...loaded.shards.values()].flatMap((shard) => shard.views(partitions, ignoreGrowing))
     if (scope === undefined) {
-      const views = (momentTs === undefined ? all() : loaded.viewsAt(momentTs, partitions, ignoreGrowing)).filter((view) => loaded.isShown(view))
+      const views = (momentTs === undefined ? all() : loaded.viewsAt(momentTs, partitions, ignoreGrowing)).filter((view) => momentTs !== undefined || loaded.isShown(view))
       if (rule !== undefined) for (const view of views) expireRows(view, rule, this.#options.clock.now())
       return views
     }
     // What expires is dead for ever, whatever moment is looked at.
     if (rule !== undefined) for (const view of all()) expireRows(view, rule, this.#options.clock.now())
-    return loaded.scopedViews(scope, partitions, ignoreGrowing)
+    return keepMs === undefined ? loaded.scopedViews(scope, partitions, ignoreGrowing) : loaded.keptViews(scope, partitions, ignoreGrowing, keepMs)
   }
 
   #openGraph(channel: string, serviceTime: ServiceTime): Promise<ChannelGraph> {
@@ -298,12 +303,9 @@ export class QueryNode implements QueryNodeApi {
     const loaded = this.#collections.get(id)
     if (loaded === undefined) return
     if (after === undefined) return this.#release(id)
-    for (const partition of before?.partitions ?? []) {
-      if (after.partitions.some((kept) => kept.id === partition.id)) continue
-      for (const shard of loaded.shards.values()) shard.dropPartition(partition.id)
-    }
+    for (const { id: gone } of before?.partitions ?? []) if (!after.partitions.some((kept) => kept.id === gone)) loaded.dropPartition(gone)
     if (after.truncatedTs !== before?.truncatedTs) {
-      for (const shard of loaded.shards.values()) shard.truncate(after.truncatedTs)
+      loaded.truncate(after.truncatedTs)
       this.#reconcile(id)
     }
   }
@@ -313,7 +315,7 @@ export class QueryNode implements QueryNodeApi {
     if (targets !== undefined) this.#duties.set(collection.id, shardDuties(targets.replicas(collection.id), this.nodeId))
     const duties = { duty: (vchannel: string) => this.#duties.get(collection.id)?.get(vchannel) ?? NO_DUTY, flush: (vchannel: string, atLeast: bigint) => flushShard(collection.id, vchannel, atLeast) }
     const pause = (): Promise<void> => clock.yieldToLoop()
-    const loaded = new LoadedCollection({ collection, meta, loader, engine, onBadIndex, pause, serviceTime: (channel) => this.#serviceTimes.of(channel), ...(targets === undefined ? {} : duties) })
+    const loaded = new LoadedCollection({ collection, meta, loader, engine, onBadIndex, pause, clock, kept: this.#kept, serviceTime: (channel) => this.#serviceTimes.of(channel), ...(targets === undefined ? {} : duties) })
     this.#collections.set(collection.id, loaded)
     for (const [vchannel, shard] of loaded.shards) this.#shards.set(shardKey(collection.id, vchannel), shard)
     this.#background(loaded, this.#fill(loaded, this.#running))
@@ -333,7 +335,7 @@ export class QueryNode implements QueryNodeApi {
     if (wantsMore) loaded.progress = Math.min(loaded.progress, 99)
     for (const { id } of this.#options.meta.collectionById(loaded.id)?.partitions ?? []) {
       if (loaded.isLoadedPartition(id)) continue
-      for (const shard of loaded.shards.values()) shard.dropPartition(id)
+      loaded.dropPartition(id)
     }
     if (wantsMore) for (const shard of loaded.shards.values()) shard.collectAnew()
     if (wantsMore) this.#background(loaded, this.#fill(loaded, true))

@@ -8,7 +8,7 @@ import { applyTruncation } from './apply-deletes.ts'
 import { engineSet } from './engine-set.ts'
 import { sortedKeyIndex, type KeyIndex } from './key-index.ts'
 import { ScalarIndexes } from './scalar-indexes.ts'
-import type { SegmentView } from './segment-view.ts'
+import type { KeepableView } from './kept-views.ts'
 import { Tombstones } from './tombstones.ts'
 import type { VectorField } from './vector-field.ts'
 
@@ -18,7 +18,10 @@ export interface SealedRows {
   readonly timestamps: BigUint64Array
 }
 
-export class SealedSegment implements SegmentView {
+/** One that moments still look at, and that was opened anew meanwhile, has other names in the engine. */
+let opened = 0
+
+export class SealedSegment implements KeepableView {
   readonly sealed = true
   readonly sortedByKey = true
   readonly length: number
@@ -34,9 +37,11 @@ export class SealedSegment implements SegmentView {
   readonly #indexed = new Set<number>()
   /** Files of the indexes, kept in their place as long as workers map them. */
   readonly #files: LocalFile[] = []
+  readonly #name: string
 
   constructor(meta: SegmentMeta, rows: SealedRows, keys: PrimaryKeys, vectorFields: Iterable<VectorField>, engine: Engine) {
     this.#meta = meta
+    this.#name = `s${meta.id}.${(opened += 1)}`
     this.#columns = rows.columns
     this.#engine = engine
     this.length = rows.length
@@ -50,6 +55,10 @@ export class SealedSegment implements SegmentView {
 
   get id(): bigint {
     return this.#meta.id
+  }
+
+  get bytes(): number {
+    return this.#meta.bytes
   }
 
   get partitionId(): bigint {
@@ -112,7 +121,7 @@ export class SealedSegment implements SegmentView {
     const { fieldId } = field
     const set = engineSet(this.#columns.get(fieldId), field, false)
     if (set === undefined) return
-    const setId = `s${this.#meta.id}/${fieldId}`
+    const setId = `${this.#name}/${fieldId}`
     this.#engine.addSet({ id: setId, ...set })
     this.#sets.set(fieldId, setId)
   }

@@ -19,6 +19,11 @@ export class Tombstones {
     return this.#dead
   }
 
+  /** So many of them are remembered with their time. */
+  get rememberedCount(): number {
+    return this.#recent.size
+  }
+
   get length(): number {
     return this.#length
   }

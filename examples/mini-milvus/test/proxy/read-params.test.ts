@@ -25,6 +25,8 @@ describe('search parameters', () => {
     [{ topk: '1', group_by_field: 'color', radius: '1' }, /not support doing range search/],
     [{ topk: '1', search_iter_v2: 'true' }, /search_iter_batch_size \[\] is invalid/],
     [{ topk: '1', search_iter_v2: 'true', search_iter_batch_size: '5', offset: '1' }, /a search iterator takes no/],
+    [{ topk: '1', search_iter_v2: 'true', search_iter_batch_size: '5', search_iter_id: 'iterator--1' }, /search_iter_id \[iterator--1\] is invalid/],
+    [{ topk: '1', search_iter_v2: 'true', search_iter_batch_size: '5', search_iter_id: 'iterator-99999999999999999999' }, /search_iter_id .* is invalid/],
   ])('refuse %j', (record, message) => {
     expect(() => searchParams(pairs(record as Record<string, string>))).toThrow(message)
   })
@@ -32,7 +34,8 @@ describe('search parameters', () => {
 
 describe('query parameters', () => {
   it('may have no limit', () => {
-    expect(queryParams(undefined)).toEqual({ limit: undefined, offset: 0, ignoreGrowing: false, orderBy: undefined })
+    expect(queryParams(undefined)).toEqual({ limit: undefined, offset: 0, ignoreGrowing: false, orderBy: undefined, isIterator: false })
+    expect(queryParams(pairs({ iterator: 'True' }))).toMatchObject({ isIterator: true })
     expect(queryParams(pairs({ limit: '7', offset: '3' }))).toMatchObject({ limit: 7, offset: 3 })
   })
 

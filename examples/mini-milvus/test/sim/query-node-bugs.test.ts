@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { ServiceTime } from '../../src/channel/service-time.ts'
 import * as plans from '../../src/proxy/read-plan.ts'
 import { GrowingRows } from '../../src/querynode/growing-rows.ts'
+import { viewsOf } from '../../src/querynode/kept-parts.ts'
 import { LoadedCollection } from '../../src/querynode/loaded-collection.ts'
 import { LoadedShard } from '../../src/querynode/loaded-shard.ts'
 import { Tombstones } from '../../src/querynode/tombstones.ts'
@@ -35,17 +36,17 @@ async function find(from: number): Promise<string> {
 describe('a bug in what several query nodes do is found', () => {
   it('a node answers with what it has of the segments that a read names', { timeout: 300_000 }, async () => {
     vi.spyOn(LoadedCollection.prototype, 'scopedViews').mockImplementation(function (this: LoadedCollection, scope, partitionIds, ignoreGrowing) {
-      return [...this.shards.values()].flatMap((shard) => shard.scopedViews(scope, partitionIds, ignoreGrowing))
+      return viewsOf([...this.shards.values()].flatMap((shard) => shard.scopedParts(scope, partitionIds, ignoreGrowing)), scope.ts)
     })
     expect(await find(12)).toMatch(/expected|missed/)
   })
 
   it('growing rows that are gone are not refused', { timeout: 300_000 }, async () => {
-    const scopedViews = LoadedShard.prototype.scopedViews
-    vi.spyOn(LoadedShard.prototype, 'scopedViews').mockImplementation(function (this: LoadedShard, scope, partitionIds, ignoreGrowing) {
+    const scopedParts = LoadedShard.prototype.scopedParts
+    vi.spyOn(LoadedShard.prototype, 'scopedParts').mockImplementation(function (this: LoadedShard, scope, partitionIds, ignoreGrowing) {
       const { growingFrom = 0n } = this.holdings
       const growing = scope.growing.map((shard) => (growingFrom > shard.afterTs ? { ...shard, afterTs: growingFrom } : shard))
-      return scopedViews.call(this, { ...scope, growing }, partitionIds, ignoreGrowing)
+      return scopedParts.call(this, { ...scope, growing }, partitionIds, ignoreGrowing)
     })
     expect(await find(1)).toMatch(/expected|missed/)
   })
