@@ -2,7 +2,7 @@
 import type { KVBase } from '@timetick/kv'
 import type { CallOptions as MqCallOptions, ProducedIds, StampedAppend, TimeTickProducer, Timestamp } from '@timetick/msgstream'
 import type { NodeClock } from '../edge/system.ts'
-import { isPassing, isSafeToRepeat, RpcError } from '../internal/errors.ts'
+import { isPassing, isRpcError, isSafeToRepeat, RpcError } from '../internal/errors.ts'
 import { createClient } from '../internal/service.ts'
 import type { Transport } from '../internal/transport.ts'
 import type { SegmentIndexMeta } from '../model/meta.ts'
@@ -27,6 +27,8 @@ export interface ChannelClientOptions {
 }
 
 const RETRY_MS = 20
+/** An owner whose log does not keep up is not asked as often. */
+const OVERLOADED_MS = 250
 
 export class ChannelClient implements Pick<TimeTickProducer, 'write' | 'requestTick'> {
   readonly #options: ChannelClientOptions
@@ -64,7 +66,8 @@ export class ChannelClient implements Pick<TimeTickProducer, 'write' | 'requestT
           const known = c === undefined ? 0n : mirror.collectionRevision(BigInt(c))
           return known > most ? known : most
         }, 0n)
-        return this.#ask(pchannel, (owner) => owner.append({ pchannel, records, metaRevision }, { signal }), false, signal)
+        // What was sent is waited for, whoever gives up: the call keeps its place as long as its rows are under way.
+        return this.#ask(pchannel, (owner) => owner.append({ pchannel, records, metaRevision }), false, signal)
       }),
     )
     return { timestamp: replies.reduce((most, { timestamp }) => (timestamp > most ? timestamp : most), 0n), ids: new Map() }
@@ -155,7 +158,7 @@ export class ChannelClient implements Pick<TimeTickProducer, 'write' | 'requestT
       const again = isSafeToRepeat(failure) || (mayRepeat && isPassing(failure))
       if (!again || clock.monotonic() + RETRY_MS >= end) throw failure
       await new Promise<void>((resolve) => {
-        clock.setTimer(resolve, RETRY_MS)
+        clock.setTimer(resolve, isRpcError(failure, 'RPC_OVERLOADED') ? OVERLOADED_MS : RETRY_MS)
       })
     }
   }

@@ -1,6 +1,7 @@
 /** The data role of a process: takes the channels that it is given, gives back those that it is asked for, drops all when its lease ends. */
 import type { KVBase } from '@timetick/kv'
 import type { CallOptions } from '../internal/service.ts'
+import { AppendRoom } from './append-room.ts'
 import type { AppendRequest, ChannelApi, ChannelsRequest, CompactionReport } from './apis.ts'
 import { CHANNEL_ROOT } from './channel-assigner.ts'
 import { type ChannelAssignment, decodeAssignment } from './channel-plan.ts'
@@ -41,6 +42,7 @@ export class ChannelHost implements ChannelApi {
   readonly #failures = new Map<string, { readonly count: number; readonly at: number }>()
   readonly #pauses = new Set<() => void>()
   #followed: FollowedPrefix | undefined
+  readonly #room = new AppendRoom()
   #refusedAppends = 0
   #closed = false
 
@@ -94,7 +96,8 @@ export class ChannelHost implements ChannelApi {
 
   async append(request: AppendRequest, { signal }: CallOptions = {}): Promise<{ readonly timestamp: bigint }> {
     try {
-      return await this.#find(request.pchannel).append(request, signal)
+      const channel = this.#find(request.pchannel)
+      return await this.#room.hold(request, () => channel.append(request, signal))
     } catch (error) {
       if (isFenced(error)) this.#refusedAppends++
       throw error

@@ -17,6 +17,7 @@ import type { SegmentIndexMeta } from '../model/meta.ts'
 import type { Stores } from '../node/stores.ts'
 import { createSegmentLoader } from '../querynode/storage-loader.ts'
 import { MilvusError } from '../server/status.ts'
+import { heldUntilKnown } from '../writer/dml-writer.ts'
 import type { AppendRequest, ChannelTerm } from './apis.ts'
 import type { CatalogMirror } from './catalog-mirror.ts'
 import { CHANNEL_ROOT } from './channel-assigner.ts'
@@ -95,6 +96,7 @@ export class OwnedChannel {
     return this.#parts?.dataNode.isStalled === true
   }
 
+  /** Once it has begun it settles when the log has answered: until then its bytes are held, whoever gives up. */
   async append({ records, metaRevision }: AppendRequest, signal: AbortSignal | undefined): Promise<{ timestamp: bigint }> {
     const { ticks } = this.#running()
     await this.#checkCollections(records, metaRevision, signal)
@@ -106,7 +108,7 @@ export class OwnedChannel {
       this.#metaRevision = metaRevision
       return [metaRecord(metaRevision), ...msgs]
     }
-    const { timestamp } = await this.#written(ticks.write(() => [{ channel: pchannel, msgs: build() }], [pchannel], { signal }))
+    const { timestamp } = await this.#written(heldUntilKnown(ticks).write(() => [{ channel: pchannel, msgs: build() }], [pchannel], { signal }))
     if (!this.duty.isHeld()) throw new RpcError('RPC_FENCED', `the lease ended before the write to ${pchannel} could be confirmed`, { outcome: 'unknown', retryable: true })
     return { timestamp }
   }

@@ -64,8 +64,13 @@ export function resolveOutputFields(schema: CollectionSchema, wanted: readonly s
   }
 }
 
-/** `$meta["key"]` names the key too. */
+/** `$meta["key"]` names the key too. Throws MilvusError 1100 for what lies deeper, or in a JSON field: no part of a value comes back. */
 function dynamicKey(name: string): string {
-  const match = /^\$meta\[["'](.+)["']\]$/.exec(name)
-  return match?.[1] ?? (name.startsWith(`${DYNAMIC_FIELD_NAME}.`) ? name.slice(DYNAMIC_FIELD_NAME.length + 1) : name)
+  const match = /^\$meta\[(?:"([^"]+)"|'([^']+)')\]$/.exec(name)
+  if (match !== null) return match[1] ?? match[2] ?? ''
+  if (name.endsWith(']')) {
+    const reason = name.startsWith(DYNAMIC_FIELD_NAME) ? 'not support getting multiple level of dynamic field for now' : 'not support getting subkeys of json field yet'
+    throw new MilvusError(1100, `parse output field name failed: ${name.slice(0, 200)}: ${reason}`)
+  }
+  return name.startsWith(`${DYNAMIC_FIELD_NAME}.`) ? name.slice(DYNAMIC_FIELD_NAME.length + 1) : name
 }
