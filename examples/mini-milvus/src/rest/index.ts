@@ -91,6 +91,8 @@ async function answer(context: Context, request: IncomingMessage, response: Serv
 /** Refuses calls of sessions that are not there. */
 function claimClient({ sessions }: Context, { family }: Route, request: IncomingMessage, response: ServerResponse): RestClient | undefined | 'refused' {
   try {
+    // Whoever asks for one counts on writes that wait for a flush.
+    if (sessions === undefined && request.headers[SESSION_HEADER] !== undefined) throw new MilvusError(Code.Unimplemented, 'sessions are served by a node that is alone, not by a cluster')
     const client = sessions?.claim(request.headers[SESSION_HEADER])
     if (client?.session !== undefined) response.setHeader(SESSION_HEADER, client.session)
     return client

@@ -1,6 +1,7 @@
 /** A cluster refuses rule `flush` wherever it can be asked for. */
 import { describe, expect, it } from 'vitest'
 import { createNoStaging, refusingFlush } from '../../src/cluster/no-staging.ts'
+import { startMiniMilvus } from '../../src/index.ts'
 import type { CallContext, HandlerTable } from '../../src/server/handlers.ts'
 
 const RULE = 'timetick.visibility'
@@ -24,6 +25,11 @@ describe('rule flush in a cluster', () => {
     await expect(ask('Connect', { client_info: { reserved: { visibility: 'flush' } } })).rejects.toMatchObject(refused)
     expect(await ask('Connect', { client_info: { reserved: { visibility: 'milvus' } } })).toEqual({})
     expect(await ask('Connect', { client_info: null })).toEqual({})
+  })
+
+  it('is refused as a parameter, before anything is opened', async () => {
+    const started = startMiniMilvus({ inMemory: true, port: 0, metricsPort: 0, parameters: { 'cluster.roles': 'all', 'common.visibility': 'flush' } })
+    await expect(started).rejects.toMatchObject({ code: 'STORES_INVALID', message: expect.stringContaining('visibility flush is served by a node that is alone') as string })
   })
 
   it('is refused with a write where it was set before the node became a cluster', async () => {

@@ -81,6 +81,35 @@ describe.each(isLong ? [1, 3] : [3])('rule flush on %i query nodes', (count) => 
     expect(infos.reduce((sum, { num_rows }) => sum + Number(num_rows), 0)).toBe(ROUNDS * BATCH)
   })
 
+  it('infos of segments tell of whole files, of no row before it is seen, and of none twice', async () => {
+    const collection_name = 'listed'
+    await make(collection_name)
+    const known = new Map<string, number>()
+    const whole = async (kind: string, infos: readonly { segmentID: string | number; num_rows: string | number }[]): Promise<void> => {
+      const sizes = infos.map(({ segmentID, num_rows }) => [`${kind}/${segmentID}`, Number(num_rows)] as const)
+      expect(new Set(sizes.map(([id]) => id)).size).toBe(sizes.length)
+      for (const [id, rows] of sizes) {
+        expect(rows).toBeGreaterThan(0)
+        // A file never changes.
+        expect([id, known.get(id) ?? rows]).toEqual([id, rows])
+        known.set(id, rows)
+      }
+      const { data } = await reader.query({ collection_name, filter: '', output_fields: ['count(*)'], consistency_level: Level.Eventually })
+      expect(sizes.reduce((sum, [, rows]) => sum + rows, 0)).toBeLessThanOrEqual(Number(data[0]?.['count(*)']))
+    }
+    const look = async (): Promise<void> => {
+      await whole('persistent', (await reader.getPersistentSegmentInfo({ collectionName: collection_name })).infos)
+      await whole('loaded', (await reader.getQuerySegmentInfo({ collectionName: collection_name })).infos)
+    }
+    for (let round = 0; round < ROUNDS; round++) {
+      expect((await test.client.insert({ collection_name, data: rows(round) })).status.code).toBe(0)
+      await look()
+      await watch(test.client.flush({ collection_names: [collection_name] }), look)
+    }
+    const { infos } = await reader.getPersistentSegmentInfo({ collectionName: collection_name })
+    expect(infos.reduce((sum, { num_rows }) => sum + Number(num_rows), 0)).toBe(ROUNDS * BATCH)
+  })
+
   it('a call of several looks sees one flush with all of them', async () => {
     const collection_name = 'looked'
     await make(collection_name)
