@@ -3,13 +3,13 @@
  * under a new epoch: what was dropped meanwhile was told to nobody.
  */
 import type { KVBase } from '@timetick/kv'
-import { isKind, type Entity, type InsightEvent } from './model.ts'
+import type { Entity, InsightEvent } from './model.ts'
 import type { Layer } from './layer.ts'
+import { StoredRows } from './stored-rows.ts'
 
 const FORMAT = 1
 const TAIL_EVENTS = 2000
 const TAIL_CHUNK = 100
-const PAGE = 1000
 
 export interface StoredLayer {
   readonly epoch: string
@@ -34,10 +34,12 @@ interface Meta {
 export class Checkpoint {
   readonly #kv: KVBase
   readonly #prefix: string
+  readonly #rows: StoredRows
 
   constructor(kv: KVBase, layerId: string) {
     this.#kv = kv
     this.#prefix = `insight/${FORMAT}/${layerId}/`
+    this.#rows = new StoredRows(kv, this.#prefix)
   }
 
   get #metaKey(): string {
@@ -47,19 +49,15 @@ export class Checkpoint {
   /** What was saved, and a mark that it is in use: should the process die now, it is not clean. Undefined when there is nothing. */
   async open(): Promise<StoredLayer | undefined> {
     const text = await this.#kv.load(this.#metaKey)
-    if (text === undefined) return undefined
-    const meta = readMeta(text)
+    const meta = text === undefined ? undefined : readMeta(text)
     if (meta === undefined) {
+      // Or what a first save left that did not come to its end.
       await this.remove()
       return undefined
     }
-    const entities: Entity[] = []
-    for await (const value of this.#values('row/')) {
-      const entity = readEntity(value)
-      if (entity !== undefined) entities.push(entity)
-    }
+    const entities = await this.#rows.load()
     const tail: InsightEvent[] = []
-    if (meta.clean) for await (const value of this.#values('tail/')) tail.push(...(JSON.parse(value) as InsightEvent[]))
+    if (meta.clean) for await (const { value } of this.#rows.entries('tail/')) tail.push(...(JSON.parse(value) as InsightEvent[]))
     await this.#saveMeta({ ...meta, clean: false })
     const { epoch, seq, clean, fingerprint, savedAt } = meta
     const isClean = clean && tail.every((event, i) => event.seq === seq - tail.length + 1 + i)
@@ -70,11 +68,8 @@ export class Checkpoint {
   async flush(layer: Layer, now: number, fingerprint: string | undefined): Promise<number> {
     const dirty = layer.takeDirty()
     try {
-      const size = Math.max(1, Math.min(PAGE, this.#kv.features.maxTransactionOps - 1))
-      let first = 0
-      for (; first + size < dirty.length; first += size) await this.#saveRows(layer, dirty.slice(first, first + size))
-      // With the last of the rows: one write to the disk less.
-      await this.#saveRows(layer, dirty.slice(first), { format: FORMAT, epoch: layer.epoch, seq: layer.seq, clean: false, fingerprint, savedAt: now })
+      const meta: Meta = { format: FORMAT, epoch: layer.epoch, seq: layer.seq, clean: false, fingerprint, savedAt: now }
+      await this.#rows.save(layer, dirty, new Map([[this.#metaKey, JSON.stringify(meta)]]))
       return dirty.length
     } catch (error) {
       layer.markDirty(dirty)
@@ -95,35 +90,11 @@ export class Checkpoint {
   }
 
   async remove(): Promise<void> {
-    await this.#kv.removeWithPrefix(this.#prefix)
-  }
-
-  async #saveRows(layer: Layer, ids: readonly string[], meta?: Meta): Promise<void> {
-    const saves = new Map<string, string>(meta === undefined ? [] : [[this.#metaKey, JSON.stringify(meta)]])
-    const removals: string[] = []
-    for (const id of ids) {
-      const [kind, key = ''] = id.split('\n', 2)
-      if (!isKind(kind)) continue
-      const place = `${this.#prefix}row/${kind}/${encodeURIComponent(key.replace(/\p{Surrogate}/gu, '\ufffd'))}`
-      const entity = layer.get(kind, key)
-      if (entity === undefined) removals.push(place)
-      else saves.set(place, JSON.stringify(entity))
-    }
-    await this.#kv.multiSaveAndRemove(saves, removals)
+    await this.#rows.remove()
   }
 
   async #saveMeta(meta: Meta): Promise<void> {
     await this.#kv.save(this.#metaKey, JSON.stringify(meta))
-  }
-
-  async *#values(part: string): AsyncGenerator<string> {
-    let startAfter: string | undefined
-    for (;;) {
-      const page = await this.#kv.loadWithPrefix(`${this.#prefix}${part}`, { limit: PAGE, startAfter })
-      yield* page.values
-      if (!page.more) return
-      startAfter = page.keys.at(-1)
-    }
   }
 }
 
@@ -131,13 +102,6 @@ function readMeta(text: string): Meta | undefined {
   const meta = parse(text) as Partial<Meta> | undefined
   if (meta?.format !== FORMAT || typeof meta.epoch !== 'string' || typeof meta.seq !== 'number') return undefined
   return { format: FORMAT, epoch: meta.epoch, seq: meta.seq, clean: meta.clean === true, fingerprint: meta.fingerprint, savedAt: meta.savedAt ?? 0 }
-}
-
-/** A row that cannot be read is left out: the next observation brings it again. */
-function readEntity(text: string): Entity | undefined {
-  const entity = parse(text) as Partial<Entity> | undefined
-  if (!isKind(entity?.kind) || typeof entity.key !== 'string' || typeof entity.row !== 'object') return undefined
-  return { kind: entity.kind, key: entity.key, row: entity.row, rev: entity.rev ?? 0, observedAt: entity.observedAt ?? 0 }
 }
 
 function parse(text: string): unknown {
