@@ -122,6 +122,30 @@ describe('a client', () => {
     server.hub.close()
   })
 
+  test('G10 a client that reads slowly, of rows that are large, is waited for: it gets all of them, and little waits for it', async () => {
+    const { server, put, clock } = await setUp({ ringEvents: 5000 })
+    const text = 'x'.repeat(20_000)
+    for (let i = 0; i < 300; i++) put('collection', `default/${i}`, { name: `c${i}`, text })
+    const slow = await join(server.hub)
+    slow.connection.isStuck = true
+    let most = 0
+    const read = async () => {
+      for (let round = 0; round < 100; round++) {
+        await clock.advance(50)
+        most = Math.max(most, slow.connection.bufferedAmount)
+        slow.connection.pump()
+      }
+    }
+    await read()
+    expect(slow.client.isLive).toBe(true)
+    for (let i = 0; i < 300; i++) put('collection', `default/${i}`, { name: `c${i}`, text: `${text}y` })
+    await read()
+    expect(slow.client.closedWith).toBeUndefined()
+    expect(slow.client.resets).toEqual(['new'])
+    expect(slow.client.rows.size).toBe(300)
+    expect(most).toBeLessThan(600_000)
+  })
+
   test('must say hello in time, with a token that is right, in words that are known', async () => {
     const { clock, server } = await setUp()
     const quiet = await join(server.hub, new TestClient(), [])

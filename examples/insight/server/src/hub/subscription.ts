@@ -10,6 +10,8 @@ import type { Interest } from './topics.ts'
 
 const ROWS_PER_MESSAGE = 500
 const EVENTS_PER_MESSAGE = 1000
+/** Well below what a client may leave unread: one that reads slowly is to be waited for, not to be let go for one large message. */
+const MESSAGE_LENGTH = 128 * 1024
 
 export class Subscription {
   readonly id: string
@@ -82,26 +84,27 @@ export class Subscription {
   }
 
   #nextRows(snapshot: Iterator<{ readonly kind: Kind; readonly entity: Entity }>): string {
-    const rows: { readonly kind: Kind; readonly key: string; readonly rev: number; readonly row: Entity['row'] }[] = []
-    while (rows.length < ROWS_PER_MESSAGE) {
+    const rows: string[] = []
+    for (let length = 0; rows.length < ROWS_PER_MESSAGE && length < MESSAGE_LENGTH; length += rows.at(-1)?.length ?? 0) {
       const { value, done } = snapshot.next()
       if (done === true) {
         this.#snapshot = undefined
         this.#replayed = 0
         break
       }
-      const { entity } = value
-      rows.push({ kind: value.kind, key: entity.key, rev: entity.rev, row: entity.row })
+      const { kind, entity } = value
+      rows.push(JSON.stringify({ kind, key: entity.key, rev: entity.rev, row: entity.row }))
     }
-    return JSON.stringify({ t: 'rows', id: this.id, rows, more: this.#snapshot !== undefined })
+    return `{"t":"rows","id":${JSON.stringify(this.id)},"rows":[${rows.join(',')}],"more":${this.#snapshot !== undefined}}`
   }
 
   #nextEvents(batch: Batch): string | SharedText | undefined {
-    const found = this.layer.since(this.layer.epoch, this.#cursor, EVENTS_PER_MESSAGE)
-    if (typeof found === 'string') {
-      this.restart(found === 'outdated' ? 'slow' : found)
+    const missed = this.layer.since(this.layer.epoch, this.#cursor, EVENTS_PER_MESSAGE)
+    if (typeof missed === 'string') {
+      this.restart(missed === 'outdated' ? 'slow' : missed)
       return this.next(batch)
     }
+    const found = firstOf(missed)
     const last = found.at(-1)
     if (last !== undefined) {
       const from = this.#cursor
@@ -120,6 +123,18 @@ export class Subscription {
 
 function* rowsOf(kept: readonly (readonly [Kind, readonly Entity[]])[], interest: Interest): Generator<{ readonly kind: Kind; readonly entity: Entity }> {
   for (const [kind, entities] of kept) for (const entity of entities) if (interest.shows(kind, entity.key, entity.row)) yield { kind, entity }
+}
+
+/** As many as one message holds. */
+function firstOf(events: readonly InsightEvent[]): readonly InsightEvent[] {
+  let count = 0
+  let length = 0
+  for (const event of events) {
+    if (length >= MESSAGE_LENGTH) break
+    length += textOf(event).length
+    count++
+  }
+  return count === events.length ? events : events.slice(0, count)
 }
 
 function eventsText(events: readonly InsightEvent[], interest: Interest): string {
