@@ -42,3 +42,25 @@ export async function changesToPage(address, { changes, everyMs, change }) {
     await browser.close()
   }
 }
+
+/** Heap of the tab after all garbage is gone, MB, and the share of a processor that it takes while little happens, %. */
+export async function tabCost(address, { busy, idleMs }) {
+  const { browser, page } = await openPage(address)
+  try {
+    await page.waitForSelector('#collections tbody tr')
+    const session = await page.context().newCDPSession(page)
+    await session.send('Performance.enable', { timeDomain: 'threadTicks' })
+    const taskSeconds = async () => (await session.send('Performance.getMetrics')).metrics.find(({ name }) => name === 'TaskDuration').value
+    await busy()
+    await new Promise((resolve) => setTimeout(resolve, 1000))
+    const before = await taskSeconds()
+    const begin = performance.now()
+    await new Promise((resolve) => setTimeout(resolve, idleMs))
+    const idlePercent = ((await taskSeconds()) - before) * 1e5 / (performance.now() - begin)
+    await session.send('HeapProfiler.collectGarbage')
+    const { usedSize } = await session.send('Runtime.getHeapUsage')
+    return { heapMb: usedSize / 2 ** 20, idlePercent }
+  } finally {
+    await browser.close()
+  }
+}

@@ -1,10 +1,12 @@
 /** The list of collections: searched and sorted by the server, changed in place, never moved under the reader. */
 import { useRef } from 'preact/hooks'
+import { Age } from './age.tsx'
 import type { Listed } from './api.ts'
+import { Copy } from './copy.tsx'
 import { after } from './edge.ts'
 import { Empty } from './empty.tsx'
-import { age, at, count, moment, text } from './format.ts'
-import { clusterId, cursors, database, isListed, news, next, order, relist, rows, search, selected, small, sort, state, time, total } from './store.ts'
+import { at, count, moment, text } from './format.ts'
+import { clusterId, cursors, database, isListed, news, next, order, relist, rows, search, selected, small, sort, state, total } from './store.ts'
 
 const COLUMNS: readonly { readonly path: string; readonly title: string; readonly isNumber?: boolean }[] = [
   { path: 'name', title: 'Name' },
@@ -107,16 +109,10 @@ function Line({ listed }: { readonly listed: Listed }) {
       </td>
       <td class="number">{text(row['shards'])}</td>
       <td>{moment(row['createdTs'])}</td>
-      <td title={new Date(observedAt).toISOString()}>{age(time.value - observedAt)}</td>
+      <td title={new Date(observedAt).toISOString()}>
+        <Age since={observedAt} />
+      </td>
     </tr>
-  )
-}
-
-export function Copy({ value, label = value }: { readonly value: string; readonly label?: string }) {
-  return (
-    <button class="copy" title="Copy" onClick={() => void navigator.clipboard.writeText(value)}>
-      {label}
-    </button>
   )
 }
 

@@ -1,7 +1,7 @@
 /** What just changed, newest first; it can be paused, and filtered by type. */
 import { useSignal } from '@preact/signals'
-import { age } from './format.ts'
-import { feed, isFeedPaused, selected, time } from './store.ts'
+import { Age } from './age.tsx'
+import { feed, isFeedPaused, selected } from './store.ts'
 
 export function Feed() {
   const type = useSignal('')
@@ -32,7 +32,9 @@ export function Feed() {
           const name = typeof data['name'] === 'string' ? data['name'] : key
           return (
             <li key={seq}>
-              <time>{age(time.value - ts)}</time> <b>{what}</b>{' '}
+              <time>
+                <Age since={ts} />
+              </time> <b>{what}</b>{' '}
               {id === undefined ? (
                 <bdi>{name}</bdi>
               ) : (

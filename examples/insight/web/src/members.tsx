@@ -1,10 +1,11 @@
 /** Who is there, how they are, and what they do: nodes, watchdogs, clients with their staged work, tasks, log channels, slow calls. */
+import { Age } from './age.tsx'
 import type { Row } from './api.ts'
-import { age, at, bytes, count } from './format.ts'
+import { at, bytes, count } from './format.ts'
 import { Part, type PartColumn } from './part.tsx'
-import { small, time } from './store.ts'
+import { small } from './store.ts'
 
-const since = (path: string, title: string): PartColumn => ({ path, title, show: (value) => (typeof value === 'number' ? age(time.value - value) : '–'), isNumber: true })
+const since = (path: string, title: string): PartColumn => ({ path, title, show: (value) => (typeof value === 'number' ? <Age since={value} /> : '–'), isNumber: true })
 const number = (path: string, title: string): PartColumn => ({ path, title, show: count, isNumber: true })
 const size = (path: string, title: string): PartColumn => ({ path, title, show: bytes, isNumber: true })
 

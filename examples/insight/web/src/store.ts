@@ -211,7 +211,7 @@ function followFeed(id: string): () => void {
 export function startStore(): void {
   connection.open()
   every(1000, () => {
-    time.value = now()
+    if (document.visibilityState === 'visible') time.value = now()
   })
   effect(() => {
     const id = clusterId.value

@@ -1,5 +1,6 @@
 /** Which cluster, and whether what is shown is true now. */
 import { computed } from '@preact/signals'
+import { Age } from './age.tsx'
 import { age } from './format.ts'
 import { cluster, clusterId, clusters, link, small, time } from './store.ts'
 
@@ -48,7 +49,7 @@ export function Strip() {
       {typeof known?.error === 'string' && <span class="why">{known.error}</span>}
       <span class="facts">
         {server !== undefined && <span>version {String(server['version'])}</span>}
-        {typeof server?.['startedAt'] === 'number' && <span>up {age(time.value - server['startedAt'])}</span>}
+        {typeof server?.['startedAt'] === 'number' && <span>up <Age since={server['startedAt']} /></span>}
         {expected !== undefined && (
           <span title="query nodes that live, of those that are wanted">
             query nodes {String(expected['living'])} of {String(expected['expected'])}
