@@ -45,7 +45,23 @@ function Cell({ column, row }: { readonly column: PartColumn; readonly row: Row 
   const isState = titleOf(column) === 'state'
   return (
     <td class={typeof column === 'object' && column.isNumber === true ? 'number' : ''}>
-      {typeof column === 'object' ? column.show(value, row) : isState ? <span class="state" data-state={text(value)}>{text(value)}</span> : <bdi>{text(value)}</bdi>}
+      {typeof column === 'object' ? column.show(value, row) : isState ? <span class="state" data-state={text(value)}>{text(value)}</span> : <Value value={value} />}
     </td>
+  )
+}
+
+const LONG = 80
+
+/** What is long is shown whole to whoever asks for it. */
+export function Value({ value }: { readonly value: unknown }) {
+  const whole = text(value)
+  if (whole.length <= LONG) return <bdi>{whole}</bdi>
+  return (
+    <details class="long">
+      <summary>
+        <bdi>{whole.slice(0, LONG)}…</bdi>
+      </summary>
+      <bdi>{whole}</bdi>
+    </details>
   )
 }

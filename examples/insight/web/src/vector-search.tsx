@@ -1,7 +1,7 @@
 /** Nearest rows to a vector that is pasted, or to the one of a row. */
 import { useSignal } from '@preact/signals'
 import { call, type Row } from './api.ts'
-import { Part } from './part.tsx'
+import { Part, Value, type PartColumn } from './part.tsx'
 import { at } from './format.ts'
 import { cluster, clusterId } from './store.ts'
 
@@ -74,7 +74,14 @@ export function VectorSearch({ collection, fields }: { readonly collection: Row;
       <button>Search</button>
       {failure.value !== '' && <p class="failure">{failure.value}</p>}
       {found.value?.length === 0 && <p class="empty">Nothing is near.</p>}
-      <Part title="Nearest" rows={found.value ?? []} columns={[...Object.keys(found.value?.[0] ?? {}).filter((name) => name !== '$key'), similar]} />
+      <Part title="Nearest" rows={found.value ?? []} columns={[...columnsOf(found.value ?? []), similar]} />
     </form>
   )
+}
+
+/** Of all rows: one may have dynamic fields that another has not. Names are no paths: a dynamic field may have a dot in its name. */
+function columnsOf(rows: readonly Row[]): readonly PartColumn[] {
+  const names = new Set(rows.flatMap((row) => Object.keys(row)))
+  names.delete('$key')
+  return [...names].map((name) => ({ path: name, title: name, show: (_value, row) => <Value value={row[name]} /> }))
 }
