@@ -72,19 +72,19 @@ export interface QueryServiceOptions {
 export function createQueryService({ node, starts, awaitMeta, meter }: QueryServiceOptions): QueryServiceApi {
   const versions = new HoldingVersions()
   /** What the caller knows of the metadata is known here first. */
-  const read = async <Request extends { readonly collectionId: bigint }, Result>(request: Sent<Request>, options: CallOptions | undefined, run: (node: QueryNode, request: Request) => Promise<Result>): Promise<Answered<Result>> => {
+  const read = async <Asked extends Sent<{ readonly collectionId: bigint }>, Result>(request: Asked, options: CallOptions | undefined, run: (node: QueryNode, asked: Omit<Asked, 'metaRevision'> & { readonly signal: AbortSignal }) => Promise<Result>): Promise<Answered<Result>> => {
     const { metaRevision, ...asked } = request
     const signal = options?.signal ?? new AbortController().signal
     await awaitMeta(metaRevision, signal)
     const instance = node()
-    const result = await run(instance, { ...asked, signal } as unknown as Request)
-    return { result, serviceTimes: instance.serviceTimesOf(asked.collectionId) }
+    const result = await run(instance, { ...asked, signal })
+    return { result, serviceTimes: instance.serviceTimesOf(request.collectionId) }
   }
   return {
-    search: (request, options) => read<SearchRequest, SearchResult>(request, options, (instance, asked) => watchRead(meter, 'search', () => instance.search(asked))),
-    query: (request, options) => read<QueryRequest, QueryResult>(request, options, (instance, asked) => watchRead(meter, 'query', () => instance.query(asked))),
-    matchingKeys: (request, options) => read<ReadRequest, readonly PrimaryKeys[]>(request as Sent<ReadRequest>, options, (instance, asked) => watchRead(meter, 'query', () => instance.matchingKeys(asked))),
-    termStats: (request, options) => read<TermsRequest, TermStats>(request, options, (instance, asked) => instance.termStats(asked)),
+    search: (request, options) => read(request, options, (instance, asked) => watchRead(meter, 'search', () => instance.search(asked))),
+    query: (request, options) => read(request, options, (instance, asked) => watchRead(meter, 'query', () => instance.query(asked))),
+    matchingKeys: (request, options) => read(request, options, (instance, asked) => watchRead(meter, 'query', () => instance.matchingKeys(asked))),
+    termStats: (request, options) => read(request, options, (instance, asked) => instance.termStats(asked)),
     async holdings({ collectionIds, known }) {
       return { starts: starts(), held: versions.changed(node().holdings(collectionIds), known) }
     },
