@@ -1,4 +1,5 @@
 /** What Milvus's proxy refuses in the values of rows that are otherwise well formed. */
+import { isWkt } from '../geometry/wkt.ts'
 import type { ArrayColumn, Column, JsonColumn, ListColumn, StringColumn, VectorColumn } from '../model/column.ts'
 import { isNull, textAt } from '../model/column.ts'
 import { DataType, DYNAMIC_FIELD_NAME } from '../model/schema.ts'
@@ -43,11 +44,9 @@ function checkText(field: FieldSchema, { offsets, length }: StringColumn): void 
   }
 }
 
-const WKT = /^\s*(?:SRID=\d+;)?\s*(?:POINT|LINESTRING|POLYGON|MULTIPOINT|MULTILINESTRING|MULTIPOLYGON|GEOMETRYCOLLECTION)\s*(?:ZM?|M)?\s*(?:EMPTY\s*$|\()/i
-
 function checkGeometry(field: FieldSchema, column: StringColumn): void {
   for (let row = 0; row < column.length; row++) {
-    if (!isNull(column, row) && !WKT.test(textAt(column, row).slice(0, 64))) throw new CodecError(`field ${field.name}: insert data is not valid WKT, row number: ${row}`)
+    if (!isNull(column, row) && !isWkt(textAt(column, row))) throw new CodecError(`field ${field.name}: insert data is not valid WKT, row number: ${row}`)
   }
 }
 

@@ -1,7 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { compileFilter, prepareFilter } from '../../src/filter/index.ts'
 import { boxAround, boxOf, metersBetween } from '../../src/geometry/box.ts'
-import { Dice } from './random.ts'
+import { isWkt } from '../../src/geometry/wkt.ts'
+import { Dice, randomShape } from './random.ts'
 import { match, schema } from './table.ts'
 
 beforeAll(() => prepareFilter('ST_', schema))
@@ -118,4 +119,19 @@ test.each([
 test('boxes are read from the text', () => {
   expect(boxOf('LINESTRING Z (1 -2 7, -3.5 4e1 9)')).toEqual({ minX: -3.5, minY: -2, maxX: 1, maxY: 40 })
   for (const text of ['', 'POINT EMPTY', 'POINT (1)', 'POINT (1e999 2)', 'POINT (NaN 1)', '('.repeat(10_000)]) expect(boxOf(text)).toBe(undefined)
+})
+
+test('well-known text is known by its form', () => {
+  const good = ['POINT (1 2)', 'point(-1.5e3 .5)', 'POINT Z (1 2 3)', 'POINTZM (1 2 3 4)', 'POINT EMPTY', 'SRID=4326;POINT(1 2)', ' LINESTRING (1 2, 3 4) ', 'POLYGON ((0 0, 1 0, 1 1, 0 0), (0 0, 1 0, 1 1, 0 0))', 'MULTIPOINT (1 2, 3 4)', 'MULTIPOINT ((1 2), (3 4))', 'MULTIPOLYGON (((0 0, 1 0, 1 1, 0 0)))', 'MULTILINESTRING EMPTY', 'GEOMETRYCOLLECTION (POINT (1 2), GEOMETRYCOLLECTION EMPTY)']
+  const bad = ['', 'POINT', 'POINT (1', 'POINT (1)', 'POINT (1 2', 'POINT (1 2))', 'POINT (1 2) x', 'POINT (1 2, 3 4)', 'POINT (1 2 3 4 5)', 'POINT (a b)', 'POINT (NaN 1)', 'POINT (1e999 1)', 'POLYGON (0 0, 1 1)', 'POLYGON ((0 0, 1 1)', 'LINESTRING ((1 2, 3 4))', 'CIRCLE (1 2)', 'EMPTY', '(1 2)', 'POINT (1 2);', `${'GEOMETRYCOLLECTION ('.repeat(5000)}`]
+  for (const text of good) expect([text, isWkt(text)]).toEqual([text, true])
+  for (const text of bad) expect([text.slice(0, 40), isWkt(text)]).toEqual([text.slice(0, 40), false])
+  const d = new Dice(9)
+  for (let i = 0; i < 500; i++) {
+    const text = randomShape(d)
+    if (text.includes('no point')) continue
+    expect([text, isWkt(text)]).toEqual([text, true])
+    // Whatever is cut off, it is none any more.
+    expect([text, isWkt(text.slice(0, 1 + d.below(text.length - 1)))]).toEqual([text, false])
+  }
 })
