@@ -4,6 +4,7 @@ import type { Column } from '../model/column.ts'
 import type { CollectionMeta } from '../model/meta.ts'
 import { primaryField, type FieldSchema } from '../model/schema.ts'
 import type { SearchRequest as NodeRequest, SearchResult } from '../querynode/api.ts'
+import { ascendingMetric } from '../querynode/merge-hits.ts'
 import type { CallContext } from '../server/handlers.ts'
 import { MilvusError } from '../server/status.ts'
 import { ErrorCode, type HighlightResult, type Init, type SearchRequest, type SearchResultData, type SearchResults } from '../wire/index.ts'
@@ -77,6 +78,7 @@ export async function nodeRequest(
 ): Promise<NodeRequest> {
   const field = vectorField(collection, params.annsField)
   const partitions = partitionIds(options.meta, collection, request.partition_names, ErrorCode.UnexpectedError)
+  checkRange(params, options.meta.indexes(collection.id).find((index) => index.fieldId === field.id)?.metricType || params.metric)
   const { queries, queryOffsets, nq } = await queryVectors(options, collection, field, request, call)
   const read = [...output.fields, ...extras.order.map((item) => item.field), ...(extras.group === undefined ? [] : [extras.group]), ...(extras.read ?? [])]
   return {
@@ -99,6 +101,14 @@ export async function nodeRequest(
     radius: params.radius,
     rangeFilter: params.rangeFilter,
   }
+}
+
+/** As segcore does: an empty range is a mistake, not an empty answer. */
+function checkRange({ radius, rangeFilter }: SearchParams, metric: string): void {
+  if (radius === undefined || rangeFilter === undefined || metric === '') return
+  const isDistance = ascendingMetric(metric)
+  if (isDistance ? rangeFilter < radius : rangeFilter > radius) return
+  throw new MilvusError(1100, `metric type (${metric}), range_filter(${rangeFilter}) must be ${isDistance ? 'less' : 'greater'} than radius(${radius})`)
 }
 
 function atItsMoment(options: DqlOptions, asked: NodeRequest, params: SearchParams, extras: Extras): Promise<SearchResult> {

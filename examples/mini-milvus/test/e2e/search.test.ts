@@ -98,6 +98,12 @@ describe('search', () => {
     expect(found.results.length).toBeLessThanOrEqual(expected.length + 2)
   })
 
+  it('within a range that is none: refused, with the bounds and what they should be', async () => {
+    const bounded = (params: object) => test.client.search({ collection_name, data: query(1), limit: 5, params, output_fields: ['id'] } as never)
+    expect((await bounded({ range_filter: 2, radius: 1 })).status).toMatchObject({ code: 1100, reason: expect.stringContaining('metric type (L2), range_filter(2) must be less than radius(1)') as string })
+    expect((await bounded({ range_filter: 1, radius: 1 })).status).toMatchObject({ code: 1100 })
+  })
+
   it('by stored rows', async () => {
     const found = await test.client.search({ collection_name, ids: ['8', '2999'], limit: 1, output_fields: ['id'] } as never)
     expect(found.status).toMatchObject({ error_code: 'Success' })
