@@ -234,8 +234,17 @@ class Stages implements Staging {
     }
   }
 
-  /** The oldest rows first: a client that is in the middle of something small keeps that in memory. */
   async #spill(stage: Stage, folder: SpillFolder): Promise<void> {
+    try {
+      await this.#spillOldest(stage, folder)
+    } finally {
+      // Its client went meanwhile, perhaps before there was a file: nobody else knows of it.
+      if (this.#book.stage(stage.client) !== stage) this.#forget(stage.file)
+    }
+  }
+
+  /** The oldest rows first: a client that is in the middle of something small keeps that in memory. */
+  async #spillOldest(stage: Stage, folder: SpillFolder): Promise<void> {
     for (const entry of [...stage.groups.values()].flatMap(({ entries }) => entries)) {
       if (this.#closed || stage.bytes - stage.spilledBytes <= this.#options.spillBytes / 2) return
       const { inserts = [] } = entry.work
@@ -248,7 +257,6 @@ class Stages implements Staging {
       }
       if (stage.groups.get(entry.collectionId)?.entries.includes(entry) === true) this.#book.spilled(stage, entry, places)
     }
-    if (this.#book.stage(stage.client) !== stage) this.#forget(stage.file)
   }
 
   #count({ rows, file }: Dropped): void {

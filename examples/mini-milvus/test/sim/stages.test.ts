@@ -8,7 +8,7 @@ import { simulateStages } from './stage-simulation.ts'
 
 const ring = process.env['TIMETICK_RING']
 const seed = process.env['SEED']
-const count = seed !== undefined ? 1 : ring === 'ci' ? 40 : ring === 'soak' ? Number(process.env['SEEDS'] ?? 500) : 20
+const count = seed !== undefined ? 1 : ring === 'ci' ? 60 : ring === 'soak' ? Number(process.env['SEEDS'] ?? 500) : 20
 const from = Number(process.env['FROM'] ?? 1)
 const seeds = Array.from({ length: count }, (_, index) => (seed === undefined ? from + index : Number(seed)))
 const GROUP = 20
