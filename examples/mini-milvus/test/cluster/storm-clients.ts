@@ -31,6 +31,8 @@ export class StormClients {
   readonly counts: StormCounts = { inserts: 0, deletes: 0, searches: 0, ddl: 0, failures: 0 }
   readonly #addresses: () => readonly string[]
   readonly #random: () => number
+  /** How often calls failed for what reason, without its numbers. */
+  readonly #reasons = new Map<string, number>()
   #next = 1
   #lastReason = ''
   #isStopping = false
@@ -44,6 +46,11 @@ export class StormClients {
   /** Why the last call failed. */
   get lastReason(): string {
     return this.#lastReason
+  }
+
+  /** Why calls failed, the most frequent first. */
+  reasons(): string[] {
+    return [...this.#reasons].sort(([, a], [, b]) => b - a).map(([reason, count]) => `${count} x ${reason}`)
   }
 
   start(): void {
@@ -86,6 +93,8 @@ export class StormClients {
     } finally {
       clearTimeout(timer)
     }
+    const reason = this.#lastReason.replaceAll(/\d+/g, '#').slice(0, 160)
+    this.#reasons.set(reason, (this.#reasons.get(reason) ?? 0) + 1)
     this.counts.failures++
     return undefined
   }

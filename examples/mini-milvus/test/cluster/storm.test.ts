@@ -147,7 +147,7 @@ describe.each(storms)('a storm over a cluster on $kind', ({ kind, layout, ms, is
       await client.closeConnection()
       return seen
     }))
-    const told = `seed ${seed}, ${kind}, ${layout.length} processes, ${ms} ms\n${log.join('\n')}\n${[...back].map(([what, ms]) => `${what}: back in ${ms} ms`).join('\n')}\n${JSON.stringify(clients.counts)}; last failure: ${clients.lastReason}; deleted rows that are there at the end: ${atTheEnd.map((seen) => seen.filter((id) => clients.deleted.has(id)).join(' ') || 'none').join('; ')}`
+    const told = `seed ${seed}, ${kind}, ${layout.length} processes, ${ms} ms\n${log.join('\n')}\n${[...back].map(([what, ms]) => `${what}: back in ${ms} ms`).join('\n')}\n${JSON.stringify(clients.counts)}\n${clients.reasons().slice(0, 20).join('\n')}\ndeleted rows that are there at the end: ${atTheEnd.map((seen) => seen.filter((id) => clients.deleted.has(id)).join(' ') || 'none').join('; ')}`
     console.log(told)
     if (clients.violations.length > 0 || [...back.values()].some((late) => late > LEASE_MS + BACK_IN_MS)) for (const { name, errors } of processes) console.log(`${name}: ${errors.slice(-20_000)}`)
     expect(clients.violations, `${told}`).toEqual([])
