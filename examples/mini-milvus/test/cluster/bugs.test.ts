@@ -5,6 +5,7 @@ import type * as ChannelGraphs from '../../src/channel/channel-graph.ts'
 import type * as Buffers from '../../src/datanode/channel-buffers.ts'
 import type * as Loaders from '../../src/querynode/storage-loader.ts'
 import type * as Plans from '../../src/cluster/channel-plan.ts'
+import type * as Steps from '../../src/querycoord/step.ts'
 import { CatalogMirror } from '../../src/cluster/catalog-mirror.ts'
 import { Membership } from '../../src/cluster/membership.ts'
 import type { MetaReader } from '../../src/coordinator/api.ts'
@@ -21,6 +22,7 @@ const seams = vi.hoisted(() => ({
   meta: undefined as ((meta: MetaReader) => MetaReader) | undefined,
   rows: undefined as ((segment: Parameters<ReturnType<typeof Loaders.createSegmentLoader>['rows']>[0]) => void) | undefined,
   plan: undefined as typeof Plans.planChannels | undefined,
+  step: undefined as ((options: Steps.StepOptions) => Steps.StepOptions) | undefined,
 }))
 
 vi.mock('../../src/channel/channel-graph.ts', async (load) => {
@@ -50,12 +52,18 @@ vi.mock('../../src/cluster/channel-plan.ts', async (load) => {
   return { ...real, planChannels }
 })
 
+vi.mock('../../src/querycoord/step.ts', async (load) => {
+  const real = await load<typeof Steps>()
+  const stepReplica: typeof Steps.stepReplica = (options) => real.stepReplica(seams.step?.(options) ?? options)
+  return { ...real, stepReplica }
+})
+
 const MAX_SEEDS = 80
 const ring = process.env['TIMETICK_RING'] ?? 'default'
 
 afterEach(() => {
   vi.restoreAllMocks()
-  Object.assign(seams, { graph: undefined, meta: undefined, rows: undefined, plan: undefined })
+  Object.assign(seams, { graph: undefined, meta: undefined, rows: undefined, plan: undefined, step: undefined })
 })
 
 /** What the first seed that finds anything found. Begins shortly before it, so that it is quick; from the very first in the soak. */
@@ -150,6 +158,12 @@ describe.runIf(ring !== 'default')('a bug of clusters is found', () => {
     }
     expect(await find(0)).toMatch(MISSING)
   })
+
+  it('a target is current before all of it is loaded', { timeout: 600_000 }, async () => {
+    // As if every node had said that it has whatever it was given.
+    seams.step = (options) => ({ ...options, holdings: (nodeId) => (options.holdings(nodeId) === undefined ? undefined : { segmentIds: new Everything(), growingFrom: new FromTheStart() }) })
+    expect(await find(0)).toMatch(/is current, but node \d+ has not loaded/)
+  })
 })
 
 describe('without a bug', () => {
@@ -161,6 +175,18 @@ describe('without a bug', () => {
     for (let seed = 0; seed < 24; seed++) expect([seed, await violationsOf(seed, broken.logIsSlow)]).toEqual([seed, []])
   })
 })
+
+class Everything extends Set<bigint> {
+  override has(): boolean {
+    return true
+  }
+}
+
+class FromTheStart extends Map<string, bigint> {
+  override get(): bigint {
+    return 0n
+  }
+}
 
 function bound(target: object, property: string | symbol): unknown {
   const value: unknown = Reflect.get(target, property, target)

@@ -9,6 +9,7 @@ import type { CatalogWriter } from '../../src/coordinator/api.ts'
 import type { ClusterMember } from '../../src/cluster/member.ts'
 import { memberOf, SESSION_NAME, SESSION_ROOT } from '../../src/cluster/membership.ts'
 import type { World } from '../sim/world.ts'
+import { TargetRule } from './target-rule.ts'
 
 const REVISION = 'meta/revision'
 const CHECKPOINT = 'meta/checkpoint/'
@@ -18,6 +19,7 @@ export class ClusterRules {
   readonly #kv: KVBase
   readonly #members: () => readonly ClusterMember[]
   readonly #checkpoints = new Map<string, bigint>()
+  readonly #targets: TargetRule
   #token = 0n
   /** The store, seen by this. */
   readonly kv: KVBase
@@ -26,6 +28,7 @@ export class ClusterRules {
     this.#world = world
     this.#kv = kv
     this.#members = members
+    this.#targets = new TargetRule(world, members)
     this.kv = new Proxy(kv, {
       get: (_target, property) => {
         const value: unknown = Reflect.get(kv, property, kv)
@@ -87,6 +90,7 @@ export class ClusterRules {
     const result = await this.#kv.multiSaveAndRemove(pairs, removals, options)
     if (!result.applied) return result
     for (const violation of held) this.#world.violated(violation)
+    this.#targets.written(pairs, removals)
     for (const [key, value] of pairs) {
       if (key === REVISION) this.#checkToken(BigInt(value))
       else if (key.startsWith(CHECKPOINT)) this.#checkCheckpoint(key.slice(CHECKPOINT.length), value)

@@ -1,6 +1,7 @@
 /** Several processes of a cluster in one, each in its own life, over stores that survive them and a network that loses things. */
 import type { KVBase, Watch, WatchBatch } from '@timetick/kv'
 import { createMemoryMq } from '@timetick/msgstream/memory'
+import type { GlobalParamsTable } from '@timetick/paramtable'
 import { createClusterHandlers } from '../../src/cluster/handlers.ts'
 import { type ClusterMember, openMember } from '../../src/cluster/member.ts'
 import type { ClusterRole } from '../../src/cluster/membership.ts'
@@ -13,7 +14,7 @@ import { createParameters } from '../../src/node/parameters.ts'
 import { allowAll } from '../../src/server/handlers.ts'
 import type { Nodes } from '../sim/cluster.ts'
 import { patched } from '../sim/broken-stores.ts'
-import { Life } from '../sim/life.ts'
+import { Life, never } from '../sim/life.ts'
 import { kvOf, SimulatedMq, storageOf } from '../sim/ports.ts'
 import { SimulatedEngine } from '../sim/sim-engine.ts'
 import { ClusterRules } from './rules.ts'
@@ -45,7 +46,8 @@ export class SimulatedCluster implements Nodes {
   readonly #surviving: Surviving
   readonly #rules: ClusterRules
   readonly #network: MemoryNetwork
-  readonly #settings: Readonly<Record<string, string>>
+  /** Of all processes. */
+  readonly #parameters: GlobalParamsTable
   readonly #processes: Process[]
   readonly #cut = new Set<string>()
   readonly #lossy: number
@@ -54,7 +56,9 @@ export class SimulatedCluster implements Nodes {
   constructor(world: World, settings: Readonly<Record<string, string>>, plant: (surviving: Surviving, world: World) => Surviving) {
     const { random } = world
     this.world = world
-    this.#settings = { ...settings, 'cluster.leaseTtl': random.pick(['1s', '3s', '10s']), 'cluster.garbageGrace': '10s', 'proxy.timeTickInterval': random.pick(['50ms', '200ms']), 'cluster.logRetention': random.pick(['0ms', '10s', '60s']), 'queryNode.maxWait': '8s', 'cluster.callTimeout': '8s' }
+    const own = { ...settings, 'cluster.leaseTtl': random.pick(['1s', '3s', '10s']), 'cluster.garbageGrace': '10s', 'proxy.timeTickInterval': random.pick(['50ms', '200ms']), 'cluster.logRetention': random.pick(['0ms', '10s', '60s']), 'queryNode.maxWait': '8s', 'cluster.callTimeout': '8s' }
+    this.#parameters = createParameters({})
+    for (const [key, value] of Object.entries(own)) this.#parameters.save(key, value)
     const surviving = plant({ ...createSurviving(world.clock), mq: createMemoryMq() }, world)
     this.#rules = new ClusterRules(world, surviving.kv, () => this.members)
     this.#surviving = { ...surviving, kv: this.#rules.kv }
@@ -208,8 +212,7 @@ export class SimulatedCluster implements Nodes {
       parts.push(part)
       return part
     }
-    const parameters = createParameters({})
-    for (const [key, value] of Object.entries(this.#settings)) parameters.save(key, value)
+    const parameters = this.#parameters
     const warn = (fields: Readonly<Record<string, unknown>>, message: string): void => world.note(`${name} warning ${message}: ${fields['err'] instanceof Error ? fields['err'].message : ''}`)
     const { mq, storage, files } = await openFiles(life, this.#surviving)
     const stores = { kv: lateWatches(life, kvOf(life, this.#surviving.kv)), mq: new SimulatedMq(life, mq), storage: storageOf(life, storage), close: async () => undefined }
@@ -234,8 +237,6 @@ export class SimulatedCluster implements Nodes {
   }
 }
 
-const never = new Promise<never>(() => undefined)
-
 /** What watches tell comes a little later than it is stored, and not at all while the process is cut off. */
 function lateWatches(life: Life, kv: KVBase): KVBase {
   const { world } = life
@@ -245,7 +246,7 @@ function lateWatches(life: Life, kv: KVBase): KVBase {
       if (ms > 0) await new Promise<void>((resolve) => void life.setTimer(resolve, ms))
       while (life.isCutOff) await new Promise<void>((resolve) => void life.setTimer(resolve, 50))
       await life.running()
-      if (!life.alive) await never
+      if (!life.alive) await never()
       yield batch
     }
   }
@@ -261,18 +262,18 @@ function mortal(transport: Transport, life: Life, _clock: Pick<NodeClock, 'setTi
   return {
     async call(...args) {
       await life.running()
-      if (!life.alive) return never
+      if (!life.alive) return never()
       const reply = await transport.call(...args)
       await life.running()
-      return life.alive ? reply : never
+      return life.alive ? reply : never()
     },
     async serve(paths, serve) {
       const server = await transport.serve(paths, async (path, request, signal) => {
         await life.running()
-        if (!life.alive) return never
+        if (!life.alive) return never()
         const reply = await serve(path, request, signal)
         await life.running()
-        return life.alive ? reply : never
+        return life.alive ? reply : never()
       })
       life.onDeath(() => void server.close())
       return server

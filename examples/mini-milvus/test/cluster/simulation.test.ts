@@ -5,7 +5,7 @@ import { simulateNode, type SimulationResult } from '../sim/simulation.ts'
 import { SimulatedCluster } from './sim-cluster.ts'
 
 const ring = process.env['TIMETICK_RING']
-const count = ring === 'soak' ? 20_000 : ring === 'ci' ? 120 : 8
+const count = ring === 'soak' ? 20_000 : ring === 'ci' ? 500 : 8
 const seed = process.env['SEED']
 const seeds = seed === undefined ? Array.from({ length: count }, (_, index) => 5_000 + index) : [Number(seed)]
 const GROUP = 4
@@ -20,7 +20,7 @@ describe('a simulated cluster', () => {
     it(`keeps its promises with seeds ${group[0]} to ${group.at(-1)}`, { timeout: 600_000 }, async () => {
       for (const one of group) {
         const result = await simulate(one)
-        if (result.violations.length > 0) throw new Error(report(result))
+        if (result.violations.length > 0) throw new Error(report(result, 'cluster'))
       }
     })
   }

@@ -14,17 +14,30 @@ const LATE_MS = 20_000
 export class Instance {
   readonly name: string
   readonly model: RowModel
-  /** Calls under way. Definitions that empty or drop it wait for none of them to be left. */
+  /** Calls under way. */
   calls = 0
   locked = false
   gone = false
   lastAck = 0n
   /** Keys of inserts that are under way, or may be: an insert looks for no row that is there. */
   readonly inserting = new Set<readonly number[]>()
+  #whenIdle: (() => void)[] = []
 
   constructor(name: string, ordersByTime = true) {
     this.name = name
     this.model = new RowModel(ordersByTime)
+  }
+
+  /** A call is over. */
+  ended(): void {
+    this.calls--
+    if (this.calls > 0) return
+    for (const go of this.#whenIdle.splice(0)) go()
+  }
+
+  /** Definitions that empty or drop it wait for no call to be left. */
+  async idle(): Promise<void> {
+    while (this.calls > 0) await new Promise<void>((resolve) => this.#whenIdle.push(resolve))
   }
 }
 
@@ -75,7 +88,7 @@ export class Clients {
 
   #over(instance: Instance, ids: readonly number[]): void {
     instance.inserting.delete(ids)
-    instance.calls--
+    instance.ended()
   }
 
   /** Where two calls take two ways, an insert may be stamped later than an upsert that began behind it: then both rows are there. */
@@ -99,7 +112,7 @@ export class Clients {
     } catch (error) {
       this.#refused('read', error)
     } finally {
-      instance.calls--
+      instance.ended()
     }
   }
 

@@ -10,7 +10,8 @@ export interface CallKind {
   readonly failure: (outcome: 'not-applied' | 'unknown') => Error
 }
 
-const never = new Promise<never>(() => undefined)
+/** A promise of its own each time: one for all would keep everything that ever waited for it. */
+export const never = (): Promise<never> => new Promise<never>(() => undefined)
 
 export class Life implements NodeClock {
   readonly world: World
@@ -107,12 +108,12 @@ export class Life implements NodeClock {
 
   /** Half of the way. What is under way when the process dies does not come out at the other end. */
   async #pass({ late, lateMs }: { readonly late: number; readonly lateMs: number }): Promise<void> {
-    if (!this.#alive) return never
+    if (!this.#alive) return never()
     const { world } = this
     const isLate = world.random.chance(late)
     const delayMs = isLate ? world.random.integer(1, lateMs) : world.random.integer(0, 1)
     if (delayMs > 0) await new Promise<void>((resolve) => void this.setTimer(resolve, delayMs))
     if (this.#paused !== undefined) await this.running()
-    if (!this.#alive) return never
+    if (!this.#alive) return never()
   }
 }

@@ -21,6 +21,6 @@ export function seedsOf(ring: string | undefined, seed: string | undefined): num
   return [...FAILED_SEEDS, RARE_SEED, ...Array.from({ length: count }, (_, index) => 1_000 + index)]
 }
 
-export function report({ seed, violations, recent }: SimulationResult): string {
-  return `SIM=node SEED=${seed}\n${violations.slice(0, 10).join('\n')}\n--- what happened before\n${recent}`
+export function report({ seed, violations, recent }: SimulationResult, what = 'node'): string {
+  return `SIM=${what} SEED=${seed}\n${violations.slice(0, 10).join('\n')}\n--- what happened before\n${recent}`
 }

@@ -18,7 +18,7 @@ import { asMilvusError } from '../../src/server/status.ts'
 import { methods, type Init, type Rpcs } from '../../src/wire/index.ts'
 import { openFolderStorage, type ObjectStorage } from '../../src/storage/index.ts'
 import type { FaultyDisk, Gate } from './faulty-disk.ts'
-import { Life } from './life.ts'
+import { Life, never } from './life.ts'
 import { kvOf, SimulatedMq, storageOf } from './ports.ts'
 import { SimulatedEngine, type EngineFiles } from './sim-engine.ts'
 import { SimulatedStorage } from './sim-storage.ts'
@@ -173,8 +173,6 @@ function queuesOf(parameters: GlobalParamsTable, clock: Life): TaskQueues {
   return createTaskQueues({ maxWaiting: parameters.getInt('proxy.maxTaskNum'), maxRunning: { ddl, dml, dql }, clock })
 }
 
-const never = new Promise<never>(() => undefined)
-
 async function openFiles(life: Life, { disk, mq, storage }: Surviving): Promise<{ mq: Mq; storage: ObjectStorage; files: EngineFiles }> {
   // In memory both survive as they are: a life must not close them.
   if (disk === undefined) {
@@ -185,7 +183,7 @@ async function openFiles(life: Life, { disk, mq, storage }: Surviving): Promise<
   const gate: Gate = async (run) => {
     // Now and then something else comes between two operations: it may be the crash.
     if (world.random.chance(0.05)) await new Promise<void>((resolve) => void life.setTimer(resolve, world.random.integer(0, 3)))
-    return life.alive ? run() : never
+    return life.alive ? run() : never()
   }
   const log = await openFileMq({ path: '/log', fs: disk.logFiles(gate), lock: async () => ({ release: async () => undefined }), clock: life, segmentBytes: 8192 })
   const objects = await openFolderStorage({ path: '/objects', fs: disk.objectFiles(gate) })

@@ -41,10 +41,15 @@ export async function simulateNode({ seed, plant = (surviving) => surviving, ste
   const world = new World(seed)
   world.stopAtFirst = stopAtFirst
   const simulation = new Simulation(world, plant, { disk, queryNodes, createNodes })
+  const { stackTraceLimit } = Error
+  // Errors are made by the thousand where everything fails, and their stacks cost more than they do. Whoever looks at one seed gets them.
+  if (process.env['SEED'] === undefined) Error.stackTraceLimit = 0
   try {
     await world.until(simulation.run(steps))
   } catch (error) {
     world.violated(error instanceof Error ? (error.stack ?? error.message) : String(error))
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit
   }
   const { violations, trace, counts, clock } = world
   return { seed, violations, trace, counts, simulatedMs: clock.monotonic(), recent: world.recent(4000) }
@@ -280,7 +285,7 @@ class Simulation {
     const instance = this.#instances.get(name)
     if (instance === undefined) return undefined
     instance.locked = true
-    while (instance.calls > 0) await this.#world.sleep(5)
+    await instance.idle()
     return instance
   }
 
