@@ -117,10 +117,20 @@ export const CHANNELS: ServiceDefinition<ChannelApi> = {
   },
 }
 
+/** A process as it tells of itself. */
+export interface MemberState {
+  /** ms since 1970. */
+  readonly startedAt: number
+  /** It is the coordinator that leads. */
+  readonly isLeading: boolean
+  readonly usage: { readonly processors: number; readonly memoryBytes: number; readonly usedMemoryBytes: number }
+}
+
 /** Of every process. */
 export interface MemberApi {
+  describe(request: object, options?: CallOptions): Promise<MemberState>
   /** Resolves when the process knows the metadata as of this revision: the catalog's, or those of another mirror of its own. */
   awaitMeta(request: { readonly revision: bigint; readonly mirror?: string | undefined }, options?: CallOptions): Promise<object>
 }
 
-export const MEMBER: ServiceDefinition<MemberApi> = { name: 'Member', methods: { awaitMeta: { timeoutMs: 3_000 } } }
+export const MEMBER: ServiceDefinition<MemberApi> = { name: 'Member', methods: { awaitMeta: { timeoutMs: 3_000 }, describe: { timeoutMs: 2_000 } } }

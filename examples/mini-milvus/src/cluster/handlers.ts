@@ -22,6 +22,7 @@ import { version } from '../version.ts'
 import { createDmlWriter, type DmlWriter } from '../writer/dml-writer.ts'
 import type { ClusterMember } from './member.ts'
 import { createNoStaging, refusingFlush } from './no-staging.ts'
+import { nodeProcesses } from './node-processes.ts'
 
 export interface ClusterHandlersOptions {
   readonly member: ClusterMember
@@ -88,7 +89,7 @@ export function createClusterHandlers(options: ClusterHandlersOptions): HandlerT
     ...createSegmentHandlers({ meta: mirror, queryNode }),
     ...createCompactionHandlers({ meta: mirror, compactor: () => compactor, allocateId: () => ids.allocOne(), segmentBytes: () => parameters.getBytes('dataNode.sealBytes') }),
     ...createImportHandlers({ meta: mirror, importer: () => member.coordinator.imports }),
-    ...createNodeInfoHandlers({ meta: mirror, queryNode, queryNodes: queryNode, version: `mini-milvus-${version}`, now: () => clock.now(), usage: systemUsage }),
+    ...createNodeInfoHandlers({ meta: mirror, queryNode, queryNodes: queryNode, version: `mini-milvus-${version}`, now: () => clock.now(), usage: systemUsage, processes: () => nodeProcesses(member) }),
   }
   return withFreshMeta(refusingFlush(handlers), member)
 }

@@ -4,10 +4,10 @@ import type { GlobalParamsTable } from '@timetick/paramtable'
 import { openIdSource, startIdAllocator, type IdAllocator, type TimestampAllocator } from '@timetick/tso'
 import { startWatchdog, type Watchdog } from '@timetick/watchdog'
 import { FencedLog } from '../channel/fenced-mq.ts'
-import type { NodeClock } from '../edge/system.ts'
+import { systemUsage, type NodeClock } from '../edge/system.ts'
 import type { Engine } from '../engine/index.ts'
 import { RpcError } from '../internal/errors.ts'
-import { ServiceTable } from '../internal/service.ts'
+import { createClient, ServiceTable } from '../internal/service.ts'
 import type { Transport } from '../internal/transport.ts'
 import { logChannels } from '../node/log-channels.ts'
 import type { NodeLogger } from '../node/logger.ts'
@@ -17,7 +17,7 @@ import { Role } from '../node/role.ts'
 import type { Stores } from '../node/stores.ts'
 import { startQueryNode, type QueryNode } from '../querynode/query-node.ts'
 import { createSegmentLoader } from '../querynode/storage-loader.ts'
-import { CHANNELS, COORDINATOR, MEMBER, type ChannelApi, type CoordinatorApi } from './apis.ts'
+import { CHANNELS, COORDINATOR, MEMBER, type ChannelApi, type CoordinatorApi, type MemberApi, type MemberState } from './apis.ts'
 import { CatalogMirror } from './catalog-mirror.ts'
 import { ChannelClient } from './channel-client.ts'
 import { ChannelHost } from './channel-host.ts'
@@ -72,6 +72,8 @@ export interface ClusterMember {
   readonly log: FencedLog
   /** Of this process, where it has the role. */
   readonly own: { readonly coordinator: Coordinator | undefined; readonly host: ChannelHost | undefined; readonly queryNode: Role<QueryNode> | undefined }
+  /** What the process at this address tells of itself. */
+  readonly describe: (address: string) => Promise<MemberState>
   health(): { healthy: boolean; reasons: string[] }
   /** Takes no new duties, gives back those that it has; what runs may end. */
   drain(): Promise<void>
@@ -94,7 +96,9 @@ export async function openMember(options: MemberOptions, keep: Keep): Promise<Cl
   mirrors.add(CATALOG, Promise.resolve(mirror))
   const targets = await keep(TargetMirror.open({ kv: stores.kv, clock, onProblem: (error) => onWarning('the targets of query nodes could not be followed', error) }))
   const query = createQueryService({ node: () => running(own.queryNode, 'query').current, starts: () => own.queryNode?.starts ?? 0, awaitMeta: (revision, signal) => mirror.waitFor(revision, signal), meter })
-  const table = servicesOf(roles, apis, query, mirrors)
+  const startedAt = clock.now()
+  const describe: MemberApi['describe'] = async () => ({ startedAt, isLeading: own.coordinator?.isLeading === true, usage: systemUsage() })
+  const table = servicesOf(roles, apis, query, { describe, awaitMeta: ({ revision, mirror: name = CATALOG }, call) => mirrors.waitFor(name, revision, call?.signal).then(() => ({})) })
   await keep(transport)
   const server = await keep(table.listen(transport))
   const { address } = server
@@ -166,6 +170,7 @@ export async function openMember(options: MemberOptions, keep: Keep): Promise<Cl
   const queryNodes = (readers = await keep(new RemoteQueryNodes({ directory, apiOf, clock, meta: mirror, targets, coordinator, maxWaitMs })))
   return {
     address, stores, roles, membership, directory, mirror, mirrors, tell, coordinator, channels, queryNodes, ids, timestamps: coordinator.timestamps, watchdog, pchannels, log, own,
+    describe: (at) => (at === address ? describe({}) : createClient(MEMBER, transport, () => at).describe({})),
     health: () => healthOf(own, membership, coordinator, mirror),
     async drain() {
       await membership.stop()
@@ -204,14 +209,9 @@ function localApis(own: { readonly coordinator: CoordinatorApi | undefined; read
   }
 }
 
-function servicesOf(roles: readonly ClusterRole[], apis: ReturnType<typeof localApis>, query: QueryServiceApi, mirrors: Mirrors): ServiceTable {
+function servicesOf(roles: readonly ClusterRole[], apis: ReturnType<typeof localApis>, query: QueryServiceApi, member: MemberApi): ServiceTable {
   const table = new ServiceTable()
-  table.add(MEMBER, {
-    async awaitMeta({ revision, mirror = CATALOG }, { signal } = {}) {
-      await mirrors.waitFor(mirror, revision, signal)
-      return {}
-    },
-  })
+  table.add(MEMBER, member)
   if (roles.includes('coordinator')) table.add(COORDINATOR, apis.coordinator)
   if (roles.includes('data')) table.add(CHANNELS, apis.channels)
   if (roles.includes('query')) table.add(QUERY, query)

@@ -10,9 +10,8 @@ import { queryGauges } from '../node/metrics/query-gauges.ts'
 import { createGaugeSink, processGauges, type GaugeSink } from '../node/metrics/sink.ts'
 import type { TaskQueues } from '../server/task-queue.ts'
 import type { ClusterMember } from './member.ts'
+import { MILVUS_ROLES } from './milvus-roles.ts'
 import type { OwnedChannel } from './owned-channel.ts'
-
-const MILVUS_ROLES = { proxy: ['proxy'], coordinator: ['rootcoord', 'datacoord', 'querycoord'], data: ['datanode', 'indexnode'], query: ['querynode'] } as const
 
 export interface ClusterMetricsOptions {
   readonly member: ClusterMember

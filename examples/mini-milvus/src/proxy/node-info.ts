@@ -25,6 +25,21 @@ export interface NodeInfoOptions {
   readonly version: string
   readonly now: () => number
   readonly usage: () => SystemUsage
+  /** Where roles are in several processes: all of them. */
+  readonly processes?: (() => Promise<readonly NodeProcess[]>) | undefined
+}
+
+/** A role of a process, as GetMetrics shows it. */
+export interface NodeProcess {
+  readonly role: string
+  readonly id: bigint
+  /** Undefined for the only process of a node that is alone. */
+  readonly address?: string | undefined
+  readonly version: string
+  /** Milvus's name of it: `Healthy`, `StandBy`, `Stopping`, `Abnormal`. */
+  readonly state?: string | undefined
+  /** What the process says of itself; why it does not say it. */
+  readonly told: { readonly usage: SystemUsage; readonly createdAt: number } | { readonly reason: string }
 }
 
 /** Roles of a standalone node, as Milvus names them, in the order of their ids. */
@@ -33,15 +48,18 @@ const ROLES = ['rootcoord', 'proxy', 'querynode', 'datanode', 'indexnode'] as co
 
 export function createNodeInfoHandlers(options: NodeInfoOptions): WireHandlers {
   const { meta, queryNode, queryNodes } = options
-  const timeNow = (): string => formatTimestamptz(BigInt(Math.floor(options.now())) * 1000n)
-  const startedAt = timeNow()
+  const startedAt = options.now()
+  const ownProcess = async (): Promise<readonly NodeProcess[]> =>
+    ROLES.flatMap((role) => (role === 'querynode' ? queryNodes.nodeIds() : [OWN_ID]).map((id) => ({ role, id, version: options.version, told: { usage: options.usage(), createdAt: startedAt } })))
+  const processes = options.processes ?? ownProcess
+  const deployMode = options.processes === undefined ? 'STANDALONE' : 'DISTRIBUTED'
   return {
     GetMetrics: {
       kind: 'dql',
       async run(request) {
         const type = metricType(request.request)
         if (type !== 'system_info') throw new MilvusError(1100, `sorry, but this metric type is not implemented: ${type.slice(0, 80)}`)
-        const nodes_info = ROLES.flatMap((role) => (role === 'querynode' ? queryNodes.nodeIds() : [OWN_ID]).map((id) => nodeInfo(options, role, id, startedAt, timeNow())))
+        const nodes_info = (await processes()).map((one) => nodeInfo(one, deployMode, options.now()))
         return { response: JSON.stringify({ nodes_info }), component_name: 'proxy' }
       },
     },
@@ -105,22 +123,27 @@ function metricType(json: string): string {
   throw new MilvusError(1100, 'failed to decode the request, it should be a JSON object with metric_type')
 }
 
-function nodeInfo({ usage, version }: NodeInfoOptions, role: (typeof ROLES)[number], nodeId: bigint, createdAt: string, updatedAt: string): object {
-  const { processors, memoryBytes, usedMemoryBytes } = usage()
+function nodeInfo({ role, id: nodeId, address, version, state, told }: NodeProcess, deploy_mode: string, now: number): object {
   const id = Number(nodeId)
+  const time = (ms: number): string => formatTimestamptz(BigInt(Math.floor(ms)) * 1000n)
+  const { usage, createdAt } = 'usage' in told ? told : { usage: undefined, createdAt: undefined }
   return {
     identifier: id,
     connected: [],
     infos: {
-      has_error: false,
-      error_reason: '',
+      has_error: 'reason' in told,
+      error_reason: 'reason' in told ? told.reason : '',
       name: `${role}${id}`,
       type: role,
       id,
-      created_time: createdAt,
-      updated_time: updatedAt,
-      hardware_infos: { cpu_core_count: processors, memory: memoryBytes, memory_usage: usedMemoryBytes },
-      system_info: { system_version: version, deploy_mode: 'STANDALONE', build_version: version },
+      ...(state === undefined ? {} : { state }),
+      created_time: createdAt === undefined ? '' : time(createdAt),
+      updated_time: time(now),
+      hardware_infos: {
+        ...(address === undefined ? {} : { ip: address }),
+        cpu_core_count: usage?.processors ?? 0, memory: usage?.memoryBytes ?? 0, memory_usage: usage?.usedMemoryBytes ?? 0,
+      },
+      system_info: { system_version: version, deploy_mode, build_version: version },
     },
   }
 }
