@@ -14,30 +14,17 @@ const LATE_MS = 20_000
 export class Instance {
   readonly name: string
   readonly model: RowModel
-  /** Calls under way. */
+  /** Calls under way. Definitions that empty or drop it wait for none of them to be left. */
   calls = 0
   locked = false
   gone = false
   lastAck = 0n
   /** Keys of inserts that are under way, or may be: an insert looks for no row that is there. */
   readonly inserting = new Set<readonly number[]>()
-  #whenIdle: (() => void)[] = []
 
   constructor(name: string, ordersByTime = true) {
     this.name = name
     this.model = new RowModel(ordersByTime)
-  }
-
-  /** A call is over. */
-  ended(): void {
-    this.calls--
-    if (this.calls > 0) return
-    for (const go of this.#whenIdle.splice(0)) go()
-  }
-
-  /** Definitions that empty or drop it wait for no call to be left. */
-  async idle(): Promise<void> {
-    while (this.calls > 0) await new Promise<void>((resolve) => this.#whenIdle.push(resolve))
   }
 }
 
@@ -88,7 +75,7 @@ export class Clients {
 
   #over(instance: Instance, ids: readonly number[]): void {
     instance.inserting.delete(ids)
-    instance.ended()
+    instance.calls--
   }
 
   /** Where two calls take two ways, an insert may be stamped later than an upsert that began behind it: then both rows are there. */
@@ -112,7 +99,7 @@ export class Clients {
     } catch (error) {
       this.#refused('read', error)
     } finally {
-      instance.ended()
+      instance.calls--
     }
   }
 

@@ -285,7 +285,7 @@ class Simulation {
     const instance = this.#instances.get(name)
     if (instance === undefined) return undefined
     instance.locked = true
-    await instance.idle()
+    while (instance.calls > 0) await this.#world.sleep(5)
     return instance
   }
 
