@@ -1,8 +1,16 @@
 /** Metrics of processes of a cluster: together they tell under Milvus's names what a node that is alone tells. */
+import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { MilvusClient } from '@zilliz/milvus2-sdk-node'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { startMiniMilvus, type MiniMilvus } from '../../src/index.ts'
 import { PANELS, samplesOf, useNode } from '../node/metered-use.ts'
+
+const inRepository = (path: string): string => fileURLToPath(new URL(`../../../../${path}`, import.meta.url))
+/** Words of PromQL, and labels, are no metrics: those have what families here begin with. */
+const METRICS = /\b(?:milvus|timetick|process|nodejs)_\w+/g
 
 describe('a process with all roles', () => {
   let node: MiniMilvus
@@ -41,5 +49,26 @@ describe('a process with all roles', () => {
     expect(samplesOf(page, 'timetick_cluster_leading')).toEqual(['timetick_cluster_leading 1'])
     expect(samplesOf(page, 'milvus_num_node')).toHaveLength(7)
     expect(samplesOf(page, 'timetick_cluster_fenced')).toHaveLength(3)
+  })
+
+  it('fills every panel of the dashboard of this repository, by labels that it has', async () => {
+    const { panels } = JSON.parse(await readFile(inRepository('docs/grafana/mini-milvus.json'), 'utf8')) as { panels: { title: string; targets?: { expr: string; legendFormat: string }[] }[] }
+    const targets = panels.flatMap((panel) => panel.targets ?? [])
+    expect(targets.length).toBeGreaterThan(36)
+    for (const { expr, legendFormat } of targets) {
+      const names = expr.match(METRICS) ?? []
+      expect(names).not.toEqual([])
+      for (const name of names) {
+        const samples = samplesOf(page, name)
+        expect([expr, samples.length > 0]).toEqual([expr, true])
+        // `instance` comes from Prometheus.
+        for (const [, label] of legendFormat.matchAll(/\{\{(\w+)\}\}/g)) if (label !== 'instance') expect(`${expr}: ${samples.join('\n')}`).toContain(`${label}="`)
+        for (const [, chosen = ''] of expr.matchAll(new RegExp(`${name}\\{(status="\\w+")\\}`, 'g'))) expect(`${expr}: ${samples.join('\n')}`).toContain(chosen)
+      }
+    }
+  })
+
+  it('has a dashboard that is what its script writes', async () => {
+    await promisify(execFile)(process.execPath, [inRepository('tools/dashboard.mjs'), '--check'])
   })
 })

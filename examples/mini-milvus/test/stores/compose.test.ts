@@ -1,5 +1,6 @@
 /** What docker-compose.cluster.yml starts, started here: the same command lines and environments, with the addresses of the tests' servers. */
 import { readFile } from 'node:fs/promises'
+import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { MilvusClient } from '@zilliz/milvus2-sdk-node'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -12,11 +13,12 @@ interface Service {
   readonly environment?: Readonly<Record<string, string | number>>
   readonly build?: { readonly dockerfile_inline?: string }
   readonly ports?: readonly string[]
+  readonly configs?: readonly { readonly source: string; readonly target: string }[]
 }
 
 interface Compose {
   readonly services: Readonly<Record<string, Service>>
-  readonly configs: Readonly<Record<string, { readonly content: string }>>
+  readonly configs: Readonly<Record<string, { readonly content?: string; readonly file?: string }>>
 }
 
 async function compose(): Promise<Compose> {
@@ -89,12 +91,16 @@ describe('docker-compose.cluster.yml', () => {
         for (const name of Object.keys(labels)) expect(name).toMatch(/^[a-z_]\w*$/)
       }
     }
-    const grafana = parse(configs['grafana']?.content ?? '') as { apiVersion: number; datasources: { type: string; access: string; url: string; isDefault: boolean }[] }
+    const grafana = parse(configs['grafana']?.content ?? '') as { apiVersion: number; datasources: { uid: string; type: string; access: string; url: string; isDefault: boolean }[] }
     expect(grafana.apiVersion).toBe(1)
     expect(grafana.datasources.filter(({ isDefault }) => isDefault)).toHaveLength(1)
     for (const { type, access, url } of grafana.datasources) {
       expect([type, access]).toEqual(['prometheus', 'proxy'])
       expect(Object.keys(services)).toContain(new URL(url).hostname)
     }
+    const { providers } = parse(configs['grafana-dashboards']?.content ?? '') as { providers: { options: { path: string } }[] }
+    expect((services['grafana']?.configs ?? []).map(({ target }) => path.dirname(target))).toContain(providers[0]?.options.path)
+    const file = fileURLToPath(new URL(`../../../../${configs['grafana-dashboard']?.file}`, import.meta.url))
+    expect(await readFile(file, 'utf8')).toContain(`"uid": "${grafana.datasources[0]?.uid}"`)
   })
 })
