@@ -1,6 +1,7 @@
 /** Stores of a cluster with a bug each: see bugs.test.ts. */
 import type { KVBase } from '@timetick/kv'
 import type { MessageId, Mq } from '@timetick/msgstream'
+import { epochAt } from '../../src/channel/fenced-mq.ts'
 import { patched } from '../sim/broken-stores.ts'
 import type { Surviving } from '../sim/sim-node.ts'
 import type { World } from '../sim/world.ts'
@@ -35,9 +36,36 @@ export const logIsSlow: Plant = (surviving, world) => {
   return { ...surviving, mq: patched(mq, { openProducer }) }
 }
 
+/** No bug: the log's client of an owner that was overtaken sends once more what it had sent, behind the next one's fence. */
+export const overtakenOwnersRepeat: Plant = (surviving, world) => {
+  const { mq } = surviving
+  const latest = new Map<string, { readonly epoch: bigint; readonly frames: Uint8Array[] }>()
+  const repeat = async (channel: string, frames: readonly Uint8Array[]): Promise<void> => {
+    await world.sleep(world.random.integer(0, 5_000))
+    const producer = await mq.openProducer(channel)
+    await producer.send(frames)
+    await producer.close()
+  }
+  const openProducer: Mq['openProducer'] = async (channel, options) => {
+    const producer = await mq.openProducer(channel, options)
+    const send = async (frames: readonly Uint8Array[]): Promise<MessageId[]> => {
+      const copies = frames.map((frame) => frame.slice())
+      const ids = await producer.send(frames)
+      const epoch = copies.map((frame) => epochAt(frame) ?? 0n).reduce((most, one) => (one > most ? one : most), 0n)
+      const before = latest.get(channel) ?? { epoch, frames: [] }
+      // The channel may be gone by then.
+      if (epoch > before.epoch) repeat(channel, before.frames).catch(() => undefined)
+      if (epoch >= before.epoch) latest.set(channel, { epoch, frames: epoch > before.epoch ? copies : [...before.frames, ...copies].slice(-200) })
+      return ids
+    }
+    return patched(producer, { send })
+  }
+  return { ...surviving, mq: patched(mq, { openProducer }) }
+}
+
 /** As if readers did not look at who wrote: every frame seems to be of the newest owner. */
 export const logHidesEpochs: Plant = (surviving, world) => {
-  const { mq } = logIsSlow(surviving, world)
+  const { mq } = overtakenOwnersRepeat(surviving, world)
   const newest = new Map<string, bigint>()
   const openReader: Mq['openReader'] = async (channel, start, options) => {
     const reader = await mq.openReader(channel, start, options)

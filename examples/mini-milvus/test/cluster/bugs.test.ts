@@ -174,6 +174,10 @@ describe('without a bug', () => {
   it.runIf(ring !== 'default')('a slow log is none', { timeout: 600_000 }, async () => {
     for (let seed = 0; seed < 24; seed++) expect([seed, await violationsOf(seed, broken.logIsSlow)]).toEqual([seed, []])
   })
+
+  it.runIf(ring !== 'default')('nor are overtaken owners that send again', { timeout: 600_000 }, async () => {
+    for (let seed = 0; seed < 24; seed++) expect([seed, await violationsOf(seed, broken.overtakenOwnersRepeat)]).toEqual([seed, []])
+  })
 })
 
 class Everything extends Set<bigint> {
