@@ -190,7 +190,10 @@ describe('the flat paths of 2022', () => {
     expect(await call('POST /api/v1/collection/load', { collection_name: 'flat' })).toMatchObject(ok)
     const inserted = await call('POST /api/v1/entities', `{"collection_name":"flat","num_rows":${ROWS},"fields_data":${columns()}}`)
     expect(inserted.text).toContain(`"data":[${keyOf(0)},${keyOf(1)},`)
-    const found = await call('POST /api/v1/search', { collection_name: 'flat', vectors: [vectorOf(3)], search_params: searchParams(2), consistency_level: 0 })
+    const search = () => call('POST /api/v1/search', { collection_name: 'flat', vectors: [vectorOf(3)], search_params: searchParams(2), consistency_level: 0 })
+    // Others load it: the reply to the load does not wait for them.
+    await expect.poll(async () => (await search()).body, { timeout: 60_000 }).toMatchObject({ status: { code: 0 } })
+    const found = await search()
     expect(found.text).toContain(`"int_id":{"data":[${nearest(vectorOf(3), 2).join(',')}]}`)
     expect((await call('POST /api/v1/query', { collection_name: 'flat', expr: `id in [${keyOf(5)}]`, output_fields: ['id'] })).text).toContain(`"data":[${keyOf(5)}]`)
     expect((await call('DELETE /api/v1/entities', { collection_name: 'flat', expr: `id in [${keyOf(5)}]` })).body).toMatchObject({ delete_cnt: 1 })
