@@ -222,6 +222,7 @@ function plannerSettings(parameters: GlobalParamsTable): Omit<QueryPlannerSettin
   return {
     graceMs: parameters.getDurationMs('queryCoord.grace'),
     intervalMs: parameters.getDurationMs('queryCoord.interval'),
+    awayAfterMs: parameters.getDurationMs('cluster.leaseTtl'),
     maxMoves: () => (parameters.getBool('queryCoord.autoBalance') ? parameters.getInt('queryCoord.maxMoves') : 0),
     tolerance: parameters.getFloat('queryCoord.tolerance'),
   }

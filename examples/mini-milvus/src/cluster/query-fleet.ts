@@ -5,15 +5,19 @@ import type { CollectionHoldings } from '../querynode/api.ts'
 import type { Directory } from './directory.ts'
 import type { Member } from './membership.ts'
 import type { QueryServiceApi } from './query-service.ts'
+import { Reach } from './reach.ts'
 
 export interface QueryFleetOptions {
   readonly directory: Directory
   readonly apiOf: (address: string) => QueryServiceApi
-  readonly clock: Pick<NodeClock, 'setTimer'>
+  readonly clock: Pick<NodeClock, 'monotonic' | 'setTimer'>
   /** How often each is asked whether it is still the same. */
   readonly intervalMs: number
+  /** Who has not answered for so long gets no duties until it does. */
+  readonly awayAfterMs: number
   /** Somebody came, went or began anew. */
   readonly onChange: () => void
+  readonly onProblem: (message: string, error: unknown) => void
 }
 
 interface Known {
@@ -27,19 +31,23 @@ const MAX_STARTS = 1_000_000
 export class QueryFleet {
   readonly #options: QueryFleetOptions
   readonly #known = new Map<string, Known>()
+  readonly #reach: Reach
   readonly #unsubscribe: () => void
   #cancelTimer: (() => void) | undefined
   #closed = false
 
   constructor(options: QueryFleetOptions) {
     this.#options = options
+    this.#reach = new Reach(options.awayAfterMs)
     this.#unsubscribe = options.directory.onChange(() => this.#follow())
     this.#schedule()
   }
 
-  /** Those that take new duties. */
+  /** Those that take new duties. If none answers, it may be this process that is cut off: all of them stay. */
   nodes(): CoordNode[] {
-    return this.#members().map((member) => ({
+    const members = this.#members()
+    const reached = members.filter(({ id }) => !this.#reach.isAway(id))
+    return (reached.length === 0 ? members : reached).map((member) => ({
       nodeId: member.nodeId,
       capacity: 1,
       incarnation: Number(member.id.split('.')[1] ?? 0) * MAX_STARTS + this.#of(member).starts,
@@ -66,6 +74,7 @@ export class QueryFleet {
   #follow(): void {
     const ids = new Set(this.#options.directory.members('query').map(({ id }) => id))
     for (const id of this.#known.keys()) if (!ids.has(id)) this.#known.delete(id)
+    this.#reach.keep(ids)
     this.#options.onChange()
   }
 
@@ -92,7 +101,19 @@ export class QueryFleet {
   #schedule(): void {
     if (this.#closed) return
     this.#cancelTimer = this.#options.clock.setTimer(() => {
-      void Promise.all(this.#members().map((member) => this.#holdings(member, []).catch(() => undefined))).then(() => this.#schedule())
+      void Promise.all(this.#members().map((member) => this.#greet(member))).then(() => this.#schedule())
     }, this.#options.intervalMs)
+  }
+
+  async #greet(member: Member): Promise<void> {
+    const { clock, onChange, onProblem } = this.#options
+    try {
+      await this.#holdings(member, [])
+      if (this.#reach.answered(member.id)) onChange()
+    } catch (error) {
+      if (this.#closed || !this.#reach.failed(member.id, clock.monotonic())) return
+      onProblem(`query node ${member.nodeId} at ${member.address} is registered but does not answer: others get its segments until it does`, error)
+      onChange()
+    }
   }
 }

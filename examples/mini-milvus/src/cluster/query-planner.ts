@@ -16,6 +16,8 @@ export interface QueryPlannerSettings {
   /** How long what is no longer current can still be read. */
   readonly graceMs: number
   readonly intervalMs: number
+  /** Who has not answered for so long gets no duties. */
+  readonly awayAfterMs: number
   /** 0: nothing is moved for balance. */
   readonly maxMoves: () => number
   readonly tolerance: number
@@ -38,11 +40,11 @@ export interface QueryPlanner {
 }
 
 export async function openQueryPlanner(options: QueryPlannerOptions): Promise<QueryPlanner> {
-  const { kv, clock, meta, ids, leader, directory, apiOf, graceMs, intervalMs, maxMoves, tolerance, onProblem } = options
+  const { kv, clock, meta, ids, leader, directory, apiOf, graceMs, intervalMs, awayAfterMs, maxMoves, tolerance, onProblem } = options
   const store = await openTargetStore({ kv, conditions: () => [leader] })
   let wake = (): void => undefined
   const groups = await NodeGroups.open({ kv, clock, onChange: () => wake(), onProblem: (error) => onProblem('resource groups could not be followed', error) })
-  const fleet = new QueryFleet({ directory, apiOf, clock, intervalMs, onChange: () => wake() })
+  const fleet = new QueryFleet({ directory, apiOf, clock, intervalMs, awayAfterMs, onChange: () => wake(), onProblem })
   const coord = new QueryCoord({
     meta, store, clock, graceMs, intervalMs, tolerance, maxMoves: maxMoves(), onWarning: onProblem,
     nodes: () => fleet.nodes(),

@@ -16,8 +16,8 @@ export interface RunningCluster {
   addresses(): string[]
   /** kill -9, and another in its place. */
   replace(process: ClusterProcess): Promise<void>
-  /** One more. */
-  add(roles: readonly ClusterRole[]): Promise<ClusterProcess>
+  /** One more, with parameters of its own. */
+  add(roles: readonly ClusterRole[], settings?: Readonly<Record<string, string>>): Promise<ClusterProcess>
   close(): Promise<void>
 }
 
@@ -32,8 +32,8 @@ export async function startCluster(redis: string, layout: readonly (readonly Clu
     'cluster.name': `test-${process.pid}-${(clusters += 1)}`, 'cluster.secret': 'of-the-test', 'cluster.leaseTtl': '2s', 'rootCoord.dmlChannelNum': '4', 'engine.threads': '1',
     ...settings,
   }
-  const start = (roles: readonly ClusterRole[]): Promise<RunningProgram> =>
-    startProcess([...roles.flatMap((role) => ['--role', role]), ...Object.entries(parameters).flatMap(([key, value]) => ['--set', `${key}=${value}`])])
+  const start = (roles: readonly ClusterRole[], own: Readonly<Record<string, string>> = {}): Promise<RunningProgram> =>
+    startProcess([...roles.flatMap((role) => ['--role', role]), ...Object.entries({ ...parameters, ...own }).flatMap(([key, value]) => ['--set', `${key}=${value}`])])
   const started = await Promise.allSettled(layout.map(async (roles): Promise<ClusterProcess> => ({ roles, program: await start(roles) })))
   const processes = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
   const close = async (): Promise<void> => {
@@ -48,8 +48,8 @@ export async function startCluster(redis: string, layout: readonly (readonly Clu
   return {
     processes,
     addresses: () => processes.filter(({ roles }) => roles.includes('proxy')).map(({ program }) => program.address),
-    async add(roles) {
-      const one: ClusterProcess = { roles, program: await start(roles) }
+    async add(roles, own) {
+      const one: ClusterProcess = { roles, program: await start(roles, own) }
       processes.push(one)
       return one
     },
