@@ -34,7 +34,7 @@ afterEach(async () => {
 
 async function open({ key, parameters }: (typeof combinations)[number]): Promise<RunningCluster> {
   folder = await mkdtemp(join(tmpdir(), 'mini-milvus-query-'))
-  const running = await startCluster('redis://unused', LAYOUT, { ...parameters(newClusterName(), folder), ...SETTINGS, 'cluster.leaseTtl': key === 'redis' ? '2s' : '4s' })
+  const running = await startCluster('redis://unused', LAYOUT, { ...parameters(newClusterName(), folder), ...SETTINGS, 'cluster.leaseTtl': '8s' })
   cluster = running
   const [address = ''] = running.addresses()
   client = new MilvusClient({ address, timeout: 60_000, maxRetries: 0, logLevel: 'error' })

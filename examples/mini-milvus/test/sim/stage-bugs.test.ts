@@ -111,7 +111,7 @@ describe('the simulation finds that', { timeout: 600_000 }, () => {
           void world.sleep(world.random.integer(0, 5)).then(() => staging.stage(client, work))
         },
       }))
-    isFound('R1', await find(plant, { ...SMALL, known: [1] }))
+    isFound('R1', await find(plant, { ...SMALL, known: [14] }))
   })
 
   it('what was staged comes back after a crash (R3)', async () => {
