@@ -29,7 +29,7 @@ export async function startCluster(redis: string, layout: readonly (readonly Clu
   const { host } = new URL(redis)
   const parameters: Record<string, string> = {
     'metastore.type': 'redis', 'mq.type': 'redis', 'storage.type': 'shared', 'redis.address': host, 'sharedStorage.path': folder,
-    'cluster.name': `test-${process.pid}-${(clusters += 1)}`, 'cluster.secret': 'of-the-test', 'cluster.leaseTtl': '2s', 'rootCoord.dmlChannelNum': '4', 'engine.threads': '1',
+    'cluster.name': `test-${process.pid}-${(clusters += 1)}`, 'cluster.secret': 'of-the-test', 'cluster.leaseTtl': '4s', 'rootCoord.dmlChannelNum': '4', 'engine.threads': '1',
     ...settings,
   }
   const start = (roles: readonly ClusterRole[], own: Readonly<Record<string, string>> = {}): Promise<RunningProgram> =>
