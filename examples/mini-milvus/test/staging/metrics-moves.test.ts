@@ -7,7 +7,6 @@ import { Registry } from 'prom-client'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { MetaReader } from '../../src/coordinator/api.ts'
 import { systemClock } from '../../src/edge/system.ts'
-import type { CollectionMeta } from '../../src/model/meta.ts'
 import { primaryKeyColumn } from '../../src/model/primary-keys.ts'
 import { registerStagingGauges } from '../../src/node/metrics/staging-gauges.ts'
 import { openStaging } from '../../src/staging/open-staging.ts'
@@ -16,17 +15,8 @@ import type { Staging } from '../../src/staging/staging.ts'
 import { openTransactions } from '../../src/staging/transactions.ts'
 import type { DmlWriter } from '../../src/writer/dml-writer.ts'
 import { rows } from '../node/harness.ts'
+import { points as collection } from './points.ts'
 
-const plain = { description: '', autoId: false, isPartitionKey: false, isClusteringKey: false, isDynamic: false, nullable: false, indexParams: {}, typeParams: {} }
-const collection = {
-  id: 1n,
-  dbName: 'default',
-  schema: { name: 'points', description: '', enableDynamicField: false, fields: [{ ...plain, id: 100, name: 'id', type: 5, isPrimary: true }, { ...plain, id: 101, name: 'version', type: 5, isPrimary: false }, { ...plain, id: 102, name: 'vec', type: 101, dim: 2, isPrimary: false }] },
-  shards: [{ vchannel: 'v', pchannel: 'p' }],
-  partitions: [{ id: 7n, name: '_default', createdTs: 1n }],
-  truncatedTs: 0n,
-  properties: {},
-} as unknown as CollectionMeta
 const insert = (ids: readonly number[]) => ({ collection, inserts: [{ partitionId: 7n, ...rows(ids, 1) }] })
 const remove = (ids: readonly number[]) => ({ collection, deletes: [{ partitionId: 0n, keys: primaryKeyColumn(5, ids.map(BigInt)) }] })
 

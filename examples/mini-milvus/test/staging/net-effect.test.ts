@@ -1,6 +1,5 @@
 /** A client's writes as one change: what is left of several writes to the same rows within one stage. */
 import { describe, expect, it } from 'vitest'
-import type { CollectionMeta } from '../../src/model/meta.ts'
 import { isPrimaryKeyColumn, primaryKeyAt, primaryKeyColumn, primaryKeyList } from '../../src/model/primary-keys.ts'
 import { compileFilter } from '../../src/filter/index.ts'
 import { netEffect, type NetContext } from '../../src/staging/net-effect.ts'
@@ -10,17 +9,7 @@ import { StageBook } from '../../src/staging/stage-book.ts'
 import type { StagedWork } from '../../src/staging/staging.ts'
 import { seededRandom } from '../e2e/support.ts'
 import { rows } from '../node/harness.ts'
-
-const plain = { description: '', autoId: false, isPartitionKey: false, isClusteringKey: false, isDynamic: false, nullable: false, indexParams: {}, typeParams: {} }
-const collection = {
-  id: 1n,
-  dbName: 'default',
-  schema: { name: 'points', description: '', enableDynamicField: false, fields: [{ ...plain, id: 100, name: 'id', type: 5, isPrimary: true }, { ...plain, id: 101, name: 'version', type: 5, isPrimary: false }, { ...plain, id: 102, name: 'vec', type: 101, dim: 2, isPrimary: false }] },
-  shards: [{ vchannel: 'v', pchannel: 'p' }],
-  partitions: [{ id: 7n, name: '_default', createdTs: 1n }],
-  truncatedTs: 0n,
-  properties: {},
-} as unknown as CollectionMeta
+import { points as collection } from './points.ts'
 
 const keysOf = (ids: readonly number[]) => primaryKeyColumn(5, ids.map(BigInt))
 const insert = (ids: readonly number[], version = 1): StagedWork => ({ collection, inserts: [{ partitionId: 7n, ...rows(ids, version) }] })

@@ -3,24 +3,14 @@ import { createMemoryKV } from '@timetick/kv/memory'
 import { afterEach, expect, it } from 'vitest'
 import type { MetaReader } from '../../src/coordinator/api.ts'
 import { systemClock } from '../../src/edge/system.ts'
-import type { CollectionMeta } from '../../src/model/meta.ts'
 import { openStaging } from '../../src/staging/open-staging.ts'
 import type { SpillFile, SpillFolder } from '../../src/staging/spill.ts'
 import type { Staging } from '../../src/staging/staging.ts'
 import { openTransactions } from '../../src/staging/transactions.ts'
 import type { DmlWriter } from '../../src/writer/dml-writer.ts'
 import { rows } from '../node/harness.ts'
+import { points as collection } from './points.ts'
 
-const plain = { description: '', autoId: false, isPartitionKey: false, isClusteringKey: false, isDynamic: false, nullable: false, indexParams: {}, typeParams: {} }
-const collection = {
-  id: 1n,
-  dbName: 'default',
-  schema: { name: 'points', description: '', enableDynamicField: false, fields: [{ ...plain, id: 100, name: 'id', type: 5, isPrimary: true }, { ...plain, id: 101, name: 'version', type: 5, isPrimary: false }, { ...plain, id: 102, name: 'vec', type: 101, dim: 2, isPrimary: false }] },
-  shards: [{ vchannel: 'v', pchannel: 'p' }],
-  partitions: [{ id: 7n, name: '_default', createdTs: 1n }],
-  truncatedTs: 0n,
-  properties: {},
-} as unknown as CollectionMeta
 const insert = (first: number) => ({ collection, inserts: [{ partitionId: 7n, ...rows(Array.from({ length: 50 }, (_, i) => first + i), 1) }] })
 const signal = new AbortController().signal
 

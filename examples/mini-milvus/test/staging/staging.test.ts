@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import { createMemoryKV } from '@timetick/kv/memory'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/edge/system.ts'
-import type { CollectionMeta } from '../../src/model/meta.ts'
 import type { QueryNodeApi } from '../../src/querynode/api.ts'
 import { openStaging } from '../../src/staging/open-staging.ts'
 import { createSpillFolder } from '../../src/staging/spill.edge.ts'
@@ -15,19 +14,9 @@ import type { DmlCommit, DmlWriter } from '../../src/writer/dml-writer.ts'
 import type { MetaReader } from '../../src/coordinator/api.ts'
 import { primaryKeyColumn, primaryKeyList } from '../../src/model/primary-keys.ts'
 import { rows } from '../node/harness.ts'
+import { points as collection } from './points.ts'
 
 const signal = new AbortController().signal
-const plain = { description: '', autoId: false, isPartitionKey: false, isClusteringKey: false, isDynamic: false, nullable: false, indexParams: {}, typeParams: {} }
-const collection = {
-  id: 1n,
-  dbName: 'default',
-  schema: { name: 'points', description: '', enableDynamicField: false, fields: [{ ...plain, id: 100, name: 'id', type: 5, isPrimary: true }, { ...plain, id: 101, name: 'version', type: 5, isPrimary: false }, { ...plain, id: 102, name: 'vec', type: 101, dim: 2, isPrimary: false }] },
-  shards: [{ vchannel: 'v', pchannel: 'p' }],
-  partitions: [{ id: 7n, name: '_default', createdTs: 1n }, { id: 8n, name: 'other', createdTs: 1n }],
-  truncatedTs: 0n,
-  properties: {},
-} as unknown as CollectionMeta
-
 const insert = (ids: readonly number[], partitionId = 7n) => ({ collection, inserts: [{ partitionId, ...rows(ids, 1) }] })
 const remove = (ids: readonly number[]) => ({ collection, deletes: [{ partitionId: 0n, keys: primaryKeyColumn(5, ids.map(BigInt)) }] })
 
