@@ -32,7 +32,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-async function open({ key, parameters }: (typeof combinations)[number]): Promise<RunningCluster> {
+async function open({ parameters }: (typeof combinations)[number]): Promise<RunningCluster> {
   folder = await mkdtemp(join(tmpdir(), 'mini-milvus-query-'))
   const running = await startCluster('redis://unused', LAYOUT, { ...parameters(newClusterName(), folder), ...SETTINGS, 'cluster.leaseTtl': '8s' })
   cluster = running
