@@ -8,6 +8,7 @@ import { logChannels } from './log-channels.ts'
 import type { NodeLogger } from './logger.ts'
 import { startRoles, type Roles } from './roles.ts'
 import type { QueryNodeApi } from '../querynode/api.ts'
+import { createCommitter } from '../staging/committer.ts'
 import { startForgetting } from '../staging/forgetting.ts'
 import { reclaim } from '../edge/reclaim.ts'
 import { openStaging } from '../staging/open-staging.ts'
@@ -75,6 +76,6 @@ export async function openCore({ stores, engine, parameters, logger, clock, rand
   const now = (): Promise<bigint> => time.timestamps.allocOne()
   const requestTick: NodeCore['requestTick'] = (channels, atLeast) => ticks.requestTick(channels, atLeast)
   const bounds = { maxClientBytes: parameters.getBytes('staging.maxClientBytes'), maxBytes: parameters.getBytes('staging.maxBytes'), spillBytes: parameters.getBytes('staging.spillBytes') }
-  const staging = await keep(openStaging({ ...bounds, meta: catalog, writer, transactions, queryNode, now, requestTick, clock, spill, reclaim: (bytes) => reclaim(bytes, clock), onWarning }))
+  const staging = await keep(openStaging({ ...bounds, meta: catalog, committer: createCommitter(writer, transactions), queryNode, now, requestTick, clock, spill, reclaim: (bytes) => reclaim(bytes, clock), onWarning }))
   return { writer, staging, stores, time, catalog, engine, watchdog, roles, pchannels, ticks, requestTick }
 }

@@ -1,4 +1,4 @@
-/** Staging over the writer of the log and the record of what counts. */
+/** Staging over what makes it count. */
 import { decodeColumns } from '../codec/column-codec.ts'
 import type { MetaReader } from '../coordinator/api.ts'
 import type { NodeClock } from '../edge/system.ts'
@@ -6,19 +6,19 @@ import { isPrimaryKeyColumn } from '../model/primary-keys.ts'
 import { primaryField } from '../model/schema.ts'
 import type { QueryNodeApi } from '../querynode/api.ts'
 import { Code, MilvusError } from '../server/status.ts'
-import type { DmlWrite, DmlWriter, PartitionRows } from '../writer/dml-writer.ts'
+import type { DmlWrite, PartitionRows } from '../writer/dml-writer.ts'
 import { encodeRows } from '../writer/log-messages.ts'
+import type { Committer } from './committer.ts'
 import { netEffect } from './net-effect.ts'
 import { checkPartial } from './partial-check.ts'
 import type { SpillFile, SpillFolder } from './spill.ts'
 import { type Dropped, StageBook, type Entry, type Stage, type StageLimits, type Taken } from './stage-book.ts'
 import type { ClientStage, StagedWork, Staging, StagingTotals } from './staging.ts'
-import { TransactionError, type Transactions } from './transactions.ts'
+import { TransactionError } from './transactions.ts'
 
 export interface StagingOptions extends StageLimits {
   readonly meta: MetaReader
-  readonly writer: DmlWriter
-  readonly transactions: Transactions
+  readonly committer: Committer
   readonly queryNode: () => Pick<QueryNodeApi, 'query' | 'matchingKeys'>
   readonly now: () => Promise<bigint>
   readonly requestTick: (channels: readonly string[], atLeast: bigint) => void
@@ -179,7 +179,7 @@ class Stages implements Staging {
   }
 
   async #commit(client: string, collectionIds: readonly bigint[] | undefined, signal: AbortSignal, tell: (why: string) => void): Promise<bigint> {
-    const { meta, queryNode, writer, transactions, clock, requestTick } = this.#options
+    const { meta, queryNode, committer, clock, requestTick } = this.#options
     signal.throwIfAborted()
     const stage = this.#book.stage(client)
     await stage?.spilling
@@ -200,11 +200,10 @@ class Stages implements Staging {
     }
     let ts = readTs
     if (writes.length > 0) {
-      const transaction = transactions.nextId()
       const check = (): void => {
         for (const { collection } of writes) if (meta.collectionById(collection.id)?.truncatedTs !== collection.truncatedTs) throw changed(collection.schema.name)
       }
-      const committed = await writer.commit({ writes, transaction, check, confirm: (parts) => transactions.commit(transaction, parts), signal }).catch(asAnswer)
+      const committed = await committer.commit({ writes, check, signal }).catch(asAnswer)
       ts = committed.ts
       for (const { collection } of writes) this.#lastCommits.set(collection.id, ts)
       requestTick(committed.channels, ts)

@@ -6,6 +6,7 @@
 import type { KVBase } from '@timetick/kv'
 import type { NodeClock } from '../edge/system.ts'
 import { decodeMeta, encodeMeta } from '../model/meta.ts'
+import { COMMITS } from './commit-keys.ts'
 
 export interface Transaction {
   /** Of all its parts. */
@@ -42,7 +43,6 @@ export class TransactionError extends Error {
 }
 
 const EPOCH_KEY = 'visibility/epoch'
-const ROOT = 'visibility/commits/'
 const PAGE = 1_000
 const REMOVE_AT_ONCE = 100
 /** A store that does not answer is asked again for so long; time stands still meanwhile. */
@@ -61,8 +61,8 @@ export async function openTransactions(options: TransactionsOptions): Promise<Tr
   const records = new Map<string, Transaction>()
   let startAfter: string | undefined
   for (let more = true; more;) {
-    const page = await kv.loadWithPrefix(ROOT, { limit: PAGE, startAfter })
-    page.keys.forEach((key, i) => records.set(key.slice(ROOT.length), decodeMeta<Transaction>(page.values[i] as string)))
+    const page = await kv.loadWithPrefix(COMMITS, { limit: PAGE, startAfter })
+    page.keys.forEach((key, i) => records.set(key.slice(COMMITS.length), decodeMeta<Transaction>(page.values[i] as string)))
     startAfter = page.keys.at(-1)
     more = page.more
   }
@@ -106,7 +106,7 @@ export class Transactions implements TransactionReader {
   /** Resolves when the transaction counts. Rejects with {@link TransactionError}, which says whether it may count all the same. */
   async commit(id: string, transaction: Transaction): Promise<void> {
     const { kv, clock } = this.#options
-    const save = new Map([[ROOT + id, encodeMeta(transaction)]])
+    const save = new Map([[COMMITS + id, encodeMeta(transaction)]])
     const until = clock.monotonic() + PATIENCE_MS
     let isDoubtful = false
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(MAX_PAUSE_MS, pauseMs * 2)) {
@@ -129,7 +129,7 @@ export class Transactions implements TransactionReader {
     const gone = [...this.#records].filter(([, { ts, channels }]) => channels.every((channel) => passed(channel) > ts)).map(([id]) => id)
     for (let begin = 0; begin < gone.length; begin += REMOVE_AT_ONCE) {
       const ids = gone.slice(begin, begin + REMOVE_AT_ONCE)
-      await this.#options.kv.multiRemove(ids.map((id) => ROOT + id))
+      await this.#options.kv.multiRemove(ids.map((id) => COMMITS + id))
       for (const id of ids) this.#records.delete(id)
     }
   }

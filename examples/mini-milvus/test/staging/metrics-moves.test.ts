@@ -12,6 +12,7 @@ import { registerStagingGauges } from '../../src/node/metrics/staging-gauges.ts'
 import { openStaging } from '../../src/staging/open-staging.ts'
 import { createSpillFolder } from '../../src/staging/spill.edge.ts'
 import type { Staging } from '../../src/staging/staging.ts'
+import { createCommitter } from '../../src/staging/committer.ts'
 import { openTransactions } from '../../src/staging/transactions.ts'
 import type { DmlWriter } from '../../src/writer/dml-writer.ts'
 import { rows } from '../node/harness.ts'
@@ -40,7 +41,7 @@ beforeEach(async () => {
   }
   const meta: Pick<MetaReader, 'onChange' | 'collectionById'> = { onChange: () => () => undefined, collectionById: () => collection }
   staging = await openStaging({
-    maxClientBytes: 1e9, maxBytes: 1e9, spillBytes: 2_000, meta: meta as MetaReader, writer: writer as DmlWriter, transactions: await openTransactions({ kv: createMemoryKV(), clock }),
+    maxClientBytes: 1e9, maxBytes: 1e9, spillBytes: 2_000, meta: meta as MetaReader, committer: createCommitter(writer, await openTransactions({ kv: createMemoryKV(), clock })),
     queryNode: () => ({ query: () => Promise.reject(new Error('nothing is read')), matchingKeys: () => Promise.reject(new Error('nothing is read')) }),
     now: async () => ++now, requestTick: () => undefined, clock, spill: createSpillFolder(join(folder, 'staging')), onWarning: (message) => expect.unreachable(message),
   })

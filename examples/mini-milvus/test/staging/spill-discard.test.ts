@@ -6,6 +6,7 @@ import { systemClock } from '../../src/edge/system.ts'
 import { openStaging } from '../../src/staging/open-staging.ts'
 import type { SpillFile, SpillFolder } from '../../src/staging/spill.ts'
 import type { Staging } from '../../src/staging/staging.ts'
+import { createCommitter } from '../../src/staging/committer.ts'
 import { openTransactions } from '../../src/staging/transactions.ts'
 import type { DmlWriter } from '../../src/writer/dml-writer.ts'
 import { rows } from '../node/harness.ts'
@@ -60,7 +61,7 @@ async function start(disk: Disk, spillBytes = 500): Promise<void> {
     },
   }
   staging = await openStaging({
-    maxClientBytes: 1e9, maxBytes: 1e9, spillBytes, writer: writer as DmlWriter, transactions: await openTransactions({ kv: createMemoryKV(), clock: systemClock }),
+    maxClientBytes: 1e9, maxBytes: 1e9, spillBytes, committer: createCommitter(writer, await openTransactions({ kv: createMemoryKV(), clock: systemClock })),
     meta: { onChange: () => () => undefined, collectionById: () => collection } as unknown as MetaReader,
     queryNode: () => ({ query: () => Promise.reject(new Error('nothing is read')), matchingKeys: () => Promise.reject(new Error('nothing is read')) }),
     now: async () => ++now, requestTick: () => undefined, clock: systemClock, spill: disk, onWarning: (message) => void warnings.push(message),

@@ -6,6 +6,7 @@ import { createMemoryKV } from '@timetick/kv/memory'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/edge/system.ts'
 import type { QueryNodeApi } from '../../src/querynode/api.ts'
+import { createCommitter } from '../../src/staging/committer.ts'
 import { openStaging } from '../../src/staging/open-staging.ts'
 import { createSpillFolder } from '../../src/staging/spill.edge.ts'
 import type { Staging } from '../../src/staging/staging.ts'
@@ -44,8 +45,7 @@ describe('staging', () => {
     staging = await openStaging({
       ...bounds,
       meta: meta as MetaReader,
-      writer: writer as DmlWriter,
-      transactions,
+      committer: createCommitter(writer, transactions),
       queryNode: () => nobody,
       now: async () => ++now,
       requestTick: () => undefined,
