@@ -51,7 +51,9 @@ const vitest = createRequire(import.meta.url).resolve('vitest/package.json').rep
 /** One file after the other, in one process: each starts clusters of its own. */
 function run(key: string, files: readonly string[]): Promise<{ readonly code: number | null; readonly output: string }> {
   return new Promise((resolve) => {
-    const env = { ...process.env, TIMETICK_E2E: `cluster:${key}`, TIMETICK_E2E_LAYOUT: ring === 'soak' ? 'nine' : 'five', TIMETICK_RING: 'default', NO_COLOR: '1' }
+    // Without a ring each is as short as by default, and none is left out.
+    const { TIMETICK_RING: _, ...inherited } = process.env
+    const env = { ...inherited, TIMETICK_E2E: `cluster:${key}`, TIMETICK_E2E_LAYOUT: ring === 'soak' ? 'nine' : 'five', NO_COLOR: '1' }
     const args = [vitest, 'run', '--testTimeout=180000', '--hookTimeout=240000', '--no-file-parallelism', '--no-isolate', ...files]
     const child = spawn(process.execPath, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
     let output = ''
@@ -73,7 +75,9 @@ const chosen = combinations.filter(({ key }) => ring === 'soak' || (ring === 'ci
 
 describe.each(chosen)('a cluster on $name', ({ key, services }) => {
   it.skipIf(!hasServices(...services))('passes the end-to-end tests', { timeout: 7_200_000 }, async () => {
-    const { code, output } = await run(key, (ring === 'soak' ? all : FEW).map((file) => `test/e2e/${file}.test.ts`))
+    const files = ring === 'soak' ? all : FEW
+    const { code, output } = await run(key, files.map((file) => `test/e2e/${file}.test.ts`))
     expect(code, `${output.slice(-8000)}`).toBe(0)
+    expect(output).toContain(`Test Files  ${files.length} passed`)
   })
 })

@@ -19,7 +19,7 @@ describe('a node that is killed', () => {
   })
   afterAll(() => rm(folder, { recursive: true, force: true }))
 
-  it(`D1, D3: keeps every acknowledged insert, upsert and delete over ${KILLS} kills (seed ${seed})`, { timeout: 240_000 }, async () => {
+  it(`D1, D3: keeps every acknowledged insert, upsert and delete over ${KILLS} kills (seed ${seed})`, { timeout: 900_000 }, async () => {
     const random = seededRandom(seed)
     const model = new Map<number, number>()
     const doubtful = new Set<number>()

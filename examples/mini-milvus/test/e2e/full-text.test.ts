@@ -287,7 +287,7 @@ describe('full text', () => {
     expect((await add(name, 'text', 'more')).message).toContain('has rows')
   })
 
-  it('is there after a restart, in many languages and long texts', { timeout: 240_000 }, async () => {
+  it('is there after a restart, in many languages and long texts', { timeout: 600_000 }, async () => {
     const dataDir = await mkdtemp(join(tmpdir(), 'timetick-full-text-'))
     const name = 'kept'
     const texts = ['milvus是一个向量数据库', '北京大学的学生', '全文检索 full text', 'x'.repeat(60), `${'long '.repeat(300)}needle`]

@@ -56,7 +56,7 @@ describe('highlights', () => {
     expect((await client.insert({ collection_name, data: rows.slice(0, 70) as unknown as RowData[] })).status).toMatchObject({ error_code: 'Success' })
     await client.flushSync({ collection_names: [collection_name] })
     await client.insert({ collection_name, data: rows.slice(70) as unknown as RowData[] })
-  }, 120_000)
+  }, 240_000)
   afterAll(() => test.close())
 
   const ask = (more: object) => test.client.search({ collection_name, limit: 20, anns_field: 'sparse', output_fields: ['id'], ...more })

@@ -98,7 +98,7 @@ describe('hybrid search', () => {
       expect(inserted.status).toMatchObject({ error_code: 'Success' })
       if (begin === 0) await client.flushSync({ collection_names: [collection_name] })
     }
-  }, 120_000)
+  }, 240_000)
   afterAll(() => test.close())
 
   async function hybrid(of: readonly Part[], more: object = {}) {

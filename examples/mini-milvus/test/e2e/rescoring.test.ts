@@ -43,7 +43,7 @@ describe('functions that score', () => {
     expect((await client.insert({ collection_name, data: rows.slice(0, 200) as unknown as RowData[] })).status).toMatchObject({ error_code: 'Success' })
     await client.flushSync({ collection_names: [collection_name] })
     await client.insert({ collection_name, data: rows.slice(200) as unknown as RowData[] })
-  }, 120_000)
+  }, 240_000)
   afterAll(() => test.close())
 
   const decay = (params: object) => ({ name: 'f', type: 3, input_field_names: ['age'], params: { reranker: 'decay', origin: 60, scale: 30, offset: 5, decay: 0.4, ...params } })

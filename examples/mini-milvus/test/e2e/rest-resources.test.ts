@@ -18,7 +18,7 @@ interface Answer {
 let test: TestNode
 beforeAll(async () => {
   test = await startTestNode()
-}, 60_000)
+})
 afterAll(() => test.close())
 
 /** @param body JSON text may hold what JavaScript's numbers cannot */
@@ -87,6 +87,9 @@ describe('collections as resources', () => {
     expect((await call('GET /api/v1/collections/things/indexes/vec/state')).body).toMatchObject({ status: { code: 0 }, state: 3 })
     expect((await call('GET /api/v1/collections/things/indexes/vec/progress')).body).toMatchObject({ status: { code: 0 } })
     expect(await call('PUT /api/v1/collections/things/load')).toMatchObject(ok)
+    // Others load it: the reply does not wait for them.
+    const count = { expr: '', output_fields: ['count(*)'] }
+    await expect.poll(async () => (await call('POST /api/v1/collections/things/records/query', count)).body, { timeout: 60_000 }).toMatchObject({ status: { code: 0 } })
   })
 
   it('inserts columns, exactly', async () => {

@@ -5,7 +5,7 @@ import { gaussian, seededRandom, startTestNode, type TestNode } from './support.
 let test: TestNode
 beforeAll(async () => {
   test = await startTestNode()
-}, 60_000)
+})
 afterAll(() => test.close())
 
 async function post(path: string, body: object | string, headers: Record<string, string> = {}) {
@@ -96,7 +96,7 @@ describe('vectors of every type', () => {
       ],
       rows.map(({ id }) => ({ id, bits: id % 2 === 0 ? base64(bits[id] as Uint8Array) : Array.from(bits[id] as Uint8Array), sparse: sparseForm(id) })),
     )
-  }, 60_000)
+  })
 
   function sparseForm(id: number): object {
     const entries = sparse[id] as Record<string, number>

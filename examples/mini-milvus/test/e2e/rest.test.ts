@@ -20,7 +20,7 @@ describe('REST beside gRPC', () => {
     expect(await http.insert({ ...names, data })).toMatchObject({ code: 0, data: { insertCount: 100 } })
     const more = Array.from({ length: 100 }, (_, i) => ({ id: 100 + i, vector: rowOf(vectors, DIM, 100 + i), color: 'green', n: 100 + i }))
     expect((await test.client.insert({ collection_name, data: more })).status.error_code).toBe('Success')
-  }, 60_000)
+  })
   afterAll(() => test.close())
 
   it('searches give the same hits, scores and fields', async () => {

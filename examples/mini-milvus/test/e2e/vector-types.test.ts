@@ -117,7 +117,7 @@ describe('vectors of all types', () => {
     await insert(FIRST, FIRST + SECOND)
     await flush()
     await insert(FIRST + SECOND, ROWS)
-  }, 120_000)
+  }, 240_000)
   afterAll(() => test.close())
 
   async function search(anns_field: string, data: unknown, more: object = {}): Promise<Hit[]> {
