@@ -8,6 +8,7 @@ const CALL_MS = 20_000
 const PAUSE_MS = 30
 const FAILED_PAUSE_MS = 500
 const NEAREST = 4
+const MAX_NOTES = 5_000
 /** Milvus's number of a collection that is not there. */
 const NOT_FOUND = 100
 
@@ -33,6 +34,9 @@ export class StormClients {
   readonly #random: () => number
   /** How often calls failed for what reason, without its numbers. */
   readonly #reasons = new Map<string, number>()
+  /** What happened when, first the earliest. */
+  readonly timeline: string[] = []
+  readonly #begun = Date.now()
   #next = 1
   #lastReason = ''
   #isStopping = false
@@ -51,6 +55,10 @@ export class StormClients {
   /** Why calls failed, the most frequent first. */
   reasons(): string[] {
     return [...this.#reasons].sort(([, a], [, b]) => b - a).map(([reason, count]) => `${count} x ${reason}`)
+  }
+
+  note(text: string): void {
+    if (this.timeline.length < MAX_NOTES) this.timeline.push(`${((Date.now() - this.#begun) / 1_000).toFixed(1)} s: ${text}`)
   }
 
   start(): void {
@@ -77,6 +85,7 @@ export class StormClients {
 
   /** Undefined where the call failed; a call that does not come back is a violation. */
   async call<T>(what: string, run: () => Promise<T>, statusOf: (answer: T) => Answer): Promise<T | undefined> {
+    const begun = Date.now()
     let timer: ReturnType<typeof setTimeout> | undefined
     const hang = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
@@ -96,6 +105,7 @@ export class StormClients {
     const reason = this.#lastReason.replaceAll(/\d+/g, '#').slice(0, 160)
     this.#reasons.set(reason, (this.#reasons.get(reason) ?? 0) + 1)
     this.counts.failures++
+    this.note(`${this.#lastReason.slice(0, 200)} (after ${Date.now() - begun} ms)`)
     return undefined
   }
 

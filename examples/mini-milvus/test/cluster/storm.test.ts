@@ -1,7 +1,8 @@
 /**
  * A storm: random processes of a cluster are killed, paused and cut off, and then each server of its stores is started anew, under
  * inserts, deletes, strong searches, flushes and DDL. One storm: `SEED=17 TIMETICK_RING=storm npx vitest run test/cluster/storm.test.ts`.
- * STORM names its stores (`redis`, `etcd+kafka+s3`, `etcd+pulsar+s3`, or `all`), STORM_LAYOUT is `six` or `nine` processes, STORM_SECONDS how long it blows.
+ * STORM names its stores (`redis`, `etcd+kafka+s3`, `etcd+pulsar+s3`, or `all`), STORM_LAYOUT is `six` or `nine` processes, STORM_SECONDS how long it blows,
+ * STORM_TIMELINE=1 tells when what happened and which calls failed.
  */
 import { afterEach, describe, expect, it } from 'vitest'
 import type { ClusterRole } from '../../src/cluster/membership.ts'
@@ -128,6 +129,7 @@ describe.each(storms)('a storm over a cluster on $kind', ({ kind, layout, ms, is
         victim.isTroubled = true
         troubles.push(trouble(victim, random).then((text) => {
           log.push(text)
+          clients.note(`-- ended: ${text}`)
           victim.isTroubled = false
         }))
       }
@@ -136,6 +138,7 @@ describe.each(storms)('a storm over a cluster on $kind', ({ kind, layout, ms, is
     await Promise.all(troubles)
     const back = new Map([['after the last trouble', await backAfter(clients, processes)]])
     for (const [name, service] of stores.services) {
+      clients.note(`-- ${name} starts anew`)
       await service.restart()
       back.set(`${name} started anew`, await backAfter(clients, processes))
     }
@@ -149,6 +152,7 @@ describe.each(storms)('a storm over a cluster on $kind', ({ kind, layout, ms, is
     }))
     const told = `seed ${seed}, ${kind}, ${layout.length} processes, ${ms} ms\n${log.join('\n')}\n${[...back].map(([what, ms]) => `${what}: back in ${ms} ms`).join('\n')}\n${JSON.stringify(clients.counts)}\n${clients.reasons().slice(0, 20).join('\n')}\ndeleted rows that are there at the end: ${atTheEnd.map((seen) => seen.filter((id) => clients.deleted.has(id)).join(' ') || 'none').join('; ')}`
     console.log(told)
+    if (process.env['STORM_TIMELINE'] === '1') console.log(clients.timeline.join('\n'))
     if (clients.violations.length > 0 || [...back.values()].some((late) => late > LEASE_MS + BACK_IN_MS)) for (const { name, errors } of processes) console.log(`${name}: ${errors.slice(-20_000)}`)
     expect(clients.violations, `${told}`).toEqual([])
     expect([...back].filter(([, ms]) => ms > LEASE_MS + BACK_IN_MS), `service came back late; ${told}`).toEqual([])
