@@ -43,7 +43,7 @@ export interface MoveOptions {
 
 const SESSION_IDS = 'sessions/id'
 /** Positions in the source's log, and who did what among its processes. */
-const STAYING = [CHECKPOINTS, 'sessions/', 'channels/', 'fences/', 'coordinator/', 'query-replicas/', 'targets/']
+const STAYING = [CHECKPOINTS, 'sessions/', 'channels/', 'releases/', 'fences/', 'coordinator/', 'query-replicas/', 'targets/']
 const PAGE = 1000
 /** Below what one transaction may have on any store. */
 const BATCH = 100

@@ -1,13 +1,16 @@
 /** The leader's hand on the channels: looks who is there, plans, and writes, one change at a time, while its term lasts. */
 import type { KVBase } from '@timetick/kv'
 import type { NodeClock } from '../edge/system.ts'
-import { type ChannelAssignment, decodeAssignment, encodeAssignment, planChannels, UNOWNED } from './channel-plan.ts'
+import { CHANNEL_ROOT, type ChannelAssignment, decodeAssignment, encodeAssignment, planChannels, UNOWNED } from './channel-plan.ts'
+import { type ChannelRelease, followReleases, RELEASE_ROOT } from './channel-releases.ts'
 import { RpcError } from '../internal/errors.ts'
 import type { ChannelTerm } from './apis.ts'
+import { DataReach, type DataReachOptions } from './data-reach.ts'
 import { Directory } from './directory.ts'
+import type { FollowedPrefix } from './followed-prefix.ts'
 import type { GuardedStore } from './guarded-store.ts'
 
-export const CHANNEL_ROOT = 'channels/'
+export { CHANNEL_ROOT }
 
 export interface ChannelAssignerOptions {
   readonly kv: KVBase
@@ -16,15 +19,24 @@ export interface ChannelAssignerOptions {
   /** Writes while the term lasts, in one chain with the catalog. */
   readonly store: Pick<GuardedStore, 'multiSaveAndRemove'>
   readonly isLive: () => boolean
+  /** How it is known who can be called. Without: nobody is asked. */
+  readonly reach?: Pick<DataReachOptions, 'address' | 'greet' | 'awayAfterMs'> | undefined
   readonly onProblem: (message: string, error: unknown) => void
 }
 
 const LOOK_MS = 500
+const GREET_MS = 1_000
+/** Of a lease, so that a short one is not over before silence was heard twice. */
+const GREETINGS_A_LEASE = 3
 
 export class ChannelAssigner {
   readonly #options: ChannelAssignerOptions
   readonly #assignments = new Map<string, ChannelAssignment & { readonly revision: bigint }>()
   #directory: Directory | undefined
+  #reach: DataReach | undefined
+  #releases: FollowedPrefix | undefined
+  /** Given back by a note in the store. */
+  readonly #noted = new Map<string, ChannelRelease>()
   #running: Promise<void> | undefined
   #again = false
   #cancelTimer: (() => void) | undefined
@@ -37,13 +49,25 @@ export class ChannelAssigner {
 
   static async start(options: ChannelAssignerOptions): Promise<ChannelAssigner> {
     const assigner = new ChannelAssigner(options)
-    const { kv, pchannels } = options
+    const { kv, clock, pchannels, reach, onProblem } = options
     for (const pchannel of pchannels) {
       const entry = await kv.loadEntry(CHANNEL_ROOT + pchannel)
       if (entry !== undefined) assigner.#assignments.set(pchannel, { ...decodeAssignment(entry.value), revision: entry.modRevision })
     }
     // Behind the assignments: an owner that is missing in this list has lost its lease, it is not still to come.
-    assigner.#directory = await Directory.open({ kv, clock: options.clock, onChange: () => assigner.wake(), onProblem: options.onProblem })
+    const directory = (assigner.#directory = await Directory.open({ kv, clock, onChange: () => assigner.wake(), onProblem }))
+    const onRelease = (release: ChannelRelease): void => {
+      assigner.#noted.set(release.pchannel, release)
+      assigner.wake()
+    }
+    assigner.#releases = await followReleases({ kv, clock, onRelease, onProblem }).catch(async (error: unknown) => {
+      await directory.close()
+      throw error
+    })
+    if (reach !== undefined) {
+      const intervalMs = Math.min(GREET_MS, reach.awayAfterMs / GREETINGS_A_LEASE)
+      assigner.#reach = new DataReach({ ...reach, directory, clock, intervalMs, onChange: () => assigner.wake(), onProblem })
+    }
     assigner.wake()
     assigner.#look()
     return assigner
@@ -69,12 +93,7 @@ export class ChannelAssigner {
 
   /** The owner gave it back. */
   async release(pchannel: string, owner: string, epoch: number): Promise<void> {
-    await this.#alone(async () => {
-      // Asked in its turn: it may be sent twice, and the channel be somebody's again by then.
-      const present = this.#assignments.get(pchannel)
-      if (present === undefined || present.owner !== owner || present.epoch !== epoch) return
-      await this.#save(pchannel, { owner: '', epoch, leaving: false })
-    })
+    await this.#alone(() => this.#free({ pchannel, owner, epoch }))
     this.wake()
   }
 
@@ -89,6 +108,8 @@ export class ChannelAssigner {
   async close(): Promise<void> {
     this.#closed = true
     this.#cancelTimer?.()
+    this.#reach?.close()
+    await this.#releases?.close()
     await this.#directory?.close()
     await this.#running
   }
@@ -119,9 +140,22 @@ export class ChannelAssigner {
     return done
   }
 
+  async #free({ pchannel, owner, epoch }: ChannelRelease): Promise<void> {
+    // Asked in its turn: it may be told twice, and the channel be somebody's again by then.
+    const present = this.#assignments.get(pchannel)
+    if (present === undefined || present.owner !== owner || present.epoch !== epoch) return
+    await this.#save(pchannel, { owner: '', epoch, leaving: false })
+  }
+
   async #assign(): Promise<void> {
     const { pchannels, isLive } = this.#options
-    const members = this.#directory?.members('data') ?? []
+    for (const [pchannel, release] of this.#noted) {
+      await this.#free(release)
+      if (this.#noted.get(pchannel) === release) this.#noted.delete(pchannel)
+    }
+    const reach = this.#reach
+    // Who cannot be called may be called by others and confirm what they write: it keeps its channels until it says that it gave them back.
+    const members = (this.#directory?.members('data') ?? []).map(({ id, stopping }) => ({ id, stopping: stopping || reach?.isAway(id) === true }))
     for (const { pchannel, assignment } of planChannels(pchannels, this.#assignments, members)) {
       if (this.#closed || !isLive()) return
       await this.#save(pchannel, assignment)
@@ -134,7 +168,7 @@ export class ChannelAssigner {
     const before = this.#assignments.get(pchannel)
     try {
       const when = [{ key, modRevision: before?.revision ?? 0n }]
-      const { revision } = await store.multiSaveAndRemove(new Map([[key, encodeAssignment(assignment)]]), [], { when })
+      const { revision } = await store.multiSaveAndRemove(new Map([[key, encodeAssignment(assignment)]]), [RELEASE_ROOT + pchannel], { when })
       this.#assignments.set(pchannel, { ...assignment, revision })
     } catch (error) {
       // Whether it was saved is not known: what is there decides.

@@ -5,6 +5,7 @@ import { AppendRoom } from './append-room.ts'
 import type { AppendRequest, ChannelApi, ChannelsRequest, CompactionReport } from './apis.ts'
 import { CHANNEL_ROOT } from './channel-assigner.ts'
 import { type ChannelAssignment, decodeAssignment } from './channel-plan.ts'
+import { noteRelease } from './channel-releases.ts'
 import { FollowedPrefix } from './followed-prefix.ts'
 import type { Membership } from './membership.ts'
 import { notOwner, OwnedChannel, type OwnedChannelOptions } from './owned-channel.ts'
@@ -231,7 +232,7 @@ export class ChannelHost implements ChannelApi {
 
   /** Until it is known: an owner that has given up and lives keeps everybody from the channel. */
   async #tellRelease(pchannel: string, owner: string, epoch: number): Promise<void> {
-    const { coordinator, membership, onWarning } = this.#options
+    const { kv, coordinator, membership, onWarning } = this.#options
     const isMine = (): boolean => {
       const present = this.#assignments.get(pchannel)
       return present?.owner === owner && present.epoch === epoch && membership.id === owner
@@ -242,6 +243,9 @@ export class ChannelHost implements ChannelApi {
         return
       } catch (error) {
         onWarning(`${pchannel} could not be given back`, error)
+        const assigned = isMine() ? this.#assignments.get(pchannel)?.revision : undefined
+        // Who cannot be called from here may be cut off from here only: it sees the store.
+        if (assigned !== undefined && (await noteRelease(kv, { pchannel, owner, epoch }, assigned).catch(() => false))) return
       }
     }
   }

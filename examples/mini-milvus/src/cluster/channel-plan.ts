@@ -4,6 +4,8 @@
  */
 import type { Member } from './membership.ts'
 
+export const CHANNEL_ROOT = 'channels/'
+
 /** As stored under `channels/<pchannel>`. */
 export interface ChannelAssignment {
   /** A member's id; '' when nobody owns it. */
@@ -21,6 +23,7 @@ export interface ChannelChange {
 
 export const UNOWNED: ChannelAssignment = { owner: '', epoch: 0, leaving: false }
 
+/** `stopping`: it takes no channels, and is to give back those that it has. */
 export type DataMember = Pick<Member, 'id' | 'stopping'>
 
 /** @param members data nodes whose lease has not ended: one that is missing here writes nothing any more */

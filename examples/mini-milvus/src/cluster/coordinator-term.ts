@@ -11,7 +11,7 @@ import type { Importer } from '../coordinator/importer.ts'
 import type { ObjectStorage } from '../storage/index.ts'
 import type { ChannelTerm } from './apis.ts'
 import type { CallOutcome } from './catalog-calls.ts'
-import { ChannelAssigner } from './channel-assigner.ts'
+import { ChannelAssigner, type ChannelAssignerOptions } from './channel-assigner.ts'
 import { ClusterGarbage } from './garbage.ts'
 import { type LeaderImportsOptions, startImports } from './imports.ts'
 import { openGuardedStore, type GuardedStore } from './guarded-store.ts'
@@ -22,6 +22,7 @@ export interface CoordinatorTermOptions {
   readonly clock: NodeClock
   readonly ids: IdAllocator
   readonly pchannels: readonly string[]
+  readonly reach: ChannelAssignerOptions['reach']
   /** Names this term's oracle; unique. */
   readonly owner: string | undefined
   readonly leaderKey: string
@@ -57,14 +58,14 @@ export class CoordinatorTerm {
     this.importer = parts.importer
   }
 
-  static async open({ kv, clock, ids, pchannels, owner, leaderKey, term, storage, garbageGraceMs, imports, queryNodes, onProblem }: CoordinatorTermOptions): Promise<CoordinatorTerm> {
+  static async open({ kv, clock, ids, pchannels, reach, owner, leaderKey, term, storage, garbageGraceMs, imports, queryNodes, onProblem }: CoordinatorTermOptions): Promise<CoordinatorTerm> {
     const oracle = await openTimestampOracle({ kv, rootPath: 'tso', clock, owner, signal: term.over, onEvent: (event) => onProblem(`timestamp oracle: ${event.type}`, event) })
     const allocator = startTimestampAllocator({ source: oracle })
     try {
       const onFenced = (): void => term.resign()
       const store = await openGuardedStore(kv, { key: leaderKey, token: term.token, onFenced })
       const catalog = await openCatalog({ kv: store, ids, timestamps: allocator, pchannels })
-      const assigner = await ChannelAssigner.start({ kv, clock, pchannels, store, isLive: () => term.isLive, onProblem })
+      const assigner = await ChannelAssigner.start({ kv, clock, pchannels, store, reach, isLive: () => term.isLive, onProblem })
       const planner = await openQueryPlanner({ ...queryNodes, kv, clock, meta: catalog, ids, leader: { key: leaderKey, modRevision: term.token }, onProblem }).catch(async (error: unknown) => {
         await assigner.close()
         throw error

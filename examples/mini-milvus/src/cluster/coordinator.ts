@@ -25,6 +25,8 @@ export interface CoordinatorOptions {
   readonly ttlMs: number
   /** Of this process, for those who look for the leader. */
   readonly address: string
+  /** Any call that is answered by whoever is well. Without: nobody is asked whether it can be called. */
+  readonly greet?: ((address: string) => Promise<unknown>) | undefined
   /** Names terms and candidates; unique. Random unless given. */
   readonly createOwner?: (() => string) | undefined
   readonly storage: ObjectStorage
@@ -132,8 +134,9 @@ export class Coordinator implements CoordinatorApi {
   }
 
   async #lead(election: LeaderTerm): Promise<void> {
-    const { kv, clock, ids, pchannels, createOwner, storage, garbageGraceMs, imports, queryNodes, onProblem } = this.#options
-    const term = await CoordinatorTerm.open({ kv, clock, ids, pchannels, owner: createOwner?.(), leaderKey: LEADER_KEY, term: election, storage, garbageGraceMs, imports, queryNodes, onProblem }).catch(async (error: unknown) => {
+    const { kv, clock, ids, pchannels, ttlMs, address, greet, createOwner, storage, garbageGraceMs, imports, queryNodes, onProblem } = this.#options
+    const reach = greet === undefined ? undefined : { address, greet, awayAfterMs: ttlMs }
+    const term = await CoordinatorTerm.open({ kv, clock, ids, pchannels, reach, owner: createOwner?.(), leaderKey: LEADER_KEY, term: election, storage, garbageGraceMs, imports, queryNodes, onProblem }).catch(async (error: unknown) => {
       // What cannot begin, as with a wrong clock, is not tried, and told of, as fast as that fails.
       await this.#pause(election.over)
       throw error

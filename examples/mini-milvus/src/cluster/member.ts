@@ -109,11 +109,12 @@ export async function openMember(options: MemberOptions, keep: Keep): Promise<Cl
   const apiOf = createQueryClients(transport, roles.includes('query') ? { address, api: query } : undefined)
   const watchdog = await keep(startWatchdog({ clock, random, checkIntervalMs: parameters.getDurationMs('watchdog.interval'), restart: PERSISTENT }))
 
+  const describeAt: ClusterMember['describe'] = (at) => (at === address ? describe({}) : createClient(MEMBER, transport, () => at).describe({}))
   let readers: RemoteQueryNodes | undefined
   if (roles.includes('coordinator')) {
     const graceMs = parameters.getDurationMs('cluster.garbageGrace')
     own.coordinator = await keep(new Coordinator({
-      kv: stores.kv, clock, ids, pchannels, ttlMs, address, createOwner, storage: stores.storage, garbageGraceMs: graceMs, onProblem: onWarning,
+      kv: stores.kv, clock, ids, pchannels, ttlMs, address, greet: describeAt, createOwner, storage: stores.storage, garbageGraceMs: graceMs, onProblem: onWarning,
       imports: { storage: stores.storage, ids, parameters, clock, queryNodes: () => readers, onProblem: onWarning },
       queryNodes: { directory, apiOf, ...plannerSettings(parameters) },
     }))
@@ -170,7 +171,7 @@ export async function openMember(options: MemberOptions, keep: Keep): Promise<Cl
   const queryNodes = (readers = await keep(new RemoteQueryNodes({ directory, apiOf, clock, meta: mirror, targets, coordinator, maxWaitMs })))
   return {
     address, stores, roles, membership, directory, mirror, mirrors, tell, coordinator, channels, queryNodes, ids, timestamps: coordinator.timestamps, watchdog, pchannels, log, own,
-    describe: (at) => (at === address ? describe({}) : createClient(MEMBER, transport, () => at).describe({})),
+    describe: describeAt,
     health: () => healthOf(own, membership, coordinator, mirror),
     async drain() {
       await membership.stop()

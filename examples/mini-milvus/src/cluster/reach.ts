@@ -31,6 +31,11 @@ export class Reach {
     return true
   }
 
+  /** Silence so far may be our own fault: it is counted anew. Who is away stays so. */
+  doubt(): void {
+    this.#silentSince.clear()
+  }
+
   /** Only these are registered still. */
   keep(ids: ReadonlySet<string>): void {
     for (const id of this.#silentSince.keys()) if (!ids.has(id)) this.#silentSince.delete(id)

@@ -50,6 +50,9 @@ export class SimulatedCluster implements Nodes {
   readonly #parameters: GlobalParamsTable
   readonly #processes: Process[]
   readonly #cut = new Set<string>()
+  /** Requests do not come to these, or leave them; answers do. */
+  readonly #deaf = new Set<string>()
+  readonly #mute = new Set<string>()
   readonly #lossy: number
   readonly #slow: number
 
@@ -65,7 +68,7 @@ export class SimulatedCluster implements Nodes {
     this.#processes = random.pick(LAYOUTS).map((roles, index) => ({ name: `p${index}`, roles, node: undefined, life: undefined, starting: undefined }))
     this.#lossy = random.chance(0.4) ? 0 : random.next() * 0.03
     this.#slow = random.chance(0.4) ? 0 : random.next() * 0.1
-    this.#network = new MemoryNetwork({ clock: world.clock, delayMs: (from, to) => this.#delay(from, to) })
+    this.#network = new MemoryNetwork({ clock: world.clock, delayMs: (from, to, way) => this.#delay(from, to, way) })
   }
 
   /** A proxy that is up, any. */
@@ -114,7 +117,7 @@ export class SimulatedCluster implements Nodes {
     const { world } = this
     const { random } = world
     if (!world.faults) {
-      this.#cut.clear()
+      for (const troubled of [this.#cut, this.#deaf, this.#mute]) troubled.clear()
       for (const { life } of this.#processes) {
         if (life !== undefined) life.isCutOff = false
         life?.resume()
@@ -148,11 +151,23 @@ export class SimulatedCluster implements Nodes {
       for (const link of links) this.#cut.add(link)
       await world.sleep(ms)
       for (const link of links) this.#cut.delete(link)
+    } else if (random.chance(0.5)) {
+      // For longer than some leases last: others get what it has.
+      const long = random.integer(1_000, 20_000)
+      world.note(`${name} cannot be called for ${long}`)
+      world.sometimes('cannot be called')
+      this.#deaf.add(name)
+      if (random.chance(0.5)) this.#mute.add(name)
+      await world.sleep(long)
+      this.#deaf.delete(name)
+      this.#mute.delete(name)
+      world.note(`${name} can be called again`)
     }
   }
 
-  #delay(from: string, to: string): number | undefined {
+  #delay(from: string, to: string, way: 'request' | 'reply'): number | undefined {
     const { world } = this
+    if (way === 'request' && from !== to && (this.#deaf.has(to) || this.#mute.has(from))) return undefined
     if (this.#cut.has(`${from} ${to}`)) return undefined
     if (world.faults && world.random.chance(this.#lossy)) {
       world.sometimes('message lost')
