@@ -3,7 +3,7 @@ import type { KVBase } from '@timetick/kv'
 import type { CallOptions as MqCallOptions, ProducedIds, StampedAppend, TimeTickProducer, Timestamp } from '@timetick/msgstream'
 import type { NodeClock } from '../edge/system.ts'
 import { isPassing, isRpcError, isSafeToRepeat, RpcError } from '../internal/errors.ts'
-import { createClient } from '../internal/service.ts'
+import { type CallOptions, createClient } from '../internal/service.ts'
 import type { Transport } from '../internal/transport.ts'
 import type { SegmentIndexMeta } from '../model/meta.ts'
 import { type ChannelApi, CHANNELS, type CompactionReport } from './apis.ts'
@@ -12,6 +12,7 @@ import { type ChannelAssignment, decodeAssignment } from './channel-plan.ts'
 import type { CatalogMirror } from './catalog-mirror.ts'
 import type { Directory } from './directory.ts'
 import { FollowedPrefix } from './followed-prefix.ts'
+import { HeldDuties } from './held-duties.ts'
 
 export interface ChannelClientOptions {
   readonly kv: Pick<KVBase, 'loadEntry' | 'loadWithPrefix' | 'watchWithPrefix'>
@@ -34,10 +35,12 @@ export class ChannelClient implements Pick<TimeTickProducer, 'write' | 'requestT
   readonly #options: ChannelClientOptions
   readonly #assignments = new Map<string, ChannelAssignment>()
   readonly #clients = new Map<string, ChannelApi>()
+  readonly #duties: HeldDuties
   #followed: FollowedPrefix | undefined
 
   private constructor(options: ChannelClientOptions) {
     this.#options = options
+    this.#duties = new HeldDuties(options.clock)
   }
 
   static async open(options: ChannelClientOptions): Promise<ChannelClient> {
@@ -49,6 +52,7 @@ export class ChannelClient implements Pick<TimeTickProducer, 'write' | 'requestT
         for (const { key, value } of events) {
           if (value === undefined) client.#assignments.delete(key)
           else client.#assignments.set(key, decodeAssignment(value))
+          client.#duties.changed(key, client.#assignments.get(key)?.owner)
         }
       },
       onProblem: (error) => onProblem('owners of channels could not be followed', error),
@@ -67,7 +71,7 @@ export class ChannelClient implements Pick<TimeTickProducer, 'write' | 'requestT
           return known > most ? known : most
         }, 0n)
         // What was sent is waited for, whoever gives up: the call keeps its place as long as its rows are under way.
-        return this.#ask(pchannel, (owner) => owner.append({ pchannel, records, metaRevision }), false, signal)
+        return this.#ask(pchannel, (owner, options) => owner.append({ pchannel, records, metaRevision }, options), false, signal)
       }),
     )
     return { timestamp: replies.reduce((most, { timestamp }) => (timestamp > most ? timestamp : most), 0n), ids: new Map() }
@@ -82,24 +86,24 @@ export class ChannelClient implements Pick<TimeTickProducer, 'write' | 'requestT
 
   /** Resolves when everything of the shard at or below `ts` is in segments that are known here. */
   async flushShard({ pchannel, collectionId, vchannel }: { readonly pchannel: string; readonly collectionId: bigint; readonly vchannel: string }, ts: bigint): Promise<void> {
-    const { revision } = await this.#ask(pchannel, (owner) => owner.flushShard({ pchannel, collectionId, vchannel, ts }), true, undefined)
+    const { revision } = await this.#ask(pchannel, (owner, options) => owner.flushShard({ pchannel, collectionId, vchannel, ts }, options), true, undefined)
     await this.#options.mirror.waitFor(revision)
   }
 
   /** All rows of a collection, in segments or not, of the writes at or below `ts`. */
   async rows(pchannels: readonly string[], collectionId: bigint, partitionId: bigint | undefined, ts: bigint): Promise<number> {
     const counts = await Promise.all(
-      pchannels.map((pchannel) => this.#ask(pchannel, (owner) => owner.unflushedRows({ pchannels: [pchannel], collectionId, partitionId, ts }), true, undefined)),
+      pchannels.map((pchannel) => this.#ask(pchannel, (owner, options) => owner.unflushedRows({ pchannels: [pchannel], collectionId, partitionId, ts }, options), true, undefined)),
     )
     return counts.reduce((sum, { rows }) => sum + rows, 0)
   }
 
   async reportBadIndex(pchannel: string, segmentId: bigint, index: SegmentIndexMeta): Promise<void> {
-    await this.#ask(pchannel, (owner) => owner.badIndex({ pchannel, segmentId, index }), true, undefined)
+    await this.#ask(pchannel, (owner, options) => owner.badIndex({ pchannel, segmentId, index }, options), true, undefined)
   }
 
   async compact(pchannels: readonly string[], id: bigint, collectionId: bigint): Promise<boolean> {
-    const replies = await Promise.all(pchannels.map((pchannel) => this.#ask(pchannel, (owner) => owner.compact({ pchannels: [pchannel], id, collectionId }), true, undefined)))
+    const replies = await Promise.all(pchannels.map((pchannel) => this.#ask(pchannel, (owner, options) => owner.compact({ pchannels: [pchannel], id, collectionId }, options), true, undefined)))
     return replies.some(({ isNeeded }) => isNeeded)
   }
 
@@ -140,7 +144,7 @@ export class ChannelClient implements Pick<TimeTickProducer, 'write' | 'requestT
     return api
   }
 
-  async #ask<T>(pchannel: string, run: (owner: ChannelApi) => Promise<T>, mayRepeat: boolean, signal: AbortSignal | undefined): Promise<T> {
+  async #ask<T>(pchannel: string, run: (owner: ChannelApi, options: CallOptions) => Promise<T>, mayRepeat: boolean, signal: AbortSignal | undefined): Promise<T> {
     const { clock, timeoutMs } = this.#options
     const end = clock.monotonic() + timeoutMs
     for (;;) {
@@ -150,7 +154,7 @@ export class ChannelClient implements Pick<TimeTickProducer, 'write' | 'requestT
       let failure: unknown = new RpcError('RPC_NOT_OWNER', `channel ${pchannel} has no owner`, { outcome: 'not-applied' })
       if (api !== undefined) {
         try {
-          return await run(api)
+          return await this.#duties.ask(pchannel, owner, (lost) => run(api, { signal: lost }))
         } catch (error) {
           failure = error
         }

@@ -7,7 +7,7 @@ import { createRange, startTimestampAllocator, type TimestampAllocator } from '@
 import type { CatalogWriter, FunctionPlan, SegmentWriter } from '../coordinator/api.ts'
 import type { NodeClock } from '../edge/system.ts'
 import { isPassing, isSafeToRepeat, RpcError } from '../internal/errors.ts'
-import { createClient } from '../internal/service.ts'
+import { type CallOptions, createClient } from '../internal/service.ts'
 import type { Transport } from '../internal/transport.ts'
 import type { CollectionSchema } from '../model/schema.ts'
 import type { LoadProgress } from '../querynode/api.ts'
@@ -18,6 +18,7 @@ import type { ImportService } from '../coordinator/importer.ts'
 import { IMPORT_CALLS } from './imports.ts'
 import { LEADER_ROOT, LEADER_KEY } from './coordinator.ts'
 import { FollowedPrefix } from './followed-prefix.ts'
+import { HeldDuties } from './held-duties.ts'
 
 export interface CoordinatorClientOptions {
   readonly kv: Pick<KVBase, 'loadEntry' | 'loadWithPrefix' | 'watchWithPrefix'>
@@ -41,17 +42,19 @@ const RELEASE_MS = 3_000
 export class CoordinatorClient {
   readonly #options: CoordinatorClientOptions
   readonly #remote: CoordinatorApi
+  readonly #duties: HeldDuties
   #followed: FollowedPrefix | undefined
   #leader: string | undefined
   readonly timestamps: TimestampAllocator
 
   private constructor(options: CoordinatorClientOptions) {
     this.#options = options
+    this.#duties = new HeldDuties(options.clock)
     this.#remote = createClient(COORDINATOR, options.transport, () => this.#leader ?? '')
     this.timestamps = startTimestampAllocator({
       source: {
         getTimestamp: async (count, { signal } = {}) => {
-          const { first } = await this.#ask((api) => api.allocTimestamps({ count }, { signal }), true, signal)
+          const { first } = await this.#ask((api, options) => api.allocTimestamps({ count }, options), true, signal)
           return createRange(first, count)
         },
       },
@@ -64,7 +67,11 @@ export class CoordinatorClient {
     client.#followed = await FollowedPrefix.open({
       kv, clock, prefix: LEADER_ROOT,
       onEvents: (events) => {
-        for (const { key, value } of events) if (LEADER_ROOT + key === LEADER_KEY) client.#leader = value === undefined ? undefined : nameOf(value)
+        for (const { key, value } of events) {
+          if (LEADER_ROOT + key !== LEADER_KEY) continue
+          client.#leader = value === undefined ? undefined : nameOf(value)
+          client.#duties.changed(LEADER_KEY, client.#leader)
+        }
       },
       onProblem: (error) => onProblem('the leader could not be looked up', error),
     })
@@ -83,7 +90,7 @@ export class CoordinatorClient {
 
   get imports(): ImportService {
     const methods = Object.entries(IMPORT_CALLS).map(([method, kind]) => [method, async (...args: readonly unknown[]): Promise<unknown> => {
-      const { value } = await this.#ask((api) => api.imports({ method, args }), kind === 'repeatable', undefined)
+      const { value } = await this.#ask((api, options) => api.imports({ method, args }, options), kind === 'repeatable', undefined)
       return value
     }])
     return Object.fromEntries(methods) as ImportService
@@ -92,28 +99,28 @@ export class CoordinatorClient {
   /** @param channel what is reported is about its rows */
   reports(channel: ChannelTerm, signal: AbortSignal): SegmentWriter {
     const methods = REPORTS.map((method) => [method, async (...args: readonly unknown[]): Promise<void> => {
-      const { revision } = await this.#ask((api) => api.catalog({ method, args, channel }, { signal }), true, signal)
+      const { revision } = await this.#ask((api, options) => api.catalog({ method, args, channel }, options), true, signal)
       await this.#options.mirror.waitFor(revision, signal)
     }])
     return { ...(Object.fromEntries(methods) as Omit<SegmentWriter, 'checkpoint'>), checkpoint: (pchannel) => this.#options.mirror.checkpoint(pchannel) }
   }
 
   async release(channel: ChannelTerm & { readonly owner: string }): Promise<void> {
-    await this.#ask((api) => api.releaseChannel(channel), true, undefined, RELEASE_MS)
+    await this.#ask((api, options) => api.releaseChannel(channel, options), true, undefined, RELEASE_MS)
   }
 
   loadProgress(collectionIds: readonly bigint[], signal?: AbortSignal): Promise<TargetsRevision & { readonly progress: ReadonlyMap<bigint, LoadProgress> }> {
-    return this.#ask((api) => api.loadProgress({ collectionIds }, { signal }), true, signal)
+    return this.#ask((api, options) => api.loadProgress({ collectionIds }, options), true, signal)
   }
 
   /** The revision that targets must have to show it. */
   async moveSegments(request: MoveSegments): Promise<bigint> {
-    return (await this.#ask((api) => api.moveSegments(request), false, undefined)).revision
+    return (await this.#ask((api, options) => api.moveSegments(request, options), false, undefined)).revision
   }
 
   /** The revision that targets must have to show it. */
   async transferReplicas(request: TransferReplicas): Promise<bigint> {
-    return (await this.#ask((api) => api.transferReplicas(request), false, undefined)).revision
+    return (await this.#ask((api, options) => api.transferReplicas(request, options), false, undefined)).revision
   }
 
   async close(): Promise<void> {
@@ -126,7 +133,7 @@ export class CoordinatorClient {
     for (let attempt = 0; attempt < MAX_PLANS; attempt++) {
       const known = schema
       const given = args.map((arg) => (typeof arg === 'function' ? answerPlan(arg as FunctionPlan, known) : arg))
-      const reply: CatalogReply = await this.#ask((api) => api.catalog({ method, args: given }), false, undefined)
+      const reply: CatalogReply = await this.#ask((api, options) => api.catalog({ method, args: given }, options), false, undefined)
       const { value } = reply
       if (typeof value === 'object' && value !== null && 'schema' in value && args.some((arg) => typeof arg === 'function')) {
         schema = value.schema as CollectionSchema
@@ -139,7 +146,7 @@ export class CoordinatorClient {
     throw new RpcError('RPC_OVERLOADED', `the collection changed ${MAX_PLANS} times meanwhile`, { outcome: 'not-applied' })
   }
 
-  async #ask<T>(run: (api: CoordinatorApi) => Promise<T>, mayRepeat: boolean, signal: AbortSignal | undefined, timeoutMs = this.#options.timeoutMs): Promise<T> {
+  async #ask<T>(run: (api: CoordinatorApi, options: CallOptions) => Promise<T>, mayRepeat: boolean, signal: AbortSignal | undefined, timeoutMs = this.#options.timeoutMs): Promise<T> {
     const { clock, local } = this.#options
     const end = clock.monotonic() + timeoutMs
     for (;;) {
@@ -148,7 +155,8 @@ export class CoordinatorClient {
       let failure: unknown = new RpcError('RPC_NOT_LEADER', 'no coordinator leads', { outcome: 'not-applied' })
       if (leader !== undefined) {
         try {
-          return await run(leader === local?.address ? local.api : this.#remote)
+          const api = leader === local?.address ? local.api : this.#remote
+          return await this.#duties.ask(LEADER_KEY, leader, (lost) => run(api, { signal: signal === undefined ? lost : AbortSignal.any([signal, lost]) }))
         } catch (error) {
           failure = error
         }

@@ -139,7 +139,7 @@ describe('functions that score', () => {
     expect((await client.insert({ collection_name: name, data: data as unknown as RowData[] })).status).toMatchObject({ error_code: 'Success' })
     await client.flushSync({ collection_names: [name] })
     await client.loadCollectionSync({ collection_name: name })
-    await expect.poll(async () => (await client.getIndexState({ collection_name: name, field_name: 'v' })).state, { timeout: 30_000 }).toBe('Finished')
+    await expect.poll(async () => (await client.getIndexState({ collection_name: name, field_name: 'v' })).state, { timeout: 120_000 }).toBe('Finished')
     const norm = (v: readonly number[]): number => v.reduce((sum, value) => sum + value * value, 0)
     const expected = data.flatMap(({ id, v }) => (v === null ? [] : [{ id, score: norm(v) }])).sort((a, b) => a.score - b.score).slice(0, 50)
     const answer = await client.search({ collection_name: name, data: Array.from({ length: dim }, () => 0), limit: 50, output_fields: ['id', 'v'] })
