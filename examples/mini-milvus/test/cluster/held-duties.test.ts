@@ -1,7 +1,7 @@
 /** Calls to a process that has a duty, and loses it without a word: the next one is asked when it has it, not when the call times out. */
 import { createMemoryKV } from '@timetick/kv/memory'
 import { afterEach, expect, it } from 'vitest'
-import { CHANNELS, type ChannelApi, COORDINATOR, type CoordinatorApi } from '../../src/cluster/apis.ts'
+import { CHANNELS, type ChannelApi, COORDINATOR } from '../../src/cluster/apis.ts'
 import { CHANNEL_ROOT } from '../../src/cluster/channel-assigner.ts'
 import { ChannelClient, type ChannelClientOptions } from '../../src/cluster/channel-client.ts'
 import { encodeAssignment } from '../../src/cluster/channel-plan.ts'
@@ -107,8 +107,8 @@ it('what the leader was asked for is asked of the next one, where that may be do
     asked.push(what)
     return never()
   }
-  await serve('a', COORDINATOR, { loadProgress: silent('progress of a'), moveSegments: silent('move of a') } as Partial<CoordinatorApi>)
-  await serve('b', COORDINATOR, { loadProgress: async () => ({ progress: new Map(), revision: 9n }), moveSegments: silent('move of b') } as Partial<CoordinatorApi>)
+  await serve('a', COORDINATOR, { loadProgress: silent('progress of a'), moveSegments: silent('move of a') })
+  await serve('b', COORDINATOR, { loadProgress: async () => ({ progress: new Map(), revision: 9n }), moveSegments: silent('move of b') })
   const options = { kv, clock: systemClock, transport, mirror: {}, timeoutMs: CALL_MS, onChanged: async () => undefined, onProblem: (_message: string, error: unknown) => { throw error } } as unknown as CoordinatorClientOptions
   const client = await CoordinatorClient.open(options)
   closing.push(() => client.close(), () => kv.close())
