@@ -2,6 +2,7 @@
 import type { CallOptions, ServiceDefinition } from '../internal/service.ts'
 import type { SegmentIndexMeta } from '../model/meta.ts'
 import type { ImportCall } from './imports.ts'
+import type { RecordsWrite, RecordsWritten } from './record-writes.ts'
 import type { LoadProgress } from '../querynode/api.ts'
 
 /** The incarnation of a channel's ownership in whose name something is reported. */
@@ -52,6 +53,8 @@ export interface CoordinatorApi {
   catalog(request: CatalogCall, options?: CallOptions): Promise<CatalogReply>
   /** The owner writes nothing to the channel any more. Of another than the present owner: ignored. */
   releaseChannel(request: ChannelTerm & { readonly owner: string }, options?: CallOptions): Promise<object>
+  /** Users, rights and resource groups, as a proxy planned to change them. */
+  records(request: RecordsWrite, options?: CallOptions): Promise<RecordsWritten>
   /** A call of its importer. */
   imports(request: ImportCall, options?: CallOptions): Promise<{ readonly value?: unknown }>
   /** Of collections that are to be loaded. */
@@ -64,7 +67,7 @@ export interface CoordinatorApi {
 
 export const COORDINATOR: ServiceDefinition<CoordinatorApi> = {
   name: 'Coordinator',
-  methods: { allocTimestamps: { timeoutMs: 2_000 }, catalog: { timeoutMs: 10_000 }, releaseChannel: { timeoutMs: 5_000 }, imports: { timeoutMs: 10_000 }, loadProgress: { timeoutMs: 2_000 }, moveSegments: { timeoutMs: 70_000 }, transferReplicas: { timeoutMs: 10_000 } },
+  methods: { allocTimestamps: { timeoutMs: 2_000 }, catalog: { timeoutMs: 10_000 }, releaseChannel: { timeoutMs: 5_000 }, records: { timeoutMs: 10_000 }, imports: { timeoutMs: 10_000 }, loadProgress: { timeoutMs: 2_000 }, moveSegments: { timeoutMs: 70_000 }, transferReplicas: { timeoutMs: 10_000 } },
 }
 
 export interface LogRecord {

@@ -15,6 +15,7 @@ import { COORDINATOR, type CatalogReply, type ChannelTerm, type CoordinatorApi, 
 import { answerPlan, REPORTS, WRITES } from './catalog-calls.ts'
 import type { CatalogMirror } from './catalog-mirror.ts'
 import type { ImportService } from '../coordinator/importer.ts'
+import type { RecordsWrite, RecordsWritten } from './record-writes.ts'
 import { IMPORT_CALLS } from './imports.ts'
 import { LEADER_ROOT, LEADER_KEY } from './coordinator.ts'
 import { FollowedPrefix } from './followed-prefix.ts'
@@ -94,6 +95,11 @@ export class CoordinatorClient {
       return value
     }])
     return Object.fromEntries(methods) as ImportService
+  }
+
+  /** Not asked twice: what was written once would look like another's change. */
+  saveRecords(change: RecordsWrite): Promise<RecordsWritten> {
+    return this.#ask((api) => api.records(change), false, undefined)
   }
 
   /** @param channel what is reported is about its rows */

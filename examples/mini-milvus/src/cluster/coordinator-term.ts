@@ -15,6 +15,7 @@ import { ChannelAssigner, type ChannelAssignerOptions } from './channel-assigner
 import { ClusterGarbage } from './garbage.ts'
 import { type LeaderImportsOptions, startImports } from './imports.ts'
 import { openGuardedStore, type GuardedStore } from './guarded-store.ts'
+import { type RecordsWrite, type RecordsWritten, writeRecords } from './record-writes.ts'
 import { openQueryPlanner, type QueryPlanner, type QueryPlannerSettings } from './query-planner.ts'
 
 export interface CoordinatorTermOptions {
@@ -40,13 +41,15 @@ export class CoordinatorTerm {
   readonly assigner: ChannelAssigner
   readonly importer: Importer
   readonly planner: QueryPlanner
+  /** Small metadata that proxies plan: conditional on this term. */
+  readonly writeRecords: (change: RecordsWrite) => Promise<RecordsWritten>
   readonly #term: LeaderTerm
   readonly #oracle: TimestampOracle
   readonly #allocator: TimestampAllocator
   readonly #store: GuardedStore
   readonly #garbage: ClusterGarbage
 
-  private constructor(parts: { readonly term: LeaderTerm; readonly oracle: TimestampOracle; readonly allocator: TimestampAllocator; readonly store: GuardedStore; readonly catalog: Catalog; readonly assigner: ChannelAssigner; readonly garbage: ClusterGarbage; readonly importer: Importer; readonly planner: QueryPlanner }) {
+  private constructor(parts: { readonly term: LeaderTerm; readonly oracle: TimestampOracle; readonly allocator: TimestampAllocator; readonly store: GuardedStore; readonly catalog: Catalog; readonly assigner: ChannelAssigner; readonly garbage: ClusterGarbage; readonly importer: Importer; readonly planner: QueryPlanner; readonly writeRecords: CoordinatorTerm['writeRecords'] }) {
     this.#term = parts.term
     this.#oracle = parts.oracle
     this.#allocator = parts.allocator
@@ -56,6 +59,7 @@ export class CoordinatorTerm {
     this.planner = parts.planner
     this.#garbage = parts.garbage
     this.importer = parts.importer
+    this.writeRecords = parts.writeRecords
   }
 
   static async open({ kv, clock, ids, pchannels, reach, owner, leaderKey, term, storage, garbageGraceMs, imports, queryNodes, onProblem }: CoordinatorTermOptions): Promise<CoordinatorTerm> {
@@ -72,7 +76,7 @@ export class CoordinatorTerm {
       })
       const garbage = new ClusterGarbage({ meta: catalog, storage, clock, graceMs: garbageGraceMs, pending: () => pendingImports(catalog), alone: (run) => assigner.alone(run), onProblem })
       const importer = startImports(imports, { catalog, isSwept: (segmentId) => garbage.isSwept(segmentId) })
-      return new CoordinatorTerm({ term, oracle, allocator, store, catalog, assigner, garbage, importer, planner })
+      return new CoordinatorTerm({ term, oracle, allocator, store, catalog, assigner, garbage, importer, planner, writeRecords: (change) => writeRecords(kv, { key: leaderKey, modRevision: term.token, onFenced }, change) })
     } catch (error) {
       await allocator.close()
       await oracle.close()

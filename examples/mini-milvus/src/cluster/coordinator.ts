@@ -12,6 +12,7 @@ import type { SegmentMeta } from '../model/meta.ts'
 import type { ObjectStorage } from '../storage/index.ts'
 import { type ImportCall, type LeaderImportsOptions, runImportCall } from './imports.ts'
 import { CoordinatorTerm } from './coordinator-term.ts'
+import type { RecordsWrite, RecordsWritten } from './record-writes.ts'
 import type { QueryPlannerSettings } from './query-planner.ts'
 
 export const LEADER_ROOT = 'coordinator/'
@@ -87,6 +88,10 @@ export class Coordinator implements CoordinatorApi {
   async releaseChannel({ pchannel, epoch, owner }: ChannelTerm & { readonly owner: string }): Promise<object> {
     await this.term.assigner.release(pchannel, owner, epoch)
     return {}
+  }
+
+  async records(change: RecordsWrite): Promise<RecordsWritten> {
+    return this.term.writeRecords(change)
   }
 
   async imports(call: ImportCall): Promise<{ value?: unknown }> {

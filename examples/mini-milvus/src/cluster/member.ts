@@ -193,6 +193,7 @@ function localApis(own: { readonly coordinator: CoordinatorApi | undefined; read
       allocTimestamps: async (request, call) => coordinator().allocTimestamps(request, call),
       catalog: async (request, call) => coordinator().catalog(request, call),
       releaseChannel: async (request, call) => coordinator().releaseChannel(request, call),
+      records: async (request, call) => coordinator().records(request, call),
       imports: async (request, call) => coordinator().imports(request, call),
       loadProgress: async (request, call) => coordinator().loadProgress(request, call),
       moveSegments: async (request, call) => coordinator().moveSegments(request, call),

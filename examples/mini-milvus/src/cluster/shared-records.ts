@@ -1,29 +1,31 @@
 /**
  * Small metadata that every proxy reads and any may change: users and rights, resource groups. Each keeps a mirror that follows the store. A
- * change is planned on the newest state and written only if that is still the newest, so that two at once cannot undo each other; it
- * is done when every proxy that serves knows it.
+ * change is planned on the newest state and written, by the coordinator that leads, only if that is still the newest, so that two at once cannot undo each other;
+ * it is done when every proxy that serves knows it.
  */
-import type { KVBase } from '@timetick/kv'
 import type { NodeClock } from '../edge/system.ts'
 import { RpcError } from '../internal/errors.ts'
 import { type OpenRecords, RecordMirror, textsOf, type RecordChange, type RecordStore, type RecordStoreOptions } from '../coordinator/record-store.ts'
-import { FollowedPrefix, REVISION_KEY } from './followed-prefix.ts'
+import { FollowedPrefix, type FollowedStore, REVISION_KEY } from './followed-prefix.ts'
 import type { ClusterMember } from './member.ts'
 import type { Mirrors } from './mirrors.ts'
+import type { RecordsWrite, RecordsWritten } from './record-writes.ts'
 
 export interface SharedRecordsOptions<Kinds> extends Pick<RecordStoreOptions<Kinds>, 'rootPath' | 'kinds'> {
-  readonly kv: KVBase
+  readonly kv: FollowedStore
   readonly clock: NodeClock
   /** Of this process, the catalog's among them: plans read that, too. */
   readonly mirrors: Mirrors
+  /** By whoever leads. */
+  readonly write: (change: RecordsWrite) => Promise<RecordsWritten>
   /** Resolves when every proxy that serves knows this mirror as of a revision. */
   readonly tell: (mirror: string, revision: bigint) => Promise<void>
   readonly onProblem: (message: string, error: unknown) => void
 }
 
 /** Users, rights and resource groups, as all proxies of the cluster know them. */
-export function sharedRecordsOf({ stores, mirrors, tell }: Pick<ClusterMember, 'stores' | 'mirrors' | 'tell'>, clock: NodeClock, onProblem: SharedRecordsOptions<unknown>['onProblem']): OpenRecords {
-  return (what) => openSharedRecords({ ...what, kv: stores.kv, clock, mirrors, tell, onProblem })
+export function sharedRecordsOf({ stores, coordinator, mirrors, tell }: Pick<ClusterMember, 'stores' | 'coordinator' | 'mirrors' | 'tell'>, clock: NodeClock, onProblem: SharedRecordsOptions<unknown>['onProblem']): OpenRecords {
+  return (what) => openSharedRecords({ ...what, kv: stores.kv, write: (change) => coordinator.saveRecords(change), clock, mirrors, tell, onProblem })
 }
 
 /** Another change came first so often: somebody writes all the time. */
@@ -76,7 +78,7 @@ class SharedRecords<Kinds> implements RecordStore<Kinds> {
   }
 
   async #change(plan: () => readonly RecordChange<Kinds>[]): Promise<void> {
-    const { mirrors, rootPath, tell } = this.#options
+    const { mirrors, rootPath: root, write, tell } = this.#options
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       await this.#followed.catchUp()
       const before = this.#followed.revisionOf(REVISION_KEY) ?? 0n
@@ -85,25 +87,14 @@ class SharedRecords<Kinds> implements RecordStore<Kinds> {
       if ((this.#followed.revisionOf(REVISION_KEY) ?? 0n) !== before) continue
       const texts = textsOf(plan())
       if (texts.size === 0) return
-      const revision = await this.#write(texts, before)
+      const saves = new Map([...texts].flatMap(([key, text]) => (text === undefined ? [] : [[key, text] as const])))
+      const removals = [...texts.keys()].filter((key) => !saves.has(key))
+      const { revision } = await write({ root, before, saves, removals })
       if (revision === undefined) continue
       await this.#followed.waitFor(revision)
-      await tell(rootPath, revision)
+      await tell(root, revision)
       return
     }
-    throw new RpcError('RPC_OVERLOADED', `${rootPath} changed ${MAX_ATTEMPTS} times meanwhile`, { outcome: 'not-applied' })
-  }
-
-  /** Undefined when another change came first. */
-  async #write(texts: ReadonlyMap<string, string | undefined>, before: bigint): Promise<bigint | undefined> {
-    const { kv, rootPath } = this.#options
-    const saves = new Map([[rootPath + REVISION_KEY, before.toString()]])
-    const removals: string[] = []
-    for (const [key, text] of texts) {
-      if (text === undefined) removals.push(rootPath + key)
-      else saves.set(rootPath + key, text)
-    }
-    const { applied, revision } = await kv.multiSaveAndRemove(saves, removals, { when: [{ key: rootPath + REVISION_KEY, modRevision: before }] })
-    return applied ? revision : undefined
+    throw new RpcError('RPC_OVERLOADED', `${root} changed ${MAX_ATTEMPTS} times meanwhile`, { outcome: 'not-applied' })
   }
 }

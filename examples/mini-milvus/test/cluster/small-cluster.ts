@@ -31,13 +31,15 @@ export class SmallCluster {
     for (const [key, value] of Object.entries(settings)) this.#parameters.save(key, value)
   }
 
+  /** Closed with the cluster. */
+  keep<T extends Part>(part: T): T {
+    this.#parts.push(part)
+    return part
+  }
+
   async open(name: string, roles: readonly ClusterRole[], kv: KVBase = this.kv): Promise<ClusterMember> {
     const life = new Life(this.world)
-    const keep: Keep = async (opening) => {
-      const part = await opening
-      this.#parts.push(part)
-      return part
-    }
+    const keep: Keep = async (opening) => this.keep(await opening)
     const warn = (fields: Readonly<Record<string, unknown>>, message: string): void => void this.warnings.push(`${name}: ${message}: ${String(fields['err'])}`)
     const stores = { kv, mq: this.#mq, storage: this.#storage, close: async () => undefined }
     const engine = new SimulatedEngine(life, { write: () => undefined, read: () => undefined })
@@ -51,7 +53,7 @@ export class SmallCluster {
 
   /** Lets time pass until this has settled. */
   async run<T>(work: Promise<T>, maxMs = 120_000): Promise<T> {
-    await this.world.until(work, { maxMs: maxMs })
+    await this.world.until(work, { maxMs })
     return work
   }
 
