@@ -45,6 +45,8 @@ const ROWS = [
     ['Flushes per second', 'ops', [[rate('milvus_datanode_flush_buffer_op_count', 'status'), '{{status}}']]],
     ['Rows flushed per second', 'short', [[rate('milvus_datanode_flushed_data_rows', 'segment_level'), '{{segment_level}}']]],
     ['Index builds per second', 'ops', [[rate('milvus_indexnode_index_task_count', 'status'), '{{status}}']]],
+    ['Compactions', 'short', [['sum by (status) (milvus_datacoord_compaction_task_num)', '{{status}}']]],
+    ['Duration of compactions', 'ms', latency('milvus_datanode_compaction_latency', 'compaction_type', '{{compaction_type}}')],
   ]],
   ['Query nodes', [
     ['Searches and queries per second', 'reqps', [[rate('milvus_querynode_sq_req_count', 'query_type, status'), '{{query_type}} {{status}}']]],

@@ -11,6 +11,7 @@ import { createClient, ServiceTable } from '../internal/service.ts'
 import type { Transport } from '../internal/transport.ts'
 import { logChannels } from '../node/log-channels.ts'
 import type { NodeLogger } from '../node/logger.ts'
+import { compactionWatch } from '../node/metrics/compactions.ts'
 import type { Meter } from '../node/metrics/meter.ts'
 import type { Keep } from '../node/core.ts'
 import { Role } from '../node/role.ts'
@@ -133,7 +134,7 @@ export async function openMember(options: MemberOptions, keep: Keep): Promise<Cl
   const membership = await keep(Membership.open({ kv: stores.kv, clock, ttlMs, address, roles, version: options.version, createOwner, catchUp: () => mirrors.catchUp(), onChange: () => own.host?.reconcile(), onProblem: onWarning }))
   if (meter !== undefined) meter.nodeId = String(membership.nodeId)
   if (roles.includes('data')) {
-    own.host = await keep(ChannelHost.open({ kv: stores.kv, stores, log, engine, mirror, coordinator, ids, parameters, clock, membership, onWarning }))
+    own.host = await keep(ChannelHost.open({ kv: stores.kv, stores, log, engine, mirror, coordinator, ids, parameters, clock, membership, watchCompaction: compactionWatch(meter), onWarning }))
   }
   if (roles.includes('query')) {
     const role: Role<QueryNode> = new Role({

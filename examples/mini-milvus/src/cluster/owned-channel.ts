@@ -7,7 +7,7 @@ import type { GlobalParamsTable } from '@timetick/paramtable'
 import type { IdAllocator } from '@timetick/tso'
 import { metaRecord, writeFence, type FencedLog } from '../channel/fenced-mq.ts'
 import type { SegmentWriter } from '../coordinator/api.ts'
-import { Compactor } from '../coordinator/compactor.ts'
+import { Compactor, type CompactorOptions } from '../coordinator/compactor.ts'
 import { IndexBuilder } from '../coordinator/index-builder.ts'
 import { startDataNode, type DataNode } from '../datanode/data-node.ts'
 import type { NodeClock } from '../edge/system.ts'
@@ -34,6 +34,7 @@ export interface OwnedChannelOptions {
   readonly ids: IdAllocator
   readonly parameters: GlobalParamsTable
   readonly clock: NodeClock
+  readonly watchCompaction?: CompactorOptions['watch'] | undefined
   readonly onWarning: (message: string, error: unknown) => void
 }
 
@@ -182,6 +183,7 @@ export class OwnedChannel {
         minSegments: parameters.getInt('compaction.minSegments'),
         maxBytes: parameters.getBytes('dataNode.sealBytes'),
         deleteShare: parameters.getFloat('compaction.deleteShare'),
+        watch: this.#options.watchCompaction,
       })
       this.#parts = { ticks, dataNode, indexBuilder, compactor, segments }
     } catch (error) {

@@ -24,8 +24,13 @@ export interface CompactorOptions extends CompactionPolicy {
   readonly allocateId: () => Promise<bigint>
   /** What has expired is left out. */
   readonly clock: Pick<NodeClock, 'now' | 'setTimer' | 'yieldToLoop'>
+  /** Runs each job; must call what it is given, once. @default as it is */
+  readonly watch?: ((run: () => Promise<CompactionOutcome>) => Promise<void>) | undefined
   readonly onWarning: (message: string, error: unknown) => void
 }
+
+/** `dropped`: its segments went while it ran, and it came to nothing. */
+export type CompactionOutcome = 'completed' | 'failed' | 'dropped'
 
 interface NextJob {
   readonly collection: CollectionMeta
@@ -117,19 +122,27 @@ export class Compactor {
       await Promise.resolve()
       const next = this.#next()
       if (next === undefined || this.#closed) return
-      this.#log.begin(next.collection.id, next.job.segments.map(({ id }) => id), this.#options.clock.now(), next.request?.id)
-      try {
-        this.#log.finish(await this.#compact(next))
-      } catch (error) {
-        // Dropped or truncated while it was read: nothing has failed, look again.
-        if (next.job.segments.some(({ id }) => this.#options.meta.segment(id) === undefined)) continue
-        if (next.request === undefined) this.#failed.add(next.collection.id)
-        else next.request.state = 'failed'
-        this.#log.fail(error)
-        if (!this.#closed) this.#options.onWarning(`compaction of ${next.collection.schema.name} failed`, error)
-      } finally {
-        this.#log.forget()
-      }
+      const run = (): Promise<CompactionOutcome> => this.#runJob(next)
+      await (this.#options.watch?.(run) ?? run())
+    }
+  }
+
+  async #runJob(next: NextJob): Promise<CompactionOutcome> {
+    const { meta, clock, onWarning } = this.#options
+    this.#log.begin(next.collection.id, next.job.segments.map(({ id }) => id), clock.now(), next.request?.id)
+    try {
+      this.#log.finish(await this.#compact(next))
+      return 'completed'
+    } catch (error) {
+      // Dropped or truncated while it was read: nothing has failed, look again.
+      if (next.job.segments.some(({ id }) => meta.segment(id) === undefined)) return 'dropped'
+      if (next.request === undefined) this.#failed.add(next.collection.id)
+      else next.request.state = 'failed'
+      this.#log.fail(error)
+      if (!this.#closed) onWarning(`compaction of ${next.collection.schema.name} failed`, error)
+      return 'failed'
+    } finally {
+      this.#log.forget()
     }
   }
 

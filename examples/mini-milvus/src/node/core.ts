@@ -6,6 +6,7 @@ import type { NodeClock } from '../edge/system.ts'
 import type { Engine } from '../engine/index.ts'
 import { logChannels } from './log-channels.ts'
 import type { NodeLogger } from './logger.ts'
+import type { Meter } from './metrics/meter.ts'
 import { startRoles, type Roles } from './roles.ts'
 import type { QueryNodeApi } from '../querynode/api.ts'
 import { createCommitter } from '../staging/committer.ts'
@@ -32,6 +33,8 @@ export interface CoreOptions {
   readonly parameters: GlobalParamsTable
   readonly logger: NodeLogger
   readonly clock: NodeClock
+  /** Undefined: nothing is counted. */
+  readonly meter?: Meter | undefined
   /** In [0, 1), for jitter. @default Math.random */
   readonly random?: (() => number) | undefined
   /** Names this start among all; a random name unless given. */
@@ -57,7 +60,7 @@ export interface NodeCore {
 /** A node alone has nobody to take over from a role that is given up: it is tried for as long as the node runs. */
 const PERSISTENT = { maxRestarts: 1_000, maxBackoffMs: 10_000 }
 
-export async function openCore({ stores, engine, parameters, logger, clock, random, owner, spill }: CoreOptions, keep: Keep): Promise<NodeCore> {
+export async function openCore({ stores, engine, parameters, logger, clock, meter, random, owner, spill }: CoreOptions, keep: Keep): Promise<NodeCore> {
   const onWarning = (message: string, error: unknown): void => logger.warn({ err: error }, message)
   const time = await keep(openNodeTime(stores.kv, clock, onWarning, owner))
   const pchannels = await logChannels(stores.kv, parameters.getInt('rootCoord.dmlChannelNum'))
@@ -69,7 +72,7 @@ export async function openCore({ stores, engine, parameters, logger, clock, rand
   const watchdog = await keep(startWatchdog({ clock, random, checkIntervalMs: parameters.getDurationMs('watchdog.interval'), restart: PERSISTENT, onEvent }))
   const intervalMs = parameters.getDurationMs('proxy.timeTickInterval')
   const ticks = await keep(startTicks({ mq: stores.mq, pchannels, timestamps: time.timestamps, intervalMs, clock, onError: (error) => onWarning('a time tick failed', error) }))
-  const roles = await keep(startRoles({ catalog, kv: stores.kv, mq: stores.mq, storage: stores.storage, engine, ticks, time, pchannels, parameters, watchdog, clock, transactions, onWarning }))
+  const roles = await keep(startRoles({ catalog, kv: stores.kv, mq: stores.mq, storage: stores.storage, engine, ticks, time, pchannels, parameters, watchdog, clock, transactions, meter, onWarning }))
   await keep(startForgetting({ transactions, catalog, roles, clock, onWarning }))
   const writer = createDmlWriter(heldUntilKnown(ticks), () => clock.yieldToLoop(), stores.mq.features.maxFrameBytes)
   const queryNode = (): QueryNodeApi => roles.queryNode.current

@@ -18,6 +18,8 @@ import { startQueryNode, type QueryNode, type QueryNodeOptions } from '../queryn
 import type { TransactionReader } from '../staging/transactions.ts'
 import { createSegmentLoader } from '../querynode/storage-loader.ts'
 import type { ObjectStorage } from '../storage/index.ts'
+import { compactionWatch } from './metrics/compactions.ts'
+import type { Meter } from './metrics/meter.ts'
 import { Role, type RoleInstance } from './role.ts'
 import { QueryGroup, type QueryGroupOptions } from './query-group.ts'
 import { oneQueryNode, type QueryRole } from './query-role.ts'
@@ -37,6 +39,8 @@ export interface RolesOptions {
   readonly clock: NodeClock
   /** Which commits count; without it none does. */
   readonly transactions?: TransactionReader | undefined
+  /** Undefined: nothing is counted. */
+  readonly meter?: Meter | undefined
   readonly onWarning: (message: string, error: unknown) => void
 }
 
@@ -157,7 +161,7 @@ function openIndexNode({ catalog, storage, engine, parameters, clock, onWarning 
   return new IndexBuilder({ meta: catalog, segments: catalog, storage, loader, engine, minRows: parameters.getInt('indexNode.minRows'), clock, onWarning })
 }
 
-function openCompactor({ catalog, storage, time, parameters, clock, onWarning }: RolesOptions): Compactor {
+function openCompactor({ catalog, storage, time, parameters, clock, meter, onWarning }: RolesOptions): Compactor {
   return new Compactor({
     meta: catalog,
     segments: catalog,
@@ -168,6 +172,7 @@ function openCompactor({ catalog, storage, time, parameters, clock, onWarning }:
     minSegments: parameters.getInt('compaction.minSegments'),
     maxBytes: parameters.getBytes('dataNode.sealBytes'),
     deleteShare: parameters.getFloat('compaction.deleteShare'),
+    watch: compactionWatch(meter),
     onWarning,
   })
 }

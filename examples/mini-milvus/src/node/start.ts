@@ -112,7 +112,7 @@ export async function startNode(parameters: GlobalParamsTable, logger: NodeLogge
     const stores = isMetered ? meteredStores(plain, meter) : plain
     const threads = parameters.getInt('engine.threads')
     const engine = await keep(openEngine(threads === 0 ? {} : { threads }))
-    const core = await openCore({ stores, engine, parameters, logger, clock, spill: dataDir === undefined ? undefined : createSpillFolder(`${dataDir}/staging`) }, keep)
+    const core = await openCore({ stores, engine, parameters, logger, clock, meter, spill: dataDir === undefined ? undefined : createSpillFolder(`${dataDir}/staging`) }, keep)
     tellCutTails(plain.mq, logger)
     const security = await keep(openSecurity({ core, parameters, clock, logger }))
     const { gate, databasesChanged } = security

@@ -6,7 +6,7 @@ import { promisify } from 'node:util'
 import { MilvusClient } from '@zilliz/milvus2-sdk-node'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { startMiniMilvus, type MiniMilvus } from '../../src/index.ts'
-import { PANELS, samplesOf, useNode } from '../node/metered-use.ts'
+import { compactNode, PANELS, samplesOf, useNode } from '../node/metered-use.ts'
 
 const inRepository = (path: string): string => fileURLToPath(new URL(`../../../../${path}`, import.meta.url))
 /** Words of PromQL, and labels, are no metrics: those have what families here begin with. */
@@ -42,6 +42,13 @@ describe('a process with all roles', () => {
     expect(samplesOf(page, 'milvus_datacoord_stored_rows_count')).toEqual(['milvus_datacoord_stored_rows_count 50'])
     expect(samplesOf(page, 'milvus_querynode_sq_req_count').filter((line) => line.includes('query_type="search",status="success"'))).toEqual([expect.stringMatching(new RegExp(`node_id="${nodeId}".*\\} 1$`))])
     expect(new Set([...page.matchAll(/node_id="([^"]*)"/g)].map(([, id]) => id))).toEqual(new Set([nodeId]))
+  })
+
+  it('counts compactions of its channels', async () => {
+    await compactNode(client)
+    const done = `milvus_datacoord_compaction_task_num{node_id="${node.cluster?.nodeId}",compaction_type="MixCompaction",status="completed"} 1`
+    await vi.waitFor(async () => expect(samplesOf(await read(), 'milvus_datacoord_compaction_task_num')).toContain(done), { timeout: 25_000, interval: 100 })
+    expect(samplesOf(page, 'milvus_datanode_compaction_latency_count')).toEqual([expect.stringMatching(/ 1$/)])
   })
 
   it('says who is there', () => {

@@ -15,7 +15,7 @@ export const PANELS = [
   'milvus_datacoord_channel_checkpoint_unix_seconds', 'milvus_datacoord_consume_datanode_tt_lag_ms',
   'milvus_datanode_flowgraph_num', 'milvus_datanode_consumer_num', 'milvus_datanode_producer_num', 'milvus_datanode_entity_buffer_size', 'milvus_datanode_unflushed_segment_num',
   'milvus_datanode_consume_tt_lag_ms', 'milvus_datanode_msg_dispatcher_tt_lag_ms', 'milvus_datanode_flush_buffer_op_count', 'milvus_datanode_flushed_data_size', 'milvus_datanode_flushed_data_rows',
-  'milvus_indexnode_index_task_count',
+  'milvus_indexnode_index_task_count', 'milvus_datacoord_compaction_task_num', 'milvus_datanode_compaction_latency_bucket',
   'milvus_querynode_collection_num', 'milvus_querynode_partition_num', 'milvus_querynode_segment_num', 'milvus_querynode_entity_num', 'milvus_querynode_entity_size', 'milvus_querynode_dml_vchannel_num',
   'milvus_querynode_consumer_num', 'milvus_querynode_flowgraph_num', 'milvus_querynode_consume_tt_lag_ms', 'milvus_querynode_msg_dispatcher_tt_lag_ms', 'milvus_querynode_read_task_unsolved_len',
   'milvus_querynode_read_task_ready_len', 'milvus_querynode_read_task_concurrency', 'milvus_querynode_sq_req_count', 'milvus_querynode_sq_req_latency_bucket',
@@ -40,6 +40,13 @@ export async function useNode(client: MilvusClient): Promise<void> {
   await client.search({ collection_name, data: [1, 0, 0, 0], limit: 3 })
   await client.query({ collection_name, filter: 'id < 3' })
   await client.search({ collection_name: 'missing', data: [1, 0, 0, 0], limit: 3 }).catch(() => undefined)
+}
+
+/** Deleted rows go from their segment. */
+export async function compactNode(client: MilvusClient): Promise<void> {
+  await client.delete({ collection_name, ids: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] })
+  await client.flushSync({ collection_names: [collection_name] })
+  await client.compact({ collection_name })
 }
 
 export function samplesOf(page: string, name: string): string[] {

@@ -1,5 +1,5 @@
 /** What is counted as it happens: calls, and operations on metadata, log and storage. Names and labels are Milvus's; times are ms. */
-import { Counter, Histogram, type Registry } from 'prom-client'
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import type { NodeClock } from '../../edge/system.ts'
 import type { HandlerTable, AnyHandler, CallContext } from '../../server/handlers.ts'
 
@@ -16,6 +16,7 @@ export class Meter {
   readonly #registry: Registry
   readonly #clock: Pick<NodeClock, 'monotonic'>
   readonly #counters = new Map<string, Counter>()
+  readonly #gauges = new Map<string, Gauge>()
   readonly #histograms = new Map<string, Histogram>()
 
   constructor(registry: Registry, clock: Pick<NodeClock, 'monotonic'>) {
@@ -32,13 +33,32 @@ export class Meter {
     counter.inc(labels, by)
   }
 
+  /** What goes up and down. */
+  add(name: string, labels: Labels, by: number): void {
+    let gauge = this.#gauges.get(name)
+    if (gauge === undefined) {
+      gauge = new Gauge({ name, help: name, labelNames: Object.keys(labels), registers: [this.#registry] })
+      this.#gauges.set(name, gauge)
+    }
+    gauge.inc(labels, by)
+  }
+
   observe(name: string, labels: Labels, value: number): void {
+    this.#histogram(name, labels).observe(labels, value)
+  }
+
+  /** It is told of from now on, though nothing was observed yet. */
+  begin(name: string, labels: Labels): void {
+    if (!this.#histograms.has(name)) this.#histogram(name, labels).zero(labels)
+  }
+
+  #histogram(name: string, labels: Labels): Histogram {
     let histogram = this.#histograms.get(name)
     if (histogram === undefined) {
       histogram = new Histogram({ name, help: name, labelNames: Object.keys(labels), buckets: BUCKETS, registers: [this.#registry] })
       this.#histograms.set(name, histogram)
     }
-    histogram.observe(labels, value)
+    return histogram
   }
 
   /** Counts and times an operation. @param told with `total`, then `success` or `fail`, and how long it took */
