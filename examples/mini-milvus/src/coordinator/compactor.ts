@@ -54,6 +54,8 @@ export class Compactor {
   readonly #failed = new Set<bigint>()
   #cancelSweep: () => void = () => undefined
   #running: Promise<void> | undefined
+  /** Something changed that the present run may not have seen: it may be at its end. */
+  #isWoken = false
   #closed = false
 
   constructor(options: CompactorOptions) {
@@ -111,8 +113,10 @@ export class Compactor {
 
   #wake(): void {
     if (this.#closed) return
+    this.#isWoken = true
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined
+      if (this.#isWoken) this.#wake()
     })
   }
 
@@ -120,6 +124,7 @@ export class Compactor {
     for (;;) {
       // A turn later: the change that woke us is told to others first.
       await Promise.resolve()
+      this.#isWoken = false
       const next = this.#next()
       if (next === undefined || this.#closed) return
       const run = (): Promise<CompactionOutcome> => this.#runJob(next)

@@ -44,6 +44,8 @@ export class IndexBuilder {
   readonly #abort = new AbortController()
   readonly #unsubscribe: () => void
   #running: Promise<void> | undefined
+  /** Something changed that the present run may not have seen: it may be at its end. */
+  #isWoken = false
   #cancelRetry: (() => void) | undefined
   /** Builds that failed for a passing reason, by segment and index. */
   readonly #failures = new Map<string, number>()
@@ -67,16 +69,19 @@ export class IndexBuilder {
 
   #wake(): void {
     if (this.#abort.signal.aborted) return
+    this.#isWoken = true
     this.#running ??= this.#run()
       .catch((error: unknown) => this.#tryLater(error))
       .finally(() => {
         this.#running = undefined
         this.#lastRows = undefined
+        if (this.#isWoken) this.#wake()
       })
   }
 
   /** A store that was away for a moment. What there is to do follows from the metadata, so the same is done again. */
   #tryLater(error: unknown): void {
+    this.#isWoken = false
     if (this.#abort.signal.aborted) return
     this.#options.onWarning('an index build is tried again', error)
     this.#cancelRetry?.()
@@ -87,6 +92,7 @@ export class IndexBuilder {
     for (;;) {
       // A turn later: the change that woke us is told to others first.
       await Promise.resolve()
+      this.#isWoken = false
       const job = nextIndexJob(this.#options.meta)
       if (job === undefined || this.#abort.signal.aborted) return
       const result = await this.#build(job)
