@@ -271,10 +271,13 @@ export class LoadedShard {
   /** Follow the metadata: read segments that are new, drop those that are gone. Calls meanwhile share one more round. */
   async reconcile(): Promise<void> {
     this.#stale = true
-    this.#reconciling ??= this.#reconcileUntilFresh().finally(() => {
-      this.#reconciling = undefined
-    })
-    await this.#reconciling
+    // The one that is under way may be at its end, and look no more.
+    while (this.#stale && !this.#options.signal.aborted) {
+      this.#reconciling ??= this.#reconcileUntilFresh().finally(() => {
+        this.#reconciling = undefined
+      })
+      await this.#reconciling
+    }
   }
 
   release(): void {

@@ -1,10 +1,11 @@
-/** Builders and compactors that are woken while a run ends: what has changed is not left lying until something else changes. */
+/** Workers that are woken while a run ends: what has changed is not left lying until something else changes. */
 import { describe, expect, it } from 'vitest'
 import type { MetaReader, SegmentWriter } from '../../src/coordinator/api.ts'
 import { Compactor, type CompactorOptions } from '../../src/coordinator/compactor.ts'
 import { IndexBuilder, type IndexBuilderOptions } from '../../src/coordinator/index-builder.ts'
 import { systemClock } from '../../src/edge/system.ts'
 import type { CollectionMeta, IndexMeta, SegmentMeta } from '../../src/model/meta.ts'
+import { LoadedShard, type LoadedShardOptions } from '../../src/querynode/loaded-shard.ts'
 
 /** More than a run that finds nothing takes. */
 const TURNS = 12
@@ -60,5 +61,17 @@ describe.each(TURN_COUNTS)('%d turns after a run began', (turns) => {
     expect(compactor.request(3n, 1n)).toBe(true)
     await expect.poll(() => compactor.requested(3n)?.state, { timeout: 5_000, interval: 1 }).toBe('failed')
     await compactor.close()
+  })
+
+  it('a query node that is told of a change looks at the metadata once more', async () => {
+    let looks = 0
+    const gone = { collectionById: () => { looks++ }, flushedTs: () => 0n } as unknown as MetaReader
+    const shard = new LoadedShard({ meta: gone, collectionId: 1n, shard: { vchannel: 'v0', pchannel: 'p0' }, serviceTime: { ts: 0n, entered: 0n }, vectorFields: [], signal: new AbortController().signal } as unknown as LoadedShardOptions)
+    const first = shard.reconcile()
+    await pass(turns)
+    const before = looks
+    await shard.reconcile()
+    expect(looks).toBeGreaterThan(before)
+    await first
   })
 })
