@@ -328,12 +328,8 @@ export class LoadedShard {
       throw error
     }
     // With a duty, what was compacted meanwhile is kept for as long as a target names it.
-    this.#commit(fresh, appliedDeletes, ids === undefined ? new Set(wanted.map((segment) => segment.id)) : this.#stillNamed(), flushedTs, meta.collectionById(collectionId)?.truncatedTs ?? 0n)
+    this.#commit(fresh, appliedDeletes, duty === undefined ? new Set(wanted.map((segment) => segment.id)) : duty().segmentIds, flushedTs, meta.collectionById(collectionId)?.truncatedTs ?? 0n)
     await attachIndexes(this.#sealed, wanted, this.#options, this.#bad)
-  }
-
-  #stillNamed(): ReadonlySet<bigint> {
-    return this.#options.duty?.().segmentIds ?? new Set()
   }
 
   /** The log was read here from some moment on: rows and deletes before it must come from segments. */
