@@ -26,7 +26,7 @@ if (wanted.startsWith('cluster:') && chosen === undefined) throw new Error(`TIME
 export const isOnCluster = chosen !== undefined
 
 /** Long enough for processes that share two cores with others. */
-const COMMON = { 'cluster.secret': 'of-the-test', 'cluster.leaseTtl': '4s', 'engine.threads': '1' }
+const COMMON = { 'cluster.secret': 'of-the-test', 'cluster.leaseTtl': '4s', 'engine.threads': '1', 'stores.openTimeout': '2m' }
 /** A cluster that was told to stop and has not by then hangs. */
 const STOP_MS = 60_000
 
