@@ -99,3 +99,41 @@ test('X1 what cannot be read is left out, the rest is there', async () => {
   for (const [i, bad] of ['no json', '7', 'null', '[null, 7, {"id": 1}, {"id": "x"}, {"id": "x", "entity": {}}]'].entries()) await disk.save(`insight/1/l/note/0000000${i + 3}`, bad)
   expect([...(await stored(disk)).keys()]).toEqual(['default/1'])
 })
+
+test('X1 keys may hold anything: line breaks at either end and between, slashes, percent signs, nothing but a line break', async () => {
+  const disk = createMemoryKV()
+  const layer = openLayer()
+  const checkpoint = new Checkpoint(disk, 'l')
+  const keys = ['default/1\n', '\n', '\n\n', 'a\nb', 'a\nb\nc', 'a\r\nb', 'a', 'a%0Ab', 'a/../b', '%', '\u0000', 'é\u{1f600}\n']
+  for (const key of keys) layer.upsert('collection', key, { name: key }, 'push')
+  await checkpoint.flush(layer, 1, undefined)
+  // From notes, then from their places, then without those that were dropped.
+  expect(await stored(disk)).toEqual(rowsOf(layer))
+  const untilPlaced = async () => {
+    let round = 0
+    do {
+      put(layer, 0, { round: round++ })
+      await checkpoint.flush(layer, 2, undefined)
+    } while ((await disk.loadWithPrefix('insight/1/l/note/')).keys.length > 0)
+  }
+  await untilPlaced()
+  expect(await stored(disk)).toEqual(rowsOf(layer))
+  for (const key of keys) layer.drop('collection', key, 'push')
+  await untilPlaced()
+  expect([...(await stored(disk)).keys()].filter((key) => !key.startsWith('default/'))).toEqual([])
+  expect(await stored(disk)).toEqual(rowsOf(layer))
+})
+
+test('X1 what was stored before keys could hold line breaks is read: such a row was a note of nothing', async () => {
+  const disk = createMemoryKV()
+  const layer = openLayer()
+  const checkpoint = new Checkpoint(disk, 'l')
+  put(layer, 1)
+  await checkpoint.flush(layer, 1, undefined)
+  await disk.save('insight/1/l/note/00000001', JSON.stringify([{ id: 'collection\na\nb', entity: null }]))
+  const again = new Checkpoint(disk, 'l')
+  expect((await again.open())?.entities.map(({ key }) => key)).toEqual(['default/1'])
+  layer.upsert('collection', 'a\nb', { name: 'x' }, 'push')
+  await again.flush(layer, 2, undefined)
+  expect(await stored(disk)).toEqual(rowsOf(layer))
+})

@@ -103,7 +103,7 @@ export class StoredRows {
   }
 
   #placeOf(id: string): string {
-    const [kind, key = ''] = id.split('\n', 2)
+    const [kind, key] = partsOf(id)
     return `${this.#prefix}row/${kind}/${encodeURIComponent(key.replace(/\p{Surrogate}/gu, '\ufffd'))}`
   }
 
@@ -119,8 +119,14 @@ export class StoredRows {
 
 const idOf = ({ kind, key }: Entity): string => `${kind}\n${key}`
 
+/** A kind has no line break; a key may have any number of them. */
+function partsOf(id: string): readonly [kind: string, key: string] {
+  const end = id.indexOf('\n')
+  return [id.slice(0, end), id.slice(end + 1)]
+}
+
 function entityOf(layer: Layer, id: string): Entity | undefined {
-  const [kind, key = ''] = id.split('\n', 2)
+  const [kind, key] = partsOf(id)
   return isKind(kind) ? layer.get(kind, key) : undefined
 }
 
