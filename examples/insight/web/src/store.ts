@@ -2,7 +2,7 @@
 import { computed, effect, signal, untracked } from '@preact/signals'
 import { ApiError, call, type ClusterStatus, type Listed, type Row } from './api.ts'
 import { Connection, type Link, type Message } from './connection.ts'
-import { every, now } from './edge.ts'
+import { after, every, now } from './edge.ts'
 import { at } from './format.ts'
 import { KeptRows, type Change, type Rows } from './kept-rows.ts'
 
@@ -50,6 +50,8 @@ export const totalRows = computed(() => rows.value.reduce((sum, { row }) => sum 
 
 const FEED_LENGTH = 300
 const HISTORY_MS = 15 * 60_000
+const COUNT_MS = 2000
+const RETRY_MS = 2000
 const SMALL_TOPICS = ['database', 'node', 'watchdog', 'client', 'task', 'stream', 'slowRequest', 'source', 'tso']
 
 const connection = new Connection(
@@ -57,12 +59,22 @@ const connection = new Connection(
     link.value = value
     if (value === 'refused') needsLogin.value = true
   },
-  () => void refreshClusters(),
+  () => {
+    void refreshClusters()
+    resumeFeed()
+  },
 )
 
+let refreshes = 0
+let shown = 0
+
 export async function refreshClusters(): Promise<void> {
+  const mine = ++refreshes
   try {
     const { clusters: list } = await call<{ clusters: readonly ClusterStatus[] }>('/clusters')
+    // Answers may overtake each other: an older one is not taken for what is now.
+    if (mine < shown) return
+    shown = mine
     clusters.value = list
     failure.value = undefined
     needsLogin.value = false
@@ -71,6 +83,18 @@ export async function refreshClusters(): Promise<void> {
     if (error instanceof ApiError && error.status === 401) needsLogin.value = true
     else failure.value = error instanceof Error ? error.message : String(error)
   }
+}
+
+let isRefreshDue = false
+
+/** Counts of what came and went: after whatever happened, and not with each of many events. */
+function refreshSoon(): void {
+  if (isRefreshDue) return
+  isRefreshDue = true
+  after(COUNT_MS, () => {
+    isRefreshDue = false
+    if (document.visibilityState === 'visible') void refreshClusters()
+  })
 }
 
 /** What still comes for a wish that was left is nobody's: a late word of one cluster is not taken for another's. */
@@ -179,8 +203,10 @@ function measured(message: Message): void {
 function followFeed(id: string): () => void {
   let leave = (): void => undefined
   let isLeft = false
-  void call<{ epoch: string; seq: number; events: readonly FeedItem[] }>(`/clusters/${encodeURIComponent(id)}/events?last=${FEED_LENGTH}`)
-    .then(({ epoch, seq, events }) => {
+  const begin = async (): Promise<void> => {
+    resumeFeed = () => undefined
+    try {
+      const { epoch, seq, events } = await call<{ epoch: string; seq: number; events: readonly FeedItem[] }>(`/clusters/${encodeURIComponent(id)}/events?last=${FEED_LENGTH}`)
       if (isLeft) return
       feed.value = events.slice(-FEED_LENGTH).toReversed()
       const position = { epoch, seq }
@@ -194,19 +220,28 @@ function followFeed(id: string): () => void {
           if (message.t !== 'ev') return
           const events = message['e'] as FeedItem[]
           position.seq = events.at(-1)?.seq ?? position.seq
+          refreshSoon()
           if (!isFeedPaused.value) feed.value = [...events.toReversed(), ...feed.value].slice(0, FEED_LENGTH)
         },
         () => position,
       )
-    })
-    .catch((error: unknown) => {
+    } catch (error) {
+      if (isLeft) return
+      // Not let in, or cut off: again when the connection is there. Else soon.
+      resumeFeed = () => void begin()
+      if (error instanceof ApiError && error.status === 401) return
       failure.value = error instanceof Error ? error.message : String(error)
-    })
+      if (link.value === 'open') after(RETRY_MS, () => resumeFeed())
+    }
+  }
+  void begin()
   return () => {
     isLeft = true
+    resumeFeed = () => undefined
     leave()
   }
 }
+let resumeFeed = (): void => undefined
 
 export function startStore(): void {
   connection.open()
