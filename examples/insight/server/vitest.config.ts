@@ -1,3 +1,3 @@
 import { defineConfig } from 'vitest/config'
 
-export default defineConfig({ test: { include: ['test/**/*.test.ts'], testTimeout: 60_000, expect: { poll: { timeout: 20_000 } }, execArgv: ['--expose-gc'] } })
+export default defineConfig({ test: { include: ['test/**/*.test.ts'], testTimeout: 180_000, expect: { poll: { timeout: 40_000 } }, execArgv: ['--expose-gc'] } })

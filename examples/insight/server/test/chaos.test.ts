@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { KINDS } from '../src/core/model.ts'
 import { TestClient } from './client.ts'
+import { portOfItsOwn } from './port.ts'
 import { startServer, World, type Running } from './real-server.ts'
 
 const isLong = process.env['TIMETICK_RING'] === 'ci' || process.env['TIMETICK_RING'] === 'soak'
@@ -71,8 +72,8 @@ test(`G6 W1 ${CLIENTS} clients on sockets, ${DROPS} random disconnects, ${RESTAR
   const random = randomOf(seed)
   const world = new World()
   const options = { limits: { maxClientsPerPeer: 1000, messageBurst: 1e6, pauseBytes: 32_768, resumeBytes: 8192, dropBytes: 4 * 2 ** 20, maxPausedMs: 2000 } }
-  let server: Running = await startServer(world, options)
-  const port = Number(server.served.address.split(':')[1])
+  const port = await portOfItsOwn()
+  let server: Running = await startServer(world, { port, ...options })
   const all = Array.from({ length: CLIENTS }, () => new Comeback(`ws://127.0.0.1:${port}/insight/v1/ws`))
   const pick = (): Comeback => all[Math.floor(random() * all.length)] as Comeback
   const drops = (): number => all.reduce((sum, one) => sum + one.drops, 0)

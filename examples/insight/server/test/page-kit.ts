@@ -68,16 +68,42 @@ export async function visit(address: string, { base = '', ...options }: BrowserC
   const context = await chromium().newContext({ viewport: { width: 1280, height: 900 }, ...options })
   open.push(context)
   const page = await context.newPage()
+  await page.clock.install()
+  if (process.env['TIMETICK_SLOW'] === '1') await slowDown(page)
   const wrong: string[] = []
   page.on('pageerror', (error) => wrong.push(String(error)))
   page.on('console', (message) => {
-    if (message.type() === 'error' && !/ERR_CONNECTION|WebSocket connection/.test(message.text())) wrong.push(message.text())
+    // A call that a stopped server did not answer, in whichever way, is told as what it is.
+    if (message.type() === 'error' && !/net::ERR_|WebSocket connection/.test(message.text())) wrong.push(message.text())
   })
   open.push({ close: async () => expect(wrong).toEqual([]) })
   await page.goto(`http://${address}${base}/webui/`)
   return page
 }
+/** As on a machine that is busy, and a network that stalls: nothing but time may change. */
+async function slowDown(page: Page): Promise<void> {
+  const session = await page.context().newCDPSession(page)
+  await session.send('Emulation.setCPUThrottlingRate', { rate: 6 })
+  await page.routeWebSocket(/\/ws$/, (socket) => {
+    const server = socket.connectToServer()
+    let last = Promise.resolve()
+    // In their order, each up to 300 ms later than the one before.
+    server.onMessage((message) => {
+      last = last.then(() => new Promise((resolve) => setTimeout(resolve, Math.random() * 300))).then(() => socket.send(message))
+    })
+  })
+}
+
+/** Stops time in the page, so that what it shows for a while stays. `page.clock` moves it. */
+export async function stopTime(page: Page): Promise<void> {
+  await page.clock.pauseAt((await page.evaluate<number>('Date.now()')) + 15_000)
+}
+
 export const badge = (page: Page) => page.locator('.badge').innerText()
+/** The feed as it is now: other events come in between, whoever made them. */
+export const feed = (page: Page) => page.locator('.feed').innerText()
+/** Opens a collection from the list: the feed has buttons of the same name, and moves. */
+export const openCollection = (page: Page, name: string) => page.locator('#collections tbody button.name', { hasText: name }).click()
 export const names = (page: Page) => page.locator('#collections tbody button.name').allInnerTexts()
 
 export async function complaints(page: Page): Promise<string[]> {

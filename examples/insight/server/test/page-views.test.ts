@@ -6,7 +6,7 @@ import { createMemoryKV } from '@timetick/kv/memory'
 import type { Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { hasBrowser, needsBrowser } from './browser.ts'
-import { badge, closeOpened, closePages, collection, complaints, names, open, openPages, PageSource, serve, shots, visit } from './page-kit.ts'
+import { badge, closeOpened, closePages, collection, complaints, names, open, openCollection, openPages, PageSource, serve, shots, visit } from './page-kit.ts'
 
 /** What has the focus, as one would name it. */
 const focused = (page: Page) => page.evaluate<string>('(document.activeElement?.textContent || document.activeElement?.id || document.activeElement?.tagName || "").trim()')
@@ -41,7 +41,7 @@ async function startProxy(target: string): Promise<string> {
   return `127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-describe.skipIf(!hasBrowser && !needsBrowser)('the page, whoever uses it and whatever goes wrong', { timeout: 60_000 }, () => {
+describe.skipIf(!hasBrowser && !needsBrowser)('the page, whoever uses it and whatever goes wrong', () => {
   beforeAll(openPages, 60_000)
   afterAll(closePages)
   afterEach(closeOpened)
@@ -55,10 +55,10 @@ describe.skipIf(!hasBrowser && !needsBrowser)('the page, whoever uses it and wha
     const { served } = await serve({ kv, sources: { dev: gone } })
     const page = await visit(served.address)
     for (let round = 0; round < 2; round++) {
-      await expect.poll(() => names(page), { timeout: 15_000 }).toEqual(['orders_000001', 'orders_000002'])
-      await expect.poll(() => badge(page), { timeout: 15_000 }).toMatch(/Stale (now|\d+ (s|min))/)
-      expect(await page.locator('.why').innerText()).toContain('connection refused')
-      await page.reload()
+      await expect.poll(() => names(page)).toEqual(['orders_000001', 'orders_000002'])
+      await expect.poll(() => badge(page)).toMatch(/Stale (now|\d+ (s|min))/)
+      await expect.poll(() => page.locator('.why').innerText()).toContain('connection refused')
+      if (round === 0) await page.reload()
     }
     expect(await complaints(page)).toEqual([])
   })
@@ -68,17 +68,17 @@ describe.skipIf(!hasBrowser && !needsBrowser)('the page, whoever uses it and wha
     const { served } = await serve({ sources: { dev: source } })
     const proxy = await startProxy(served.address)
     const page = await visit(proxy, { base: '/deep/insight' })
-    await expect.poll(() => badge(page), { timeout: 15_000 }).toContain('Live')
+    await expect.poll(() => badge(page)).toContain('Live')
     source.sink?.upsert('collection', ...collection(1, { load: { state: 'loading', percent: 7 } }))
-    await expect.poll(() => page.locator('#collections tbody').innerText(), { timeout: 15_000 }).toContain('loading 7 %')
-    await page.getByRole('button', { name: 'orders_000001' }).first().click()
+    await expect.poll(() => page.locator('#collections tbody').innerText()).toContain('loading 7 %')
+    await openCollection(page, 'orders_000001')
     await page.locator('dialog dl').waitFor()
   })
 
   test('U48 at 200 % zoom nothing is lost and nothing scrolls sideways, lists and dialog', async () => {
     const { served } = await serve({ sources: { dev: new PageSource(Array.from({ length: 5 }, (_, i) => collection(i, { name: `a_name_that_is_long_${'x'.repeat(200)}_${i}` }))) }, actions: true })
     const page = await visit(served.address, { viewport: { width: 640, height: 450 }, deviceScaleFactor: 2 })
-    await expect.poll(() => names(page), { timeout: 15_000 }).toHaveLength(5)
+    await expect.poll(() => names(page)).toHaveLength(5)
     expect(await isWide(page)).toBe(false)
     for (const name of ['Overview', 'Collections', 'Members', 'Changes']) expect(await page.getByRole('region', { name }).count()).toBe(1)
     await page.locator('#collections tbody button.name').first().click()
@@ -93,10 +93,10 @@ describe.skipIf(!hasBrowser && !needsBrowser)('the page, whoever uses it and wha
     const source = new PageSource([collection(1)])
     const { served } = await serve({ sources: { dev: source } })
     const page = await visit(served.address, { reducedMotion })
-    await expect.poll(() => names(page), { timeout: 15_000 }).toHaveLength(1)
+    await expect.poll(() => names(page)).toHaveLength(1)
     source.sink?.upsert('collection', ...collection(1, { load: { state: 'loading', percent: 5 } }))
     const row = page.locator('#collections tbody tr')
-    await expect.poll(() => row.getAttribute('data-flash'), { timeout: 15_000 }).toMatch(/even|odd/)
+    await expect.poll(() => row.getAttribute('data-flash')).toMatch(/even|odd/)
     const animation = await page.evaluate<string>('getComputedStyle(document.querySelector("#collections tbody tr")).animationName')
     expect(animation).toMatch(reducedMotion === 'reduce' ? /^none$/ : /^changed-/)
   })
@@ -104,7 +104,7 @@ describe.skipIf(!hasBrowser && !needsBrowser)('the page, whoever uses it and wha
   test('U48 by the keyboard alone: skip, sort, open, close where one was, pause', async () => {
     const { served } = await serve({ sources: { dev: new PageSource([collection(1), collection(2)]) } })
     const page = await visit(served.address)
-    await expect.poll(() => names(page), { timeout: 15_000 }).toHaveLength(2)
+    await expect.poll(() => names(page)).toHaveLength(2)
     await page.keyboard.press('Tab')
     expect(await focused(page)).toBe('To the collections')
     await page.keyboard.press('Enter')
@@ -114,16 +114,15 @@ describe.skipIf(!hasBrowser && !needsBrowser)('the page, whoever uses it and wha
       const now = await focused(page)
       if (now === 'Rows ≈') {
         await page.keyboard.press('Enter')
-        await expect.poll(() => page.locator('th[aria-sort]').innerText()).toContain('Rows')
-        await expect.poll(() => page.locator('th[aria-sort]').count()).toBe(1)
+        await expect.poll(() => page.locator('th[aria-sort]').allInnerTexts()).toEqual(['Rows ≈'])
       }
       if (now === 'orders_000002') {
         await page.keyboard.press('Enter')
         await page.locator('dialog h2', { hasText: 'orders_000002' }).waitFor()
-        expect(await page.evaluate('document.querySelector("dialog").contains(document.activeElement)')).toBe(true)
+        await expect.poll(() => page.evaluate('document.querySelector("dialog").contains(document.activeElement)')).toBe(true)
         await page.keyboard.press('Escape')
         await page.locator('dialog').waitFor({ state: 'detached' })
-        expect(await focused(page)).toBe('orders_000002')
+        await expect.poll(() => focused(page)).toBe('orders_000002')
       }
       seen.push(now)
     }
@@ -136,12 +135,12 @@ describe.skipIf(!hasBrowser && !needsBrowser)('the page, whoever uses it and wha
     const source = new PageSource(Array.from({ length: 100 }, (_, i) => collection(i)))
     const { served } = await serve({ sources: { dev: source } })
     const page = await visit(served.address)
-    await expect.poll(() => names(page), { timeout: 15_000 }).toHaveLength(100)
+    await expect.poll(() => names(page)).toHaveLength(100)
     // Ten a second for ten minutes, as fast as the page takes them; one minute where time is short.
     const events = process.env['TIMETICK_RING'] === 'ci' || process.env['TIMETICK_RING'] === 'soak' ? 6000 : 600
     for (let i = 1; i <= events; i++) {
       source.sink?.upsert('node', 'n1', { name: 'node-1', role: 'standalone', state: 'healthy', version: `v${i}` })
-      if (i % 300 === 0) await expect.poll(() => page.locator('.strip').innerText(), { timeout: 20_000 }).toContain(`version v${i}`)
+      if (i % 300 === 0) await expect.poll(() => page.locator('.strip').innerText()).toContain(`version v${i}`)
     }
     expect(await page.locator('.feed li').count()).toBeLessThanOrEqual(300)
     expect(await page.locator('*').count()).toBeLessThan(6000)

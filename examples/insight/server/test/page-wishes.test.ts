@@ -1,7 +1,7 @@
 /** What people asked for of a page like this: the wishes of U44 by their numbers. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { hasBrowser, needsBrowser } from './browser.ts'
-import { closeOpened, closePages, collection, names, openPages, PageSource, serve, visit } from './page-kit.ts'
+import { closeOpened, closePages, collection, names, openCollection, openPages, PageSource, serve, stopTime, visit } from './page-kit.ts'
 
 describe.skipIf(!hasBrowser && !needsBrowser)('wishes', () => {
   beforeAll(openPages, 60_000)
@@ -14,7 +14,7 @@ describe.skipIf(!hasBrowser && !needsBrowser)('wishes', () => {
     Object.assign(source, { search: async () => ({ rows: [{ id: '9007199254740993', score: 0.5 }, { id: '8', score: 0.75, colour: 'red', 'a.b': 'dotted', tags: { deep: [1] } }, { id: '9', score: 1, story: long }] }) })
     const { served } = await serve({ sources: { dev: source } })
     const page = await visit(served.address)
-    await page.getByRole('button', { name: 'orders_000001' }).first().click()
+    await openCollection(page, 'orders_000001')
     const dialog = page.locator('dialog')
     await dialog.getByLabel('Vector, or key of a row').fill('[1, 2, 3, 4]')
     await dialog.getByRole('button', { name: 'Search' }).click()
@@ -35,10 +35,14 @@ describe.skipIf(!hasBrowser && !needsBrowser)('wishes', () => {
     const page = await visit(served.address, { permissions: ['clipboard-read', 'clipboard-write'] })
     if (clipboard === 'without') await page.evaluate('Object.defineProperty(window, "isSecureContext", { value: false })')
     await expect.poll(() => names(page)).toHaveLength(1)
+    await stopTime(page)
     await page.locator('#collections').getByRole('button', { name: '449000000000000007' }).click()
     await page.locator('#collections .copy[data-said=copied]').waitFor()
     expect(await page.evaluate('navigator.clipboard.readText()')).toBe('449000000000000007')
-    await page.getByRole('button', { name: 'orders_000007' }).first().click()
+    await page.clock.resume()
+    await openCollection(page, 'orders_000007')
+    await page.locator('dialog dl').waitFor()
+    await stopTime(page)
     await page.locator('dialog dl').getByRole('button', { name: '449000000000000007' }).click()
     await page.locator('dialog dl .copy[data-said=copied]').waitFor()
     await page.locator('dialog summary', { hasText: 'JSON' }).click()

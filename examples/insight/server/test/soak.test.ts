@@ -42,7 +42,7 @@ test(`G13 ${Math.round(totalMs / 1000)} s at 100 events a second, clients coming
   }
   const begin = performance.now()
   let nextSample = 0
-  for (let step = 0; performance.now() - begin < totalMs; step++) {
+  for (let step = 0; performance.now() - begin < totalMs || joined < 3; step++) {
     for (let i = 0; i < 2; i++) {
       world.put(`default/${(events * 7) % ROWS}`, { id: String((events * 7) % ROWS), db: 'default', name: `c${events % 13}`, n: events })
       events++
@@ -57,12 +57,13 @@ test(`G13 ${Math.round(totalMs / 1000)} s at 100 events a second, clients coming
     }
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
-  await expect.poll(() => server.insight.hub.clients, { timeout: 10_000 }).toBe(sockets.filter(({ readyState }) => readyState === WebSocket.OPEN).length)
+  // One that was just made may still be on its way.
+  await expect.poll(() => server.insight.hub.clients - sockets.filter(({ readyState }) => readyState === WebSocket.OPEN).length).toBe(0)
   for (const socket of sockets) socket.terminate()
-  await expect.poll(() => server.insight.hub.clients, { timeout: 10_000 }).toBe(0)
+  await expect.poll(() => server.insight.hub.clients).toBe(0)
   await server.stop()
   expect(joined).toBeGreaterThan(2)
-  await expect.poll(() => process.getActiveResourcesInfo().length, { timeout: 10_000 }).toBeLessThanOrEqual(before + 5)
+  await expect.poll(() => process.getActiveResourcesInfo().length).toBeLessThanOrEqual(before + 5)
   // A few seconds say nothing about a slope, and without a collector asked for, nor do many.
   if (isSoak && totalMs >= HOUR) expect(slopeOf(heap)).toBeLessThanOrEqual(1)
 }, totalMs + 120_000)

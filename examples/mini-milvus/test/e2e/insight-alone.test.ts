@@ -5,9 +5,11 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { MilvusClient } from '@zilliz/milvus2-sdk-node'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { startMiniMilvus, type MiniMilvus } from '../../src/index.ts'
 import { makeCertificates } from '../server/certificates.edge.ts'
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
 const program = path.join(path.dirname(fileURLToPath(import.meta.resolve('timetick-insight/package.json'))), 'dist/cli.js')
 const folder = mkdtempSync(path.join(tmpdir(), 'insight-alone-'))
@@ -34,7 +36,7 @@ async function run(args: readonly string[]) {
   let said = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()))
   const address = () => /http:\/\/([^/]+)\//.exec(said)?.[1]
-  await expect.poll(address, { timeout: 30_000 }).toBeDefined()
+  await expect.poll(address, { timeout: 90_000 }).toBeDefined()
   const get = async (at: string) => (await (await fetch(`http://${address()}/insight/v1/clusters/${at}`)).json()) as { state: string; error: string | null; rows: { name: string }[] }
   // Somebody has to look before it connects.
   const status = async (id: string) => (await get(`${id}/collections`), get(id))
@@ -43,8 +45,8 @@ async function run(args: readonly string[]) {
 
 test('D1 a cluster behind TLS, with its authority and a user: live, with its collections', async () => {
   const { get, status } = await run(['--cluster', `far=https://${node.address}`, '--milvus-ca', ca, '--milvus-token', 'root:Milvus'])
-  await expect.poll(() => status('far'), { timeout: 30_000 }).toMatchObject({ state: 'live', error: null })
-  await expect.poll(async () => (await get('far/collections')).rows.map(({ name }) => name), { timeout: 30_000 }).toEqual(['guarded'])
+  await expect.poll(() => status('far'), { timeout: 60_000 }).toMatchObject({ state: 'live', error: null })
+  await expect.poll(async () => (await get('far/collections')).rows.map(({ name }) => name)).toEqual(['guarded'])
 })
 
 test.each([
@@ -53,7 +55,7 @@ test.each([
   ['an authority that it does not know', () => ['--milvus-token', 'root:Milvus'], /certificate|issuer|UNAVAILABLE|not answer|connect/i],
 ])('D1 with %s it is stale and says why, shows nothing, and tells no secret', async (_what, args, why) => {
   const { get, status, said } = await run(['--cluster', `far=https://${node.address}`, ...args()])
-  await expect.poll(async () => (await status('far')).error, { timeout: 30_000 }).toMatch(why)
+  await expect.poll(async () => (await status('far')).error, { timeout: 60_000 }).toMatch(why)
   const { state, error } = await status('far')
   expect(state).toBe('stale')
   expect((await get('far/collections')).rows).toEqual([])

@@ -1,8 +1,10 @@
 /** A user on the page: sees what its rights say now, not what they said when it came. */
 import { MilvusClient, RbacObjects } from '@zilliz/milvus2-sdk-node'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { WebSocket } from 'ws'
 import { startMiniMilvus, type MiniMilvus } from '../../src/index.ts'
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
 interface Message {
   readonly t: string
@@ -62,11 +64,11 @@ test('rights that are withdrawn while a websocket is open, by token or by ticket
   const { ticket } = (await (await fetch(`${base()}/ws-ticket`, { method: 'POST', headers })).json()) as { ticket: string }
   const both = [await follow({ token }), await follow({ ticket })]
   const list = async (more = {}) => fetch(`${base()}/clusters/local/collections`, { headers: { ...headers, ...more } })
-  for (const one of both) await expect.poll(one.names, { timeout: 10_000 }).toEqual(['mine', 'theirs'])
+  for (const one of both) await expect.poll(one.names).toEqual(['mine', 'theirs'])
   const tag = (await list()).headers.get('etag') ?? ''
   await root.revokeRolePrivilege({ roleName: 'readers', object: RbacObjects.Collection, objectName: 'theirs', privilegeName: 'Search' })
   for (const one of both) {
-    await expect.poll(one.names, { timeout: 10_000 }).toEqual(['mine'])
+    await expect.poll(one.names).toEqual(['mine'])
     expect(one.messages.filter(({ t }) => t === 'reset').map(({ reason }) => reason)).toEqual(['new', 'rights'])
   }
   const again = await list({ 'if-none-match': tag })
@@ -75,11 +77,11 @@ test('rights that are withdrawn while a websocket is open, by token or by ticket
   await root.renameCollection({ collection_name: 'theirs', new_collection_name: 'secret' })
   await root.renameCollection({ collection_name: 'mine', new_collection_name: 'still_mine' })
   for (const one of both) {
-    await expect.poll(() => one.messages.flatMap(({ e = [] }) => e.map(({ type }) => type)), { timeout: 10_000 }).toContain('collection.renamed')
+    await expect.poll(() => one.messages.flatMap(({ e = [] }) => e.map(({ type }) => type))).toContain('collection.renamed')
     expect(JSON.stringify(one.messages)).not.toContain('secret')
   }
   await root.deleteUser({ username: 'alice' })
-  for (const one of both) await expect.poll(one.code, { timeout: 10_000 }).toBe(4401)
+  for (const one of both) await expect.poll(one.code).toBe(4401)
   expect((await list()).status).toBe(401)
 })
 
@@ -89,11 +91,11 @@ test('a collection that goes is told to those who saw it, and to nobody else', a
   await root.grantRolePrivilege({ roleName: 'readers', object: RbacObjects.Collection, objectName: '*', privilegeName: 'Search' })
   await root.createCollection({ collection_name: 'passing', dimension: 4 })
   const one = await follow({ token: await login() })
-  await expect.poll(one.names, { timeout: 10_000 }).toContain('passing')
+  await expect.poll(one.names).toContain('passing')
   await root.dropCollection({ collection_name: 'passing' })
-  await expect.poll(() => one.messages.flatMap(({ e = [] }) => e.filter(({ type }) => type === 'collection.dropped').map(({ data }) => data.name)), { timeout: 10_000 }).toEqual(['passing'])
+  await expect.poll(() => one.messages.flatMap(({ e = [] }) => e.filter(({ type }) => type === 'collection.dropped').map(({ data }) => data.name))).toEqual(['passing'])
   await root.updateUser({ username: 'alice', oldPassword: password, newPassword: `${password} too` })
-  await expect.poll(one.code, { timeout: 10_000 }).toBe(4401)
+  await expect.poll(one.code).toBe(4401)
 })
 
 test('over SSE a user gets events of what it may see alone, is told when its rights change, and is shown out when it is gone', async () => {
@@ -112,18 +114,18 @@ test('over SSE a user gets events of what it may see alone, is told when its rig
     for await (const chunk of stream.body as unknown as AsyncIterable<Uint8Array>) text += Buffer.from(chunk).toString()
     isEnded = true
   })()
-  await expect.poll(() => text, { timeout: 10_000 }).toMatch(/event: collection\.created\ndata: .*"name":"bobs"/)
+  await expect.poll(() => text).toMatch(/event: collection\.created\ndata: .*"name":"bobs"/)
   await root.alterCollectionProperties({ collection_name: 'hidden', properties: { 'collection.ttl.seconds': 1_000_000 } })
   await root.alterCollectionProperties({ collection_name: 'bobs', properties: { 'collection.ttl.seconds': 2_000_000 } })
-  await expect.poll(() => text, { timeout: 10_000 }).toContain('2000000')
+  await expect.poll(() => text).toContain('2000000')
   await root.revokeRolePrivilege(right)
   await root.alterCollectionProperties({ collection_name: 'bobs', properties: { 'collection.ttl.seconds': 3_000_000 } })
-  await expect.poll(() => text, { timeout: 20_000 }).toMatch(/event: reset\ndata: .*"reason":"rights"/)
+  await expect.poll(() => text).toMatch(/event: reset\ndata: .*"reason":"rights"/)
   const rows = async () => ((await (await fetch(`${base()}/clusters/local/collections`, { headers: { authorization } })).json()) as { rows: unknown[] }).rows
   expect(await rows()).toEqual([])
   await root.deleteUser({ username: 'bob' })
   await root.createCollection({ collection_name: 'after', dimension: 4 })
-  await expect.poll(() => isEnded, { timeout: 20_000 }).toBe(true)
+  await expect.poll(() => isEnded).toBe(true)
   await reading
   expect(text).not.toMatch(/hidden|3000000|"after"/)
   const anonymous = await fetch(`${base()}/clusters/local/events`, { headers: { accept: 'text/event-stream' } })

@@ -1,9 +1,11 @@
 import { createMemoryKV } from '@timetick/kv/memory'
 import { DataType, MilvusClient } from '@zilliz/milvus2-sdk-node'
 import { createInsight, createMilvusApi, RemoteSource } from 'timetick-insight'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { systemClock } from '../../src/edge/system.ts'
 import { startMiniMilvus, type MiniMilvus } from '../../src/index.ts'
+
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
 let node: MiniMilvus
 let client: MilvusClient
@@ -45,9 +47,9 @@ describe('insight inside the node', () => {
     await client.flushSync({ collection_names: ['seen'] })
     await client.createIndex({ collection_name: 'seen', field_name: 'vec', index_type: 'FLAT', metric_type: 'L2' })
     await client.loadCollectionSync({ collection_name: 'seen' })
-    await expect.poll(() => row('seen'), { timeout: 10_000 }).toMatchObject({ load: { state: 'loaded', percent: 100 }, stats: { rows: '20' } })
-    const detail = await get(`/collections/${String((await row('seen'))?.['id'])}`)
-    expect(detail).toMatchObject({ collection: { fields: [{ name: 'id', pk: true }, {}, {}, { name: 'vec', dim: '4' }] }, indexes: [{ indexType: 'FLAT', metric: 'L2' }], segments: [{ rows: '20' }] })
+    await expect.poll(() => row('seen')).toMatchObject({ load: { state: 'loaded', percent: 100 }, stats: { rows: '20' } })
+    const { id } = (await row('seen')) ?? {}
+    await expect.poll(() => get(`/collections/${String(id)}`)).toMatchObject({ collection: { fields: [{ name: 'id', pk: true }, {}, {}, { name: 'vec', dim: '4' }] }, indexes: [{ indexType: 'FLAT', metric: 'L2' }], segments: [{ rows: '20' }] })
     await client.renameCollection({ collection_name: 'seen', new_collection_name: 'seen_again' })
     expect(await row('seen_again')).toMatchObject({ name: 'seen_again' })
   })
@@ -65,16 +67,16 @@ describe('insight inside the node', () => {
     expect((await post('/actions/release', { collection: 'seen_again' })).status).toBe(200)
     expect(await row('seen_again')).toMatchObject({ load: { state: 'notLoad' } })
     expect((await post('/actions/load', { collection: 'seen_again' })).status).toBe(200)
-    await expect.poll(() => row('seen_again'), { timeout: 10_000 }).toMatchObject({ load: { state: 'loaded' } })
+    await expect.poll(() => row('seen_again')).toMatchObject({ load: { state: 'loaded' } })
     expect((await post('/actions/drop', { collection: 'seen_again', confirm: 'seen_again' })).status).toBe(200)
     expect(await row('seen_again')).toBeUndefined()
     expect((await client.hasCollection({ collection_name: 'seen_again' })).value).toBe(false)
   })
 
   test('nodes, watchdogs and the lag of time ticks', async () => {
-    expect((await get('/nodes')).rows.map(({ role, state }) => `${String(role)} ${String(state)}`)).toEqual(['datanode healthy', 'proxy healthy', 'querynode healthy'])
+    await expect.poll(async () => (await get('/nodes')).rows.map(({ role, state }) => `${String(role)} ${String(state)}`)).toEqual(['datanode healthy', 'proxy healthy', 'querynode healthy'])
     await expect.poll(async () => (await get('/watchdogs')).rows.map(({ state }) => state)).toContain('ok')
-    await expect.poll(async () => JSON.stringify(await get('/gauges')), { timeout: 10_000 }).toContain('timetick.lag{')
+    await expect.poll(async () => JSON.stringify(await get('/gauges'))).toContain('timetick.lag{')
   })
 
   test('the same node as a remote cluster, beside another with the same names', async () => {
@@ -89,11 +91,11 @@ describe('insight inside the node', () => {
       await create('only_here')
       await otherClient.createCollection({ collection_name: 'twin', dimension: 8 })
       await Promise.all([...insight.clusters].map((cluster) => cluster.connect()))
-      await expect.poll(() => [names('a'), names('b')], { timeout: 15_000 }).toEqual([['only_here', 'twin'], ['twin']])
+      await expect.poll(() => [names('a'), names('b')]).toEqual([['only_here', 'twin'], ['twin']])
       const fieldsOf = (id: string) => [...(insight.clusters.get(id)?.layer?.entities('collection') ?? [])].find((entity) => entity.row['name'] === 'twin')?.row['fields']
-      await expect.poll(() => fieldsOf('b'), { timeout: 15_000 }).toMatchObject([{ name: 'id' }, { name: 'vector', dim: '8' }])
+      await expect.poll(() => fieldsOf('b')).toMatchObject([{ name: 'id' }, { name: 'vector', dim: '8' }])
       await client.dropCollection({ collection_name: 'only_here' })
-      await expect.poll(() => names('a'), { timeout: 15_000 }).toEqual(['twin'])
+      await expect.poll(() => names('a')).toEqual(['twin'])
     } finally {
       await insight.close()
       await kv.close()
