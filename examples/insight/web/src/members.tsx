@@ -9,10 +9,16 @@ const since = (path: string, title: string): PartColumn => ({ path, title, show:
 const number = (path: string, title: string): PartColumn => ({ path, title, show: count, isNumber: true })
 const size = (path: string, title: string): PartColumn => ({ path, title, show: bytes, isNumber: true })
 
+/** In a cluster clients, tasks and calls are those of the proxy that serves the page. */
+const proxyOf = (rows: readonly Row[]): readonly PartColumn[] => (rows.some((row) => row['proxy'] !== undefined) ? ['proxy'] : [])
+
 export function Members() {
   const of = (kind: string): Row[] => [...(small.value.get(kind) ?? [])].map(([key, row]) => ({ key, ...row }))
   const clients = of('client')
   const nodes = of('node')
+  const streams = of('stream')
+  const tasks = of('task')
+  const slow = of('slowRequest')
   const newest = (rows: Row[], path: string): Row[] => rows.toSorted((a, b) => Number(at(b, path) ?? 0) - Number(at(a, path) ?? 0))
   return (
     <section aria-label="Members">
@@ -20,10 +26,10 @@ export function Members() {
       <Part title="Time is not well" rows={of('tso').filter((row) => row['anomaly'] !== undefined)} columns={['anomaly.kind', 'anomaly.lastTs', 'anomaly.physicalMs']} />
       <Part title="Watchdogs" rows={of('watchdog')} columns={['name', 'state', 'target', number('restarts', 'restarts')]} />
       <Part title="Staged work" rows={clients.filter((row) => row['staged'] !== undefined)} columns={['identifier', number('staged.rows', 'rows'), number('staged.deletes', 'deletes'), size('staged.bytes', 'size'), since('staged.since', 'waits for a flush since')]} />
-      <Part title="Clients" rows={newest(clients, 'lastActive')} columns={['identifier', 'sdk', 'version', 'host', 'user', since('connectedAt', 'connected'), since('lastActive', 'heard')]} />
-      <Part title="Tasks" rows={newest(of('task'), 'startedAt')} columns={['name', 'state', number('percent', '%'), 'reason']} />
-      <Part title="Log channels" rows={of('stream')} columns={['name', 'state', { path: 'readers', title: 'readers', show: (value) => (Array.isArray(value) ? value.join(', ') : '–') }]} />
-      <Part title="Slow calls" rows={newest(of('slowRequest'), 'ts')} columns={['method', { path: 'durMs', title: 'ms', show: (value) => (typeof value === 'number' ? String(Math.round(value)) : '–'), isNumber: true }, 'db', 'coll', 'user', since('ts', 'ago')]} />
+      <Part title="Clients" rows={newest(clients, 'lastActive')} columns={['identifier', 'sdk', 'version', 'host', 'user', since('connectedAt', 'connected'), since('lastActive', 'heard'), ...proxyOf(clients)]} />
+      <Part title="Tasks" rows={newest(tasks, 'startedAt')} columns={['name', 'state', number('percent', '%'), 'reason', ...proxyOf(tasks)]} />
+      <Part title="Log channels" rows={streams} columns={['name', 'state', ...(streams.some((row) => row['owner'] !== undefined) ? ['owner', 'epoch'] : []), { path: 'readers', title: 'readers', show: (value) => (Array.isArray(value) ? value.join(', ') : '–') }]} />
+      <Part title="Slow calls" rows={newest(slow, 'ts')} columns={['method', { path: 'durMs', title: 'ms', show: (value) => (typeof value === 'number' ? String(Math.round(value)) : '–'), isNumber: true }, 'db', 'coll', 'user', since('ts', 'ago'), ...proxyOf(slow)]} />
     </section>
   )
 }

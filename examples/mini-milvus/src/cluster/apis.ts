@@ -120,6 +120,19 @@ export const CHANNELS: ServiceDefinition<ChannelApi> = {
   },
 }
 
+/** A log channel as its owner tells of it. */
+export interface OwnedState {
+  readonly pchannel: string
+  readonly epoch: number
+  /** Of the newest tick; 0n before the first. */
+  readonly lastTick: bigint
+  /** How far its rows have been taken in; 0n before the first. */
+  readonly readTs: bigint
+  readonly bufferedBytes: number
+  /** Rows that no segment holds, by collection. */
+  readonly unflushed: ReadonlyMap<bigint, number>
+}
+
 /** A process as it tells of itself. */
 export interface MemberState {
   /** ms since 1970. */
@@ -127,6 +140,10 @@ export interface MemberState {
   /** It is the coordinator that leads. */
   readonly isLeading: boolean
   readonly usage: { readonly processors: number; readonly memoryBytes: number; readonly usedMemoryBytes: number }
+  /** Log channels that it owns. Missing: of a version that does not tell. */
+  readonly owned?: readonly OwnedState[] | undefined
+  /** How far its query node has applied each log channel. */
+  readonly applied?: ReadonlyMap<string, bigint> | undefined
 }
 
 /** Of every process. */

@@ -60,6 +60,11 @@ export class ChannelClient implements Pick<TimeTickProducer, 'write' | 'requestT
     return client
   }
 
+  /** Who owns which channel, as far as is known here. */
+  get assignments(): ReadonlyMap<string, ChannelAssignment> {
+    return this.#assignments
+  }
+
   /** As a producer's: but each channel's owner stamps its part, and the last timestamp is the call's. */
   async write(build: (ts: Timestamp) => readonly StampedAppend[], _channels: readonly string[], { signal }: MqCallOptions = {}): Promise<{ readonly timestamp: Timestamp; readonly ids: ProducedIds }> {
     const { mirror } = this.#options

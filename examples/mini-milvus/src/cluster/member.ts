@@ -25,6 +25,7 @@ import { ChannelHost } from './channel-host.ts'
 import { Coordinator } from './coordinator.ts'
 import { CoordinatorClient } from './coordinator-client.ts'
 import { Directory } from './directory.ts'
+import { dutiesOf } from './duties.ts'
 import { loadFences } from './fence-records.ts'
 import { type ClusterRole, Membership } from './membership.ts'
 import { CATALOG, Mirrors } from './mirrors.ts'
@@ -98,7 +99,7 @@ export async function openMember(options: MemberOptions, keep: Keep): Promise<Cl
   const targets = await keep(TargetMirror.open({ kv: stores.kv, clock, onProblem: (error) => onWarning('the targets of query nodes could not be followed', error) }))
   const query = createQueryService({ node: () => running(own.queryNode, 'query').current, starts: () => own.queryNode?.starts ?? 0, awaitMeta: (revision, signal) => mirror.waitFor(revision, signal), meter })
   const startedAt = clock.now()
-  const describe: MemberApi['describe'] = async () => ({ startedAt, isLeading: own.coordinator?.isLeading === true, usage: systemUsage() })
+  const describe: MemberApi['describe'] = async () => ({ startedAt, isLeading: own.coordinator?.isLeading === true, usage: systemUsage(), ...dutiesOf(own) })
   const table = servicesOf(roles, apis, query, { describe, awaitMeta: ({ revision, mirror: name = CATALOG }, call) => mirrors.waitFor(name, revision, call?.signal).then(() => ({})) })
   await keep(transport)
   const server = await keep(table.listen(transport))

@@ -3,8 +3,10 @@ import type { GlobalParamsTable } from '@timetick/paramtable'
 import { collectDefaultMetrics, Registry } from 'prom-client'
 import { createClients } from '../clients/clients.ts'
 import type { NodeClock } from '../edge/system.ts'
-import { startHttpServer, type HttpAnswer, type HttpServer } from '../edge/http.ts'
+import { startHttpServer, type HttpAnswer, type HttpGuest, type HttpServer } from '../edge/http.ts'
 import { openEngine } from '../engine/index.ts'
+import { mountClusterInsight } from '../insight/mount.ts'
+import { createNodeView } from '../insight/node-view.ts'
 import { createGrpcTransport } from '../internal/grpc-transport.ts'
 import { readCertificate } from '../node/certificates.edge.ts'
 import { clientLimits, serverVisibility } from '../node/client-parameters.ts'
@@ -28,6 +30,7 @@ import { createClusterHandlers, whileLive } from './handlers.ts'
 import { type ClusterMember, openMember } from './member.ts'
 import { type ClusterRole, ROLES } from './membership.ts'
 import { registerClusterMetrics, registerProxyMetrics } from './metrics.ts'
+import { createNoStaging } from './no-staging.ts'
 import { checkOpenCalls, hostOf } from './open-calls.ts'
 import { sharedRecordsOf } from './shared-records.ts'
 
@@ -66,10 +69,11 @@ export async function startClusterNode(parameters: GlobalParamsTable, roles: rea
     })
     const member = await openMember({ stores, engine, parameters, logger, clock, transport, roles, version, meter }, keep)
     await keep({ close: () => member.drain() })
-    const metrics = meter === undefined ? undefined : await keep(openHealth(member, parameters, registry))
+    const insight = lateGuest()
+    const metrics = meter === undefined ? undefined : await keep(openHealth(member, parameters, registry, insight))
     if (meter !== undefined) await keep(registerClusterMetrics(registry, { member, meter, clock, compat: parameters.getString('metrics.compat') === 'milvus' }))
     await someoneLeads(member, clock, logger)
-    const server = roles.includes('proxy') ? await openProxy({ member, parameters, logger, clock, meter, registry }, keep) : undefined
+    const server = roles.includes('proxy') ? await openProxy({ member, parameters, logger, clock, meter, registry, insight }, keep) : undefined
     return running({ member, server, metrics, dataDir, parameters, closeParts })
   } catch (error) {
     await closeParts()
@@ -85,23 +89,42 @@ interface ProxyParts {
   /** Undefined: nothing is counted. */
   readonly meter: Meter | undefined
   readonly registry: Registry
+  readonly insight: LateGuest
 }
 
-async function openProxy({ member, parameters, logger, clock, meter, registry }: ProxyParts, keep: Keep): Promise<Listener> {
+async function openProxy({ member, parameters, logger, clock, meter, registry, insight }: ProxyParts, keep: Keep): Promise<Listener> {
   const { stores, mirror, queryNodes } = member
   const security = await keep(openSecurity({ core: { stores, catalog: mirror, roles: { queryNode: queryNodes } }, parameters, clock, logger, openRecords: sharedRecordsOf(member, clock, (message, error) => logger.warn({ err: error }, message)) }))
   // Nothing is staged here: unflushed work of a client would be known to one proxy alone.
   const clients = await keep(createClients({ ...clientLimits(parameters), clock, rules: { meta: mirror, serverDefault: 'milvus' }, holders: () => new Set(), discard: () => undefined }))
   const served = whileLive(security.handlers(createClusterHandlers({ member, parameters, clock, clients, databasesChanged: security.databasesChanged })), member)
-  const handlers = meter?.handlers(served) ?? served
+  const view = meter === undefined || !parameters.getBool('insight.enabled') ? undefined : createNodeView({ parameters, clock, registry: clients.registry, staging: createNoStaging() })
+  const watched = view?.handlers(served) ?? served
+  const handlers = meter?.handlers(watched) ?? watched
   if (meter !== undefined) registerProxyMetrics(registry, { member, clock, queues: security.queues })
   const limits = limitsOf(parameters)
   const { gate } = security
-  return keep(openServer({
+  const server = await keep(openServer({
     port: parameters.getInt('proxy.port'), host: parameters.getString('proxy.host'),
     handlers, authorize: gate, clients, clock, logger, limits, tls: tlsOf(parameters),
     http: createRestHandler({ handlers, authorize: gate, logger, limits, clock }),
   }))
+  if (view !== undefined) insight.guest = (await keep(mountClusterInsight({ member, handlers, gate, queues: security.queues, view, parameters, clock, logger, address: `${server.host}:${server.port}` }))).front
+  return server
+}
+
+/** The port of metrics is open before there is a page: probes ask from the start. */
+interface LateGuest extends HttpGuest {
+  guest: HttpGuest | undefined
+}
+
+function lateGuest(): LateGuest {
+  const late: LateGuest = {
+    guest: undefined,
+    handle: (request, response) => late.guest?.handle(request, response) ?? false,
+    upgrade: (request, socket, head) => late.guest?.upgrade(request, socket, head) ?? false,
+  }
+  return late
 }
 
 /** What others cannot see is no store of a cluster. */
@@ -134,7 +157,7 @@ async function someoneLeads({ coordinator, mirror }: ClusterMember, clock: NodeC
   }
 }
 
-async function openHealth(member: ClusterMember, parameters: GlobalParamsTable, registry: Registry): Promise<HttpServer> {
+async function openHealth(member: ClusterMember, parameters: GlobalParamsTable, registry: Registry, guest: HttpGuest): Promise<HttpServer> {
   collectDefaultMetrics({ register: registry })
   const health = (accept: string, sick: number): HttpAnswer => {
     const { healthy, reasons } = member.health()
@@ -159,7 +182,7 @@ async function openHealth(member: ClusterMember, parameters: GlobalParamsTable, 
       default:
         return { status: 404, type: 'text/plain', body: 'not found' }
     }
-  })
+  }, guest)
 }
 
 function running(node: { readonly member: ClusterMember; readonly server: Listener | undefined; readonly metrics: HttpServer | undefined; readonly dataDir: string | undefined; readonly parameters: GlobalParamsTable; readonly closeParts: () => Promise<void> }): MiniMilvus {

@@ -8,12 +8,13 @@ import type { NodeCore } from '../node/core.ts'
 import type { Staging } from '../staging/staging.ts'
 import type { TaskQueues } from '../server/task-queue.ts'
 import type { CallBoard } from './call-board.ts'
+import { countByDatabase, tellCollectionRows, tellDatabases } from './collection-rows.ts'
 import { ChannelStates } from './channel-states.ts'
 import type { ClientsSeen } from './clients.ts'
 import type { LocalCalls } from './local-calls.ts'
 import { RateTeller, tellGauges } from './node-gauges.ts'
 import { createParameterTeller, endedTasks, runningTasks, slowRow, streamLags, tellClients, tellMembers, tellStreams } from './node-rows.ts'
-import { aliasRow, collectionKey, collectionRow, databaseRow, indexRow, segmentRow } from './rows.ts'
+import { collectionKey } from './rows.ts'
 import { createQueryNodeTeller } from './query-node-rows.ts'
 import { TaskBoard } from './task-board.ts'
 import { TsoWatch } from './tso-watch.ts'
@@ -112,7 +113,7 @@ export function createLocalSource(options: LocalSourceOptions): InsightSource {
         before = written
       }
       counts ??= countByDatabase(catalog.collections())
-      tellDatabases(sink, options, counts)
+      tellDatabases(sink, catalog, counts, serverVisibility(options.parameters))
       tellTasks(sink, tasks, options, hot)
       tellGauges(sink, options, lags)
       rates.tell(sink, board.takeRates(), now - ratedAt)
@@ -144,12 +145,6 @@ function unflushed({ core: { roles } }: LocalSourceOptions): readonly bigint[] {
   return roles.dataNode.status() === 'healthy' ? roles.dataNode.current.unflushedCollections() : []
 }
 
-function countByDatabase(collections: readonly CollectionMeta[]): ReadonlyMap<string, number> {
-  const counts = new Map<string, number>()
-  for (const { dbName } of collections) counts.set(dbName, (counts.get(dbName) ?? 0) + 1)
-  return counts
-}
-
 function tellTime(sink: Sink, tso: TsoWatch, { core: { ticks, pchannels, time }, clock }: LocalSourceOptions): void {
   let newest = 0n
   for (const channel of pchannels) if (ticks.lastTick(channel) > newest) newest = ticks.lastTick(channel)
@@ -164,30 +159,16 @@ function tellTasks(sink: Sink, tasks: TaskBoard, options: LocalSourceOptions, ho
 }
 
 /** Whether its row moves without a change of metadata. */
-function tellCollection(sink: Sink, { core, parameters }: LocalSourceOptions, collection: CollectionMeta, channels: ChannelStates): boolean {
-  const { catalog, roles } = core
-  const key = collectionKey(collection)
-  const { dbName: db, id } = collection
-  const segments = catalog.segments(id)
-  const progress = roles.queryNode.status() === 'healthy' ? roles.queryNode.current.loadProgress(id) : undefined
-  const growing = roles.dataNode.status() === 'healthy' ? roles.dataNode.current.unflushedRows(id) : 0
-  const row = collectionRow(catalog, collection, progress, growing, serverVisibility(parameters))
-  sink.upsert('collection', key, row)
-  const tell = (kind: 'partition' | 'index' | 'alias' | 'segment' | 'channel', rows: readonly (readonly [string, Parameters<Sink['upsert']>[2]])[]): void => {
-    for (const [name, row] of rows) sink.upsert(kind, `${key}/${name}`, row)
-    sink.full(kind, `${key}/`, new Set(rows.map(([name]) => `${key}/${name}`)))
-  }
-  const own = { db, collId: String(id) }
-  tell('partition', collection.partitions.map((partition) => [String(partition.id), { ...own, id: String(partition.id), name: partition.name, createdTs: String(partition.createdTs) }]))
-  tell('index', catalog.indexes(id).map((index) => [index.name, indexRow(index, collection, segments)]))
-  tell('alias', catalog.aliases(id).map((alias) => [alias.alias, aliasRow(alias)]))
-  tell('segment', segments.map((segment) => [String(segment.id), segmentRow(segment, db)]))
-  tell('channel', collection.shards.map(({ vchannel, pchannel }) => [vchannel, { ...own, id: vchannel, name: vchannel, pchannel, ...channels.of(pchannel), checkpoint: { ts: String(catalog.flushedTs(id, vchannel)) } }]))
-  return row.load.state === 'loading' || row.indexState === 'inProgress'
-}
-
-function tellDatabases(sink: Sink, { core: { catalog }, parameters }: LocalSourceOptions, counts: ReadonlyMap<string, number>): void {
-  const databases = catalog.databases()
-  for (const database of databases) sink.upsert('database', database.name, databaseRow(database, counts.get(database.name) ?? 0, serverVisibility(parameters)))
-  sink.full('database', '', new Set(databases.map(({ name }) => name)))
+function tellCollection(sink: Sink, { core: { catalog, roles }, parameters }: LocalSourceOptions, collection: CollectionMeta, channels: ChannelStates): boolean {
+  return tellCollectionRows(
+    sink,
+    {
+      meta: catalog,
+      visibility: serverVisibility(parameters),
+      progress: (id) => (roles.queryNode.status() === 'healthy' ? roles.queryNode.current.loadProgress(id) : undefined),
+      growing: (id) => (roles.dataNode.status() === 'healthy' ? roles.dataNode.current.unflushedRows(id) : 0),
+      channel: (pchannel) => channels.of(pchannel),
+    },
+    collection,
+  )
 }

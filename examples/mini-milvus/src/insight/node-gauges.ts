@@ -1,6 +1,7 @@
 /** Numbers of the node that only count while they are new. */
 import { parseTimestamp } from '@timetick/tso'
 import type { Sink } from 'timetick-insight/embed'
+import type { TaskQueues } from '../server/task-queue.ts'
 import type { CallRate } from './call-board.ts'
 import type { LocalSourceOptions } from './local-source.ts'
 import type { ProcessUsage } from './usage.edge.ts'
@@ -14,10 +15,7 @@ export function tellGauges(sink: Sink, options: LocalSourceOptions, lags: Readon
     if (ticked > 0n) sink.gauge(`timetick.lag{${channel}}`, Math.max(0, now - parseTimestamp(ticked).physicalMs))
     for (const [reader, lagMs] of lags.get(channel) ?? []) sink.gauge(`stream.lag{${channel}/${reader}}`, lagMs)
   }
-  for (const { kind, running, waiting } of Object.values(queues).map(({ state }) => state)) {
-    sink.gauge(`queue.running{${kind}}`, running)
-    sink.gauge(`queue.waiting{${kind}}`, waiting)
-  }
+  tellQueues(sink, queues)
   for (const [id, { silentMs }] of watchdog.states.components) if (silentMs !== undefined) sink.gauge(`heartbeat.age{${id}}`, Math.round(silentMs))
   if (roles.dataNode.status() === 'healthy') sink.gauge('datanode.buffered{bytes}', roles.dataNode.current.bufferedBytes())
   const { rows, bytes, clients } = options.staging.totals()
@@ -27,7 +25,14 @@ export function tellGauges(sink: Sink, options: LocalSourceOptions, lags: Readon
   tellUsage(sink, usage())
 }
 
-function tellUsage(sink: Sink, { cpuPercent, rssBytes, heapBytes, loopP99Ms }: ProcessUsage): void {
+export function tellQueues(sink: Sink, queues: TaskQueues): void {
+  for (const { kind, running, waiting } of Object.values(queues).map(({ state }) => state)) {
+    sink.gauge(`queue.running{${kind}}`, running)
+    sink.gauge(`queue.waiting{${kind}}`, waiting)
+  }
+}
+
+export function tellUsage(sink: Sink, { cpuPercent, rssBytes, heapBytes, loopP99Ms }: ProcessUsage): void {
   sink.gauge('node.cpu{percent}', Math.round(cpuPercent * 10) / 10)
   sink.gauge('node.memory{rss}', rssBytes)
   sink.gauge('node.memory{heap}', heapBytes)

@@ -2,12 +2,15 @@
 import { parseTimestamp } from '@timetick/tso'
 import type { Row, Sink } from 'timetick-insight/embed'
 import type { GlobalParamsTable } from '@timetick/paramtable'
-import type { ComponentStates } from '@timetick/watchdog'
+import type { ComponentStates, Watchdog } from '@timetick/watchdog'
 import { isEnded, type ImportJobMeta } from '../model/import-job.ts'
 import { clientRow, type ClientsSeen } from './clients.ts'
-import type { SlowCall } from './call-board.ts'
+import type { CallBoard, SlowCall } from './call-board.ts'
+import type { MetaReader } from '../coordinator/api.ts'
 import type { EndedCompaction } from '../coordinator/compaction-log.ts'
 import type { CollectionMeta } from '../model/meta.ts'
+import type { NodeCore } from '../node/core.ts'
+import type { QueryNodeApi } from '../querynode/api.ts'
 import type { ChannelStates } from './channel-states.ts'
 import type { LocalSourceOptions } from './local-source.ts'
 import { collectionKey } from './rows.ts'
@@ -23,9 +26,13 @@ export function tellMembers(sink: Sink, { core, address, version, startedAt }: L
   ] as const
   // Where there are several query nodes, they are told one by one.
   for (const [role, state] of nodes) if (role !== 'querynode' || roles.queryNode.placement === undefined) sink.upsert('node', role, { id: role, name: `mini-milvus ${role}`, role, address, version, state, startedAt })
+  tellWatchdog(sink, watchdog)
+  return nodes.map(([role]) => role)
+}
+
+export function tellWatchdog(sink: Sink, watchdog: Pick<Watchdog, 'states'>): void {
   for (const [id, states] of watchdog.states.components) sink.upsert('watchdog', id, { id, name: id, target: id, state: watchdogState(states), status: states.status === undefined ? null : String(states.status), restarts: states.restarts })
   sink.full('watchdog', '', new Set(watchdog.states.components.keys()))
-  return nodes.map(([role]) => role)
 }
 
 function watchdogState({ phase, status }: ComponentStates): string {
@@ -54,7 +61,7 @@ export function tellStreams(sink: Sink, options: LocalSourceOptions, lags: Reado
   sink.full('stream', '', new Set(lags.keys()))
 }
 
-function checkpointTs(json: string | undefined): string | undefined {
+export function checkpointTs(json: string | undefined): string | undefined {
   return json === undefined ? undefined : (JSON.parse(json) as { timestamp?: string }).timestamp
 }
 
@@ -68,8 +75,17 @@ export function tellClients(sink: Sink, clients: ClientsSeen): void {
   sink.full('client', '', keys)
 }
 
+/** Where tasks are looked for: of a node alone, or of one proxy of a cluster, which knows of no compactions. */
+export interface TaskOptions {
+  readonly core: {
+    readonly catalog: Pick<MetaReader, 'collectionById' | 'findCollection' | 'load' | 'segments' | 'indexes'> & { imports(): readonly ImportJobMeta[] }
+    readonly roles: { readonly queryNode: { status(): string; readonly current: Pick<QueryNodeApi, 'loadProgress'> }; readonly compactor?: NodeCore['roles']['compactor'] | undefined }
+  }
+  readonly board: CallBoard
+}
+
 /** Of tasks that run no more, those that failed, and those that may have been too short to be seen, by key. */
-export function endedTasks({ core: { catalog, roles }, board }: LocalSourceOptions): ReadonlyMap<string, EndedTask> {
+export function endedTasks({ core: { catalog, roles }, board }: TaskOptions): ReadonlyMap<string, EndedTask> {
   const ended = new Map<string, EndedTask>()
   for (const job of catalog.imports()) if (job.state === 'Failed') ended.set(importKey(job), { row: importRow(job), reason: job.reason })
   for (const { id, db, collections, since, reason } of board.failedFlushes) {
@@ -78,7 +94,7 @@ export function endedTasks({ core: { catalog, roles }, board }: LocalSourceOptio
       if (collection !== undefined) ended.set(`${collectionKey(collection)}/${id}`, { row: flushRow(id, collection, since), reason })
     }
   }
-  for (const job of roles.compactor.status() === 'healthy' ? roles.compactor.current.log.ended : []) {
+  for (const job of roles.compactor?.status() === 'healthy' ? roles.compactor.current.log.ended : []) {
     const collection = catalog.collectionById(job.collectionId)
     if (collection !== undefined) ended.set(`${collectionKey(collection)}/compaction/${job.id}`, { row: compactionRow(collection, job), reason: job.reason })
   }
@@ -104,7 +120,7 @@ function importRow({ id, dbName, collectionId, collectionName, files, createdMs 
 }
 
 /** Loads, index builds, compactions, flushes and imports that run. */
-export function* runningTasks({ core, board }: LocalSourceOptions, hot: Iterable<bigint>): Iterable<RunningTask> {
+export function* runningTasks({ core, board }: TaskOptions, hot: Iterable<bigint>): Iterable<RunningTask> {
   const { catalog, roles } = core
   for (const id of hot) {
     const collection = catalog.collectionById(id)
@@ -122,7 +138,7 @@ export function* runningTasks({ core, board }: LocalSourceOptions, hot: Iterable
       yield { key: `${key}/index/${index.name}`, row: { id: `index-${index.id}`, name: `build ${index.name} of ${collection.schema.name}`, type: 'index', ...own, percent: Math.floor((100 * (segments.length - building)) / segments.length) } }
     }
   }
-  const compactor = roles.compactor.status() === 'healthy' ? roles.compactor.current : undefined
+  const compactor = roles.compactor?.status() === 'healthy' ? roles.compactor.current : undefined
   const asked = compactor?.executing().map(({ id, collectionId }) => ({ id: String(id), collectionId })) ?? []
   for (const job of [...asked, ...(compactor?.log.running === undefined ? [] : [compactor.log.running])]) {
     const collection = catalog.collectionById(job.collectionId)

@@ -19,7 +19,7 @@ export interface NodeViewOptions {
   readonly parameters: GlobalParamsTable
   readonly clock: NodeClock
   readonly registry: ClientRegistry
-  readonly staging: Staging
+  readonly staging: Pick<Staging, 'totals' | 'stats'>
 }
 
 export function createNodeView({ parameters, clock, registry, staging }: NodeViewOptions): NodeView {

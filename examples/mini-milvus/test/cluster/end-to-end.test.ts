@@ -9,7 +9,7 @@ import { combinations } from '../stores/settings.ts'
 
 const STAGED = 'visibility flush is served by a node that is alone: staged work would be known to one proxy only'
 const IN_PROCESS = 'starts a node inside the test’s process and looks into it'
-const PAGE = 'the page of one node, on the port of its metrics'
+const PAGE = 'starts a node inside the test’s process; insight.test.ts and insight-source.test.ts are those of a cluster'
 
 /** Those that cannot run there by their nature, each with the reason. */
 const ALONE: Readonly<Record<string, string>> = {
@@ -23,7 +23,6 @@ const ALONE: Readonly<Record<string, string>> = {
   'insight-node': PAGE,
   'insight-query-nodes': PAGE,
   'insight-rights': PAGE,
-  'page-headers': PAGE,
   'pathological-clients': STAGED,
   pipelined: STAGED,
   premises: STAGED,
