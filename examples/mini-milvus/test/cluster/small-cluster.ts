@@ -23,12 +23,13 @@ export class SmallCluster {
   readonly #mq = createMemoryMq()
   readonly #storage = new SimulatedStorage()
   readonly #parts: Part[] = []
-  readonly #parameters = createParameters({})
+  /** Of all processes. */
+  readonly parameters = createParameters({})
   readonly #network = new MemoryNetwork({ clock: this.world.clock, delayMs: (from, to, way) => (way === 'request' && (this.deaf.has(to) || this.mute.has(from)) ? undefined : 1) })
 
   constructor(settings: Readonly<Record<string, string>>) {
     this.world.faults = false
-    for (const [key, value] of Object.entries(settings)) this.#parameters.save(key, value)
+    for (const [key, value] of Object.entries(settings)) this.parameters.save(key, value)
   }
 
   /** Closed with the cluster. */
@@ -45,7 +46,7 @@ export class SmallCluster {
     const engine = new SimulatedEngine(life, { write: () => undefined, read: () => undefined })
     let owners = 0
     const opened = openMember({
-      stores, engine, roles, parameters: this.#parameters, logger: { ...silentLogger, warn, error: warn }, clock: life, random: () => 0.5, transport: this.#network.at(name, life), version: '0',
+      stores, engine, roles, parameters: this.parameters, logger: { ...silentLogger, warn, error: warn }, clock: life, random: () => 0.5, transport: this.#network.at(name, life), version: '0',
       createOwner: () => `${name}-${(owners += 1)}`,
     }, keep)
     return this.run(opened)
