@@ -9,8 +9,8 @@ import { manyClients, withChanges, withCrowd } from './tax.mjs'
 
 const MAIN = 'cost'
 const ROWS = 10_000
-const SEARCHES = 1000
-const TICK_SAMPLES = 200
+const SEARCHES = 300
+const TICK_SAMPLES = 100
 const TICK_EVERY_MS = 25
 
 async function openNode(env) {

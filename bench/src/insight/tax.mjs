@@ -13,11 +13,15 @@ export const manyClients = { MINI_MILVUS_INSIGHT_MAXCLIENTS: '2000', MINI_MILVUS
 
 async function joinCrowd(address) {
   const crowd = fork(fileURLToPath(new URL('./crowd.mjs', import.meta.url)), [address, String(CLIENTS), 'local'])
-  await new Promise((resolve, reject) => {
-    crowd.once('message', resolve)
-    crowd.once('exit', (code) => reject(new Error(`the crowd ended with ${code}`)))
-  })
+  crowd.ended = new Promise((resolve) => crowd.once('exit', (code) => resolve(code ?? 'a signal')))
+  await fromCrowd(crowd)
   return crowd
+}
+
+/** What it says next. One that ended says nothing more: nobody waits for it. */
+function fromCrowd(crowd) {
+  const said = new Promise((resolve) => crowd.once('message', resolve))
+  return Promise.race([said, crowd.ended.then((code) => Promise.reject(new Error(`the crowd ended with ${code}: the node let one of its clients go`)))])
 }
 
 /** Runs the work while names change, and while they are told of it. */
@@ -26,8 +30,8 @@ export async function withCrowd({ program, client, createCollection }, work) {
   try {
     return await withChanges({ client, createCollection }, () => told(crowd, work))
   } finally {
-    crowd.disconnect()
-    await new Promise((resolve) => crowd.once('exit', resolve))
+    if (crowd.connected) crowd.disconnect()
+    await crowd.ended
   }
 }
 
@@ -44,8 +48,8 @@ async function told(crowd, work) {
 }
 
 async function readsOf(crowd) {
-  crowd.send('reads')
-  return (await new Promise((resolve) => crowd.once('message', resolve))).reads
+  if (crowd.connected) crowd.send('reads')
+  return (await fromCrowd(crowd)).reads
 }
 
 /** The same changes, whoever looks: they cost the node something of their own. */
