@@ -10,7 +10,7 @@ test('blocks are found with language, flags and line', () => {
   assert.deepEqual(blocks, [{ language: 'ts', flags: ['no-run'], line: 2, code: 'let a' }, { language: 'bash', flags: [], line: 6, code: 'ls' }])
 })
 
-test('true expectations hold, in every form', async () => {
+test('U40 true expectations hold, in every form', async () => {
   assert.equal(await run(`
 const a: bigint = 1n + 1n // => 2n
 a // => 2n
@@ -24,7 +24,7 @@ a + 1n
 `), undefined)
 })
 
-test('false ones fail, and so does a block that throws, hangs or says nothing true', async () => {
+test('U40 false ones fail, and so does a block that throws, hangs or says nothing true', async () => {
   assert.match(await run('1 + 1 // => 3'), /expected 3, got 2/)
   assert.match(await run('const a = 2n // => 2'), /expected 2, got 2n/)
   assert.match(await run(`throw new Error('no such thing')`), /no such thing/)
@@ -37,7 +37,7 @@ test('every comment that promises a value becomes an assertion', () => {
   assert.equal(withAssertions('f(1) // => 1\nconst x = 2 // => 2\n').assertions, 2)
 })
 
-test('types are checked, with the line of the README', async () => {
+test('U40 types are checked, with the line of the README', async () => {
   const problems = await typeCheck([{ language: 'ts', line: 10, code: 'const a: number = 1\nconst b: string = a\nexport { b }' }], repoRoot)
   assert.equal(problems.length, 1)
   assert.match(problems[0], /^line 12.*TS2322/)
