@@ -9,6 +9,7 @@ import type { NodeClock } from '../edge/system.ts'
 import { isPassing, isSafeToRepeat, RpcError } from '../internal/errors.ts'
 import { type CallOptions, createClient } from '../internal/service.ts'
 import type { Transport } from '../internal/transport.ts'
+import { underSignals } from '../internal/under-signals.ts'
 import type { CollectionSchema } from '../model/schema.ts'
 import type { LoadProgress } from '../querynode/api.ts'
 import { COORDINATOR, type CatalogReply, type ChannelTerm, type CoordinatorApi, type MoveSegments, type TargetsRevision, type TransferReplicas } from './apis.ts'
@@ -162,7 +163,7 @@ export class CoordinatorClient {
       if (leader !== undefined) {
         try {
           const api = leader === local?.address ? local.api : this.#remote
-          return await this.#duties.ask(LEADER_KEY, leader, (lost) => run(api, { signal: signal === undefined ? lost : AbortSignal.any([signal, lost]) }))
+          return await this.#duties.ask(LEADER_KEY, leader, (lost) => underSignals(signal === undefined ? [lost] : [signal, lost], (either) => run(api, { signal: either })))
         } catch (error) {
           failure = error
         }

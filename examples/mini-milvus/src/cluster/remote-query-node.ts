@@ -2,6 +2,7 @@
 import type { NodeClock } from '../edge/system.ts'
 import { isPassing, RpcError } from '../internal/errors.ts'
 import type { CallOptions } from '../internal/service.ts'
+import { underSignals } from '../internal/under-signals.ts'
 import type { PrimaryKeys } from '../model/primary-keys.ts'
 import type { LoadedSegmentInfo, LoadProgress, QueryNodeApi, QueryRequest, QueryResult, ReadRequest, SearchRequest, SearchResult, TermsRequest, TermStats } from '../querynode/api.ts'
 import { isRefusal, NotServable } from '../querynode/scope.ts'
@@ -109,7 +110,7 @@ export class RemoteQueryNode implements QueryNodeApi {
   async #ask<Request extends { readonly signal: AbortSignal }, Result>(request: Request, run: (sent: Sent<Request>, options: CallOptions) => Promise<Answered<Result>>): Promise<Result> {
     const { signal, ...asked } = request
     try {
-      const { result, serviceTimes } = await run({ ...asked, metaRevision: this.#options.metaRevision() }, { signal: AbortSignal.any([signal, this.#gone.signal]) })
+      const { result, serviceTimes } = await underSignals([signal, this.#gone.signal], (either) => run({ ...asked, metaRevision: this.#options.metaRevision() }, { signal: either }))
       this.#heard(serviceTimes)
       return result
     } catch (error) {

@@ -1,6 +1,7 @@
 /** How far each log channel of a query node has been applied, and who waits for it. */
 import { ServiceTime } from '../channel/service-time.ts'
 import type { NodeClock } from '../edge/system.ts'
+import { underSignals } from '../internal/under-signals.ts'
 import { MilvusError } from '../server/status.ts'
 
 export interface ServiceTimesOptions {
@@ -42,8 +43,7 @@ export class ServiceTimes {
     const tooLong = new AbortController()
     const cancelTimer = clock.setTimer(() => tooLong.abort(new MilvusError(1, `service not ready: the log of ${behind.join(', ')} has not moved for ${maxWaitMs} ms`)), maxWaitMs)
     try {
-      const either = AbortSignal.any([signal, tooLong.signal, closing])
-      await Promise.all(behind.map((channel) => this.of(channel).wait(ts, either)))
+      await underSignals([signal, tooLong.signal, closing], (either) => Promise.all(behind.map((channel) => this.of(channel).wait(ts, either))))
     } finally {
       cancelTimer()
     }
