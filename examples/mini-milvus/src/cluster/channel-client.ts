@@ -161,7 +161,7 @@ export class ChannelClient implements Pick<TimeTickProducer, 'write' | 'requestT
         try {
           return await this.#duties.ask(pchannel, owner, (lost) => run(api, { signal: lost }))
         } catch (error) {
-          failure = error
+          failure = mayRepeat ? passedOn(error) : error
         }
       }
       const again = isSafeToRepeat(failure) || (mayRepeat && isPassing(failure))
@@ -171,4 +171,9 @@ export class ChannelClient implements Pick<TimeTickProducer, 'write' | 'requestT
       })
     }
   }
+}
+
+/** An owner that was overtaken while it worked, and whose report nobody took: what may be repeated is the next one's to do. */
+function passedOn(error: unknown): unknown {
+  return isRpcError(error, 'RPC_NOT_OWNER') ? new RpcError('RPC_NOT_OWNER', error.message, { cause: error, outcome: 'not-applied' }) : error
 }

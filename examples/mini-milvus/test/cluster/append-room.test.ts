@@ -61,12 +61,14 @@ it('an append that fails gives its room back, and one that is larger than all of
   expect(await room.hold(request(1), async () => 1)).toBe(1)
 })
 
-async function openClient(append: ChannelApi['append']): Promise<ChannelClient> {
+const openClient = (append: ChannelApi['append']): Promise<ChannelClient> => openClientOf({ append })
+
+async function openClientOf(api: Partial<ChannelApi>, timeoutMs = 5000): Promise<ChannelClient> {
   const kv = createMemoryKV()
   await kv.save(`${CHANNEL_ROOT}${pchannel}`, encodeAssignment({ owner: 'a', epoch: 1, leaving: false }))
   const options = {
-    kv, clock: systemClock, transport: { call: () => Promise.reject(new Error('not here')) }, directory: { find: () => ({ address: 'here' }) }, mirror: { collectionRevision: () => 0n },
-    local: { address: 'here', api: { append } as Partial<ChannelApi> as ChannelApi }, timeoutMs: 5000, onProblem: (_message: string, error: unknown) => { throw error },
+    kv, clock: systemClock, transport: { call: () => Promise.reject(new Error('not here')) }, directory: { find: () => ({ address: 'here' }) }, mirror: { collectionRevision: () => 0n, waitFor: () => Promise.resolve() },
+    local: { address: 'here', api: api as ChannelApi }, timeoutMs, onProblem: (_message: string, error: unknown) => { throw error },
   } as unknown as ChannelClientOptions
   const client = await ChannelClient.open(options)
   closing.push(() => client.close(), () => kv.close())
@@ -102,4 +104,18 @@ it('a proxy waits for what it has sent, whoever gives up; what it has not sent e
   })
   await expect(busy.write(build, [pchannel], { signal: late.signal })).rejects.toThrow('gone')
   expect(asked).toBe(1)
+})
+
+it('a flush whose owner was overtaken before it could report is the next owner’s to do; what cannot be repeated is not', async () => {
+  const overtaken = (): RpcError => new RpcError('RPC_NOT_OWNER', 'the report comes too late', { outcome: 'not-applied', retryable: false })
+  let asked = 0
+  const shard = { pchannel, collectionId: 1n, vchannel: `${pchannel}_1v0` }
+  const client = await openClientOf({ flushShard: () => ((asked += 1) < 3 ? Promise.reject(overtaken()) : Promise.resolve({ revision: 0n })) })
+  await client.flushShard(shard, 1n)
+  expect(asked).toBe(3)
+  // Nobody takes it up for too long: whoever asked may do so again.
+  const abandoned = await openClientOf({ flushShard: () => Promise.reject(overtaken()) }, 100)
+  await expect(abandoned.flushShard(shard, 1n)).rejects.toMatchObject({ code: 'RPC_NOT_OWNER', retryable: true, outcome: 'not-applied' })
+  const written = await openClient(() => Promise.reject(overtaken()))
+  await expect(written.write(build, [pchannel])).rejects.toMatchObject({ code: 'RPC_NOT_OWNER', retryable: false })
 })

@@ -102,6 +102,12 @@ describe.runIf(ring !== 'default')('a bug of clusters is found', () => {
     expect(await find(0)).toMatch(/was given to .* while .* had it/)
   })
 
+  it('channels are taken from who was asked to give them back', { timeout: 600_000 }, async () => {
+    const { planChannels } = await vi.importActual<typeof Plans>('../../src/cluster/channel-plan.ts')
+    seams.plan = (pchannels, assignments, members) => planChannels(pchannels, assignments, members.filter(({ stopping }) => !stopping))
+    expect(await find(0)).toMatch(/was given to .* while .* had it/)
+  })
+
   it('a leader that was replaced writes metadata', { timeout: 600_000 }, async () => {
     expect(await find(0, broken.metadataAsksForNothing)).toMatch(/a leader that had been replaced|was given to .* while|checkpoint of .* went back/)
   })
