@@ -2,6 +2,7 @@
 import type { Msg } from '@timetick/flowgraph'
 import type { MsgPack, MsgPosition, TsMsg } from '@timetick/msgstream'
 import { noTransactions, type Transaction, type TransactionReader } from '../staging/transactions.ts'
+import { decisionOf } from './commit-records.ts'
 import { dmlHeader, type DmlHeader } from '../writer/log-messages.ts'
 
 export interface DmlItem {
@@ -25,13 +26,14 @@ export function toDmlPack(pack: MsgPack, transactions: TransactionReader = noTra
   const [endPosition] = pack.endPositions
   if (startPosition === undefined || endPosition === undefined) throw new Error('a pack came without positions')
   const items: DmlItem[] = []
+  const decided = decisionsIn(pack)
   let sorted = true
   for (const message of pack.msgs) {
     const header = dmlHeader(message)
     if (header === undefined) continue
     const last = items.at(-1)
     if (header.transaction !== undefined) {
-      const transaction = transactions.committed(header.transaction)
+      const transaction = decided?.get(header.transaction) ?? transactions.committed(header.transaction)
       if (transaction === undefined) continue
       items.push({ header, message, transaction })
     } else items.push({ header, message })
@@ -39,6 +41,16 @@ export function toDmlPack(pack: MsgPack, transactions: TransactionReader = noTra
   }
   if (!sorted) items.sort((a, b) => (a.header.ts < b.header.ts ? -1 : a.header.ts > b.header.ts ? 1 : 0))
   return { timeTick: pack.endTs, items, startPosition, endPosition }
+}
+
+/** Parts and what is decided about them bear one timestamp: they are in one step. */
+function decisionsIn({ msgs }: MsgPack): ReadonlyMap<string, Transaction> | undefined {
+  let decided: Map<string, Transaction> | undefined
+  for (const message of msgs) {
+    const decision = decisionOf(message)
+    if (decision !== undefined) (decided ??= new Map()).set(decision.id, decision.transaction)
+  }
+  return decided
 }
 
 /** The same step with other items. */

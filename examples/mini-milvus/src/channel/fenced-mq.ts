@@ -7,6 +7,7 @@
  */
 import { compareMessageIds, createTsMsg, decodeEnvelope, encodeEnvelope, MsgStreamError, type CallOptions, type MessageId, type Mq, type MqBatch, type MqProducer, type MqReader, type StartPosition, type TsMsg } from '@timetick/msgstream'
 import type { NodeClock } from '../edge/system.ts'
+import { HOLD } from './commit-records.ts'
 
 /** Frame types of our own: no reader of rows looks at them. */
 const FENCE = 9_000
@@ -182,10 +183,10 @@ export function epochAt(frame: Uint8Array): bigint | undefined {
   return frame.length < EPOCH_AT + 8 ? undefined : new DataView(frame.buffer, frame.byteOffset, frame.byteLength).getBigUint64(EPOCH_AT, true)
 }
 
-/** A fence, or what readers must know: no reader of rows gets it. */
+/** A fence, what readers must know, or that a commit has begun: no reader of rows gets it. */
 export function isOwnRecord(frame: Uint8Array): boolean {
   const type = typeOf(frame)
-  return type === META || type === FENCE
+  return type === META || type === FENCE || type === HOLD
 }
 
 const typeOf = (frame: Uint8Array): number => (frame[TYPE_AT] as number) | ((frame[TYPE_AT + 1] as number) << 8)

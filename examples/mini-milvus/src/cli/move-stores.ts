@@ -12,6 +12,7 @@ import { CHECKPOINTS } from '../coordinator/catalog-records.ts'
 import type { NodeClock } from '../edge/system.ts'
 import type { Stores } from '../node/stores.ts'
 import { UNFINISHED_MOVE } from '../node/unfinished-move.ts'
+import { COMMIT_FENCES, LAST_COMMITS } from '../staging/commit-keys.ts'
 import type { ObjectStorage } from '../storage/index.ts'
 
 export interface MoveReport {
@@ -43,7 +44,7 @@ export interface MoveOptions {
 
 const SESSION_IDS = 'sessions/id'
 /** Positions in the source's log, and who did what among its processes. */
-const STAYING = [CHECKPOINTS, 'sessions/', 'channels/', 'releases/', 'fences/', 'coordinator/', 'query-replicas/', 'targets/']
+const STAYING = [CHECKPOINTS, 'sessions/', 'channels/', 'releases/', 'fences/', 'coordinator/', 'query-replicas/', 'targets/', COMMIT_FENCES, LAST_COMMITS]
 const PAGE = 1000
 /** Below what one transaction may have on any store. */
 const BATCH = 100

@@ -4,6 +4,7 @@ import type { SegmentIndexMeta } from '../model/meta.ts'
 import type { ImportCall } from './imports.ts'
 import type { RecordsWrite, RecordsWritten } from './record-writes.ts'
 import type { LoadProgress } from '../querynode/api.ts'
+import type { Transaction } from '../staging/transactions.ts'
 
 /** The incarnation of a channel's ownership in whose name something is reported. */
 export interface ChannelTerm {
@@ -83,6 +84,23 @@ export interface AppendRequest {
   readonly metaRevision: bigint
 }
 
+/** A commit on one of its channels. */
+export interface HoldRequest {
+  readonly pchannel: string
+  readonly id: string
+}
+
+/** A part of a commit, or some of it: its calls are numbered from 0, and each comes behind the answer of the one before. */
+export interface PartRequest extends AppendRequest, HoldRequest {
+  readonly index: number
+  readonly ts: bigint
+}
+
+export interface DecideRequest extends HoldRequest {
+  /** Undefined: nothing of it counts, or ever will. */
+  readonly committed?: Transaction | undefined
+}
+
 export interface ChannelsRequest {
   readonly pchannels: readonly string[]
 }
@@ -96,6 +114,12 @@ export interface CompactionReport {
 export interface ChannelApi {
   /** Stamps the records with one timestamp and resolves when they are in the log and nobody can undo it. */
   append(request: AppendRequest, options?: CallOptions): Promise<{ readonly timestamp: bigint }>
+  /** The channel's time stands still until the commit is decided. @returns of the key of `COMMIT_FENCES` on which its record must depend */
+  holdTime(request: HoldRequest, options?: CallOptions): Promise<{ readonly fence: bigint }>
+  /** Resolves when it is in the log and nobody can undo it, of a commit that is held. Else `RPC_FENCED`, surely not done: the commit has to begin again. */
+  appendPart(request: PartRequest, options?: CallOptions): Promise<object>
+  /** What the metadata store has recorded, or never will. Without it the owner finds out, some time later. */
+  decide(request: DecideRequest, options?: CallOptions): Promise<object>
   requestTick(request: ChannelsRequest & { readonly atLeast: bigint }, options?: CallOptions): Promise<object>
   /** Resolves, when everything of the shard at or below `ts` is in segments, with a revision that mirrors must have to know them. */
   flushShard(request: { readonly pchannel: string; readonly collectionId: bigint; readonly vchannel: string; readonly ts: bigint }, options?: CallOptions): Promise<{ readonly revision: bigint }>
@@ -111,6 +135,9 @@ export const CHANNELS: ServiceDefinition<ChannelApi> = {
   name: 'Channels',
   methods: {
     append: { timeoutMs: 10_000 },
+    holdTime: { timeoutMs: 5_000 },
+    appendPart: { timeoutMs: 10_000 },
+    decide: { timeoutMs: 5_000 },
     requestTick: { timeoutMs: 2_000 },
     flushShard: { timeoutMs: 60_000 },
     unflushedRows: { timeoutMs: 10_000 },

@@ -6,7 +6,7 @@ import { isPassing, isRpcError, isSafeToRepeat, RpcError } from '../internal/err
 import { type CallOptions, createClient } from '../internal/service.ts'
 import type { Transport } from '../internal/transport.ts'
 import type { SegmentIndexMeta } from '../model/meta.ts'
-import { type ChannelApi, CHANNELS, type CompactionReport } from './apis.ts'
+import { type ChannelApi, CHANNELS, type CompactionReport, type DecideRequest, type HoldRequest, type PartRequest } from './apis.ts'
 import { CHANNEL_ROOT } from './channel-assigner.ts'
 import { type ChannelAssignment, decodeAssignment } from './channel-plan.ts'
 import type { CatalogMirror } from './catalog-mirror.ts'
@@ -80,6 +80,20 @@ export class ChannelClient implements Pick<TimeTickProducer, 'write' | 'requestT
       }),
     )
     return { timestamp: replies.reduce((most, { timestamp }) => (timestamp > most ? timestamp : most), 0n), ids: new Map() }
+  }
+
+  /** See {@link ChannelApi}: each of them does once what it is asked for twice. */
+  async holdTime(request: HoldRequest, signal: AbortSignal): Promise<bigint> {
+    const { fence } = await this.#ask(request.pchannel, (owner) => owner.holdTime(request, { signal }), true, signal)
+    return fence
+  }
+
+  async appendPart(request: PartRequest, signal: AbortSignal): Promise<void> {
+    await this.#ask(request.pchannel, (owner) => owner.appendPart(request), true, signal)
+  }
+
+  async decide(request: DecideRequest): Promise<void> {
+    await this.#ask(request.pchannel, (owner) => owner.decide(request), true, undefined)
   }
 
   /** A wish: the next tick comes anyway. */

@@ -2,13 +2,14 @@
 import type { KVBase } from '@timetick/kv'
 import type { CallOptions } from '../internal/service.ts'
 import { AppendRoom } from './append-room.ts'
-import type { AppendRequest, ChannelApi, ChannelsRequest, CompactionReport } from './apis.ts'
+import type { AppendRequest, ChannelApi, ChannelsRequest, CompactionReport, DecideRequest, HoldRequest, PartRequest } from './apis.ts'
 import { CHANNEL_ROOT } from './channel-assigner.ts'
 import { type ChannelAssignment, decodeAssignment } from './channel-plan.ts'
 import { noteRelease } from './channel-releases.ts'
 import { FollowedPrefix } from './followed-prefix.ts'
 import type { Membership } from './membership.ts'
-import { notOwner, OwnedChannel, type OwnedChannelOptions } from './owned-channel.ts'
+import { OwnedChannel, type OwnedChannelOptions } from './owned-channel.ts'
+import { notOwner } from './owned-log.ts'
 
 export interface ChannelHostOptions extends OwnedChannelOptions {
   readonly kv: KVBase
@@ -103,6 +104,22 @@ export class ChannelHost implements ChannelApi {
       if (isFenced(error)) this.#refusedAppends++
       throw error
     }
+  }
+
+  async holdTime({ pchannel, id }: HoldRequest): Promise<{ readonly fence: bigint }> {
+    return { fence: await this.#find(pchannel).holdTime(id) }
+  }
+
+  async appendPart(request: PartRequest, { signal }: CallOptions = {}): Promise<object> {
+    const channel = this.#find(request.pchannel)
+    channel.touchHold(request.id)
+    await this.#room.hold(request, () => channel.appendPart(request, signal))
+    return {}
+  }
+
+  async decide(request: DecideRequest): Promise<object> {
+    await this.#find(request.pchannel).decide(request)
+    return {}
   }
 
   async requestTick({ pchannels, atLeast }: ChannelsRequest & { readonly atLeast: bigint }): Promise<object> {

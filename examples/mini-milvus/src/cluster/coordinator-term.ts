@@ -12,6 +12,7 @@ import type { ObjectStorage } from '../storage/index.ts'
 import type { ChannelTerm } from './apis.ts'
 import type { CallOutcome } from './catalog-calls.ts'
 import { ChannelAssigner, type ChannelAssignerOptions } from './channel-assigner.ts'
+import { CommitForgetting } from './commit-forgetting.ts'
 import { ClusterGarbage } from './garbage.ts'
 import { type LeaderImportsOptions, startImports } from './imports.ts'
 import { openGuardedStore, type GuardedStore } from './guarded-store.ts'
@@ -48,8 +49,9 @@ export class CoordinatorTerm {
   readonly #allocator: TimestampAllocator
   readonly #store: GuardedStore
   readonly #garbage: ClusterGarbage
+  readonly #forgetting: CommitForgetting
 
-  private constructor(parts: { readonly term: LeaderTerm; readonly oracle: TimestampOracle; readonly allocator: TimestampAllocator; readonly store: GuardedStore; readonly catalog: Catalog; readonly assigner: ChannelAssigner; readonly garbage: ClusterGarbage; readonly importer: Importer; readonly planner: QueryPlanner; readonly writeRecords: CoordinatorTerm['writeRecords'] }) {
+  private constructor(parts: { readonly term: LeaderTerm; readonly oracle: TimestampOracle; readonly allocator: TimestampAllocator; readonly store: GuardedStore; readonly catalog: Catalog; readonly assigner: ChannelAssigner; readonly garbage: ClusterGarbage; readonly forgetting: CommitForgetting; readonly importer: Importer; readonly planner: QueryPlanner; readonly writeRecords: CoordinatorTerm['writeRecords'] }) {
     this.#term = parts.term
     this.#oracle = parts.oracle
     this.#allocator = parts.allocator
@@ -58,6 +60,7 @@ export class CoordinatorTerm {
     this.assigner = parts.assigner
     this.planner = parts.planner
     this.#garbage = parts.garbage
+    this.#forgetting = parts.forgetting
     this.importer = parts.importer
     this.writeRecords = parts.writeRecords
   }
@@ -75,8 +78,9 @@ export class CoordinatorTerm {
         throw error
       })
       const garbage = new ClusterGarbage({ meta: catalog, storage, clock, graceMs: garbageGraceMs, pending: () => pendingImports(catalog), alone: (run) => assigner.alone(run), onProblem })
+      const forgetting = new CommitForgetting({ kv, catalog, timestamps: allocator, clock, leader: { key: leaderKey, modRevision: term.token }, onProblem })
       const importer = startImports(imports, { catalog, isSwept: (segmentId) => garbage.isSwept(segmentId) })
-      return new CoordinatorTerm({ term, oracle, allocator, store, catalog, assigner, garbage, importer, planner, writeRecords: (change) => writeRecords(kv, { key: leaderKey, modRevision: term.token, onFenced }, change) })
+      return new CoordinatorTerm({ term, oracle, allocator, store, catalog, assigner, garbage, forgetting, importer, planner, writeRecords: (change) => writeRecords(kv, { key: leaderKey, modRevision: term.token, onFenced }, change) })
     } catch (error) {
       await allocator.close()
       await oracle.close()
@@ -117,6 +121,7 @@ export class CoordinatorTerm {
   async close(): Promise<void> {
     await this.importer.close()
     await this.#garbage.close()
+    await this.#forgetting.close()
     await this.planner.close()
     await this.assigner.close()
     await this.catalog.settled()

@@ -22,6 +22,7 @@ import { CHANNELS, COORDINATOR, MEMBER, type ChannelApi, type CoordinatorApi, ty
 import { CatalogMirror } from './catalog-mirror.ts'
 import { ChannelClient } from './channel-client.ts'
 import { ChannelHost } from './channel-host.ts'
+import { commitsOf, loadCommits } from './commit-records.ts'
 import { Coordinator } from './coordinator.ts'
 import { CoordinatorClient } from './coordinator-client.ts'
 import { Directory } from './directory.ts'
@@ -144,12 +145,15 @@ export async function openMember(options: MemberOptions, keep: Keep): Promise<Cl
       open: async (onFailure) => {
         await mirror.catchUp()
         await targets.catchUp()
+        const positions = new Map(pchannels.map((pchannel) => [pchannel, positionOf(mirror.checkpoint(pchannel))]))
+        // Behind the positions: a record stays for a while when it is not needed any more, so what is to be read from there has its own.
+        const transactions = commitsOf(await loadCommits(stores.kv))
         return startQueryNode({
-          targets,
+          targets, transactions,
           nodeId: membership.nodeId, meta: mirror, mq: log.readers, engine, loader: createSegmentLoader(stores.storage), pchannels, clock,
           maxWaitMs: parameters.getDurationMs('queryNode.maxWait'),
           maxKeptBytes: parameters.getBytes('queryNode.maxKeptBytes'),
-          checkpoint: (pchannel) => positionOf(mirror.checkpoint(pchannel)),
+          checkpoint: (pchannel) => positions.get(pchannel),
           requestTick: (wanted, atLeast) => channels.requestTick(wanted, atLeast),
           onBadIndex(segmentId, index, error) {
             onWarning(`index ${index.path} cannot be opened and is built again`, error)
@@ -203,6 +207,9 @@ function localApis(own: { readonly coordinator: CoordinatorApi | undefined; read
     },
     channels: {
       append: async (request, call) => host().append(request, call),
+      holdTime: async (request, call) => host().holdTime(request, call),
+      appendPart: async (request, call) => host().appendPart(request, call),
+      decide: async (request, call) => host().decide(request, call),
       requestTick: async (request, call) => host().requestTick(request, call),
       flushShard: async (request, call) => host().flushShard(request, call),
       unflushedRows: async (request, call) => host().unflushedRows(request, call),

@@ -2,10 +2,10 @@
  * A log channel in the hands of its owner: the only one that writes to it, gives it time, and puts its rows into segments. What it says is
  * done is done: it answers only while its lease holds, so nobody else can have had the channel before the answer's write.
  */
-import { createTsMsg, positionFromJson, startTimeTickProducer, type MsgPosition, type MsgPositionJson, type TimeTickProducer, type TsMsg } from '@timetick/msgstream'
+import { createTsMsg, positionFromJson, type MsgPosition, type MsgPositionJson, type TimeTickProducer, type TsMsg } from '@timetick/msgstream'
 import type { GlobalParamsTable } from '@timetick/paramtable'
 import type { IdAllocator } from '@timetick/tso'
-import { metaRecord, writeFence, type FencedLog } from '../channel/fenced-mq.ts'
+import { metaRecord, type FencedLog } from '../channel/fenced-mq.ts'
 import type { SegmentWriter } from '../coordinator/api.ts'
 import { Compactor, type CompactorOptions } from '../coordinator/compactor.ts'
 import { IndexBuilder } from '../coordinator/index-builder.ts'
@@ -18,11 +18,12 @@ import type { Stores } from '../node/stores.ts'
 import { createSegmentLoader } from '../querynode/storage-loader.ts'
 import { MilvusError } from '../server/status.ts'
 import { heldUntilKnown } from '../writer/dml-writer.ts'
-import type { AppendRequest, ChannelTerm } from './apis.ts'
+import type { AppendRequest, ChannelTerm, DecideRequest, PartRequest } from './apis.ts'
 import type { CatalogMirror } from './catalog-mirror.ts'
-import { CHANNEL_ROOT } from './channel-assigner.ts'
+import type { ChannelHolds } from './channel-holds.ts'
+import { commitsOf } from './commit-records.ts'
 import type { CoordinatorClient } from './coordinator-client.ts'
-import { loadFences, saveFence } from './fence-records.ts'
+import { endsProducer, notOwner, openOwnedLog } from './owned-log.ts'
 import { metaOfChannel } from './owned-meta.ts'
 
 export interface OwnedChannelOptions {
@@ -49,6 +50,7 @@ export interface ChannelDuty extends ChannelTerm {
 
 interface Parts {
   readonly ticks: TimeTickProducer
+  readonly holds: ChannelHolds
   readonly dataNode: DataNode
   readonly indexBuilder: IndexBuilder
   readonly compactor: Compactor
@@ -103,15 +105,35 @@ export class OwnedChannel {
     await this.#checkCollections(records, metaRevision, signal)
     this.assertHeld()
     const { pchannel } = this.duty
-    const build = (): TsMsg[] => {
-      const msgs = records.map(({ type, properties, body }) => createTsMsg({ type, properties, body }))
-      if (metaRevision <= this.#metaRevision) return msgs
-      this.#metaRevision = metaRevision
-      return [metaRecord(metaRevision), ...msgs]
-    }
+    const build = (): TsMsg[] => this.#behindMeta(metaRevision, records.map(({ type, properties, body }) => createTsMsg({ type, properties, body })))
     const { timestamp } = await this.#written(heldUntilKnown(ticks).write(() => [{ channel: pchannel, msgs: build() }], [pchannel], { signal }))
+    this.#toldMeta(metaRevision)
     if (!this.duty.isHeld()) throw new RpcError('RPC_FENCED', `the lease ended before the write to ${pchannel} could be confirmed`, { outcome: 'unknown', retryable: true })
     return { timestamp }
+  }
+
+  /** Time stands still for a commit of rule `flush`. @returns the revision on which its record depends */
+  holdTime(id: string): Promise<bigint> {
+    this.assertHeld()
+    return this.#running().holds.hold(id)
+  }
+
+  /** The proxy of a commit is there: it may have to wait for room. */
+  touchHold(id: string): void {
+    this.#running().holds.touch(id)
+  }
+
+  /** As {@link append}, but at the timestamp of a commit that is held. */
+  async appendPart({ id, index, ts, records, metaRevision }: PartRequest, signal: AbortSignal | undefined): Promise<void> {
+    const { holds } = this.#running()
+    await this.#checkCollections(records, metaRevision, signal)
+    this.assertHeld()
+    await holds.append({ id, index, ts }, () => this.#behindMeta(metaRevision, records.map(({ type, properties, body }) => createTsMsg({ type, ts, properties, body }))))
+    this.#toldMeta(metaRevision)
+  }
+
+  decide({ id, committed }: DecideRequest): Promise<void> {
+    return this.#running().holds.decide(id, committed)
   }
 
   requestTick(atLeast: bigint): void {
@@ -132,7 +154,8 @@ export class OwnedChannel {
   async close(): Promise<void> {
     if (this.#closing.signal.aborted) return
     this.#closing.abort(new RpcError('RPC_CLOSED', `${this.duty.pchannel} is given up`, { outcome: 'unknown' }))
-    const { ticks, dataNode, indexBuilder, compactor } = this.#parts ?? {}
+    const { ticks, holds, dataNode, indexBuilder, compactor } = this.#parts ?? {}
+    await holds?.close()
     await ticks?.close()
     await compactor?.close()
     await indexBuilder?.close()
@@ -147,18 +170,19 @@ export class OwnedChannel {
     }
     const { pchannel, epoch, isHeld, onFailure } = this.duty
     await stores.mq.createChannel(pchannel)
-    await this.#fence()
-    // Everything that the former owner reported is older than the assignment: it is known here before the log is read.
-    await mirror.catchUp()
-    this.assertHeld()
-    const ticks = await startTimeTickProducer({
-      mq: log.writers(BigInt(epoch), isHeld), channels: [pchannel], clock,
+    const { ticks, holds, commits } = await openOwnedLog({
+      kv: stores.kv, mq: stores.mq, log, duty: this.duty, clock,
       allocate: () => coordinator.timestamps.allocOne().catch(nothingWritten),
-      intervalMs: parameters.getDurationMs('proxy.timeTickInterval'),
-      onError: (error) => {
+      tickIntervalMs: parameters.getDurationMs('proxy.timeTickInterval'),
+      commitTimeoutMs: parameters.getDurationMs('cluster.commitTimeout'),
+      passed: async () => {
+        // Everything that the former owner reported is older than the assignment: it is known here before the log is read.
+        await mirror.catchUp()
+        this.assertHeld()
+        return positionOf(mirror.checkpoint(pchannel))?.timestamp ?? 0n
+      },
+      onTickError: (error) => {
         if (isHeld()) onWarning(`a time tick of ${pchannel} failed`, error)
-        // No tick comes any more: who waits for one would wait for ever.
-        if (endsProducer(error)) onFailure(error instanceof Error ? error : new Error(String(error)))
       },
     })
     const requestTick = (channels: readonly string[], atLeast: bigint): void => ticks.requestTick(channels, atLeast)
@@ -166,6 +190,7 @@ export class OwnedChannel {
       const segments = coordinator.reports({ pchannel, epoch }, this.#closing.signal)
       const dataNode = await startDataNode({
         meta: mirror, segments, mq: log.readers, storage: stores.storage, pchannels: [pchannel], clock, requestTick,
+        transactions: commitsOf(commits),
         allocateId: () => ids.allocOne(),
         checkpoint: () => positionOf(mirror.checkpoint(pchannel)),
         // Cuts are put off for readers that lag: see FencedLog.
@@ -185,22 +210,21 @@ export class OwnedChannel {
         deleteShare: parameters.getFloat('compaction.deleteShare'),
         watch: this.#options.watchCompaction,
       })
-      this.#parts = { ticks, dataNode, indexBuilder, compactor, segments }
+      this.#parts = { ticks, holds, dataNode, indexBuilder, compactor, segments }
     } catch (error) {
+      await holds.close()
       await ticks.close()
       throw error
     }
   }
 
-  /** In the log first, then noted, so that a note without its fence cannot be. */
-  async #fence(): Promise<void> {
-    const { stores } = this.#options
-    const { pchannel, epoch, revision } = this.duty
-    this.assertHeld()
-    const mark = await writeFence(stores.mq, pchannel, BigInt(epoch))
-    const older = await loadFences(stores.kv, pchannel)
-    const spent = older.map(({ epoch: old }) => old).sort((a, b) => (a < b ? -1 : 1)).slice(0, -KEPT_FENCES)
-    if (!(await saveFence(stores.kv, pchannel, mark, spent, { key: CHANNEL_ROOT + pchannel, modRevision: revision }))) throw notOwner(pchannel)
+  #behindMeta(metaRevision: bigint, msgs: readonly TsMsg[]): TsMsg[] {
+    return metaRevision <= this.#metaRevision ? [...msgs] : [metaRecord(metaRevision), ...msgs]
+  }
+
+  /** It is in the log. */
+  #toldMeta(metaRevision: bigint): void {
+    if (metaRevision > this.#metaRevision) this.#metaRevision = metaRevision
   }
 
   /** A write of unknown outcome ends the producer for good: a new epoch makes sure that it does not appear later. */
@@ -233,22 +257,9 @@ export class OwnedChannel {
   }
 }
 
-/** A write's outcome is unknown: nothing is written any more, as it might come later. */
-function endsProducer(error: unknown): boolean {
-  const { code, outcome } = error as { readonly code?: unknown; readonly outcome?: unknown }
-  return outcome === 'unknown' || code === 'MSG_PRODUCER_FAILED' || code === 'MSG_CLOSED'
-}
-
 /** A timestamp that did not come says nothing of the log: the channel is not given back for it. */
 function nothingWritten(error: unknown): never {
   throw new RpcError('RPC_UNAVAILABLE', `there is no timestamp: ${error instanceof Error ? error.message : String(error)}`, { cause: error, outcome: 'not-applied' })
-}
-
-/** Checkpoints are younger than the beginning of so many epochs. */
-const KEPT_FENCES = 1_000
-
-export function notOwner(pchannel: string): RpcError {
-  return new RpcError('RPC_NOT_OWNER', `${pchannel.slice(0, 200)} is not owned here`, { outcome: 'not-applied' })
 }
 
 function positionOf(json: string | undefined): MsgPosition | undefined {

@@ -6,6 +6,7 @@ export const clusterDeclarations: readonly ParamDeclaration[] = [
   { key: 'cluster.roles', type: 'list', default: '', doc: 'What this process does in a cluster, by commas: proxy, coordinator, data, query, or all. Unset: everything, alone.' },
   { key: 'cluster.leaseTtl', type: 'durationMs', unit: 'ms', default: 10_000, min: 500, max: 600_000, doc: 'After so long without a sign of life others take over what a process did. Whole seconds on etcd.' },
   { key: 'cluster.callTimeout', type: 'durationMs', unit: 'ms', default: 15_000, min: 100, max: 600_000, doc: 'How long a call looks for the process that can do it, where one has just gone.' },
+  { key: 'cluster.commitTimeout', type: 'durationMs', unit: 'ms', default: 10_000, min: 100, max: 600_000, doc: 'How long the owner of a log channel waits for a proxy in the middle of a flush of rule flush; what is written behind it is not seen meanwhile.' },
   { key: 'cluster.internalHost', type: 'string', default: '127.0.0.1', doc: 'Address that other processes of the cluster are listened to on.' },
   { key: 'cluster.internalPort', type: 'int', default: 0, min: 0, max: 65_535, doc: 'Port for other processes of the cluster. 0 takes any free one.' },
   { key: 'cluster.advertiseAddress', type: 'string', default: '', doc: 'host:port by which other processes reach this one; as it listens unless set.' },

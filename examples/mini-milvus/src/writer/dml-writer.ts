@@ -108,19 +108,33 @@ export function createDmlWriter(ticks: Pick<TimeTickProducer, 'write'>, pause: P
       return timestamp
     },
     async commit({ writes, transaction, check, confirm, signal }) {
-      const parts: Part[] = []
-      for (const write of writes) for (const part of await inTurns(partSteps(write, maxBytes), pause, signal)) parts.push(part)
-      const channels = channelsOf(parts)
+      const { channels, appends: partsAt } = await prepareCommit(writes, { pause, maxFrameBytes, signal })
       const build = (ts: bigint): StampedAppend[] => {
         signal.throwIfAborted()
         check()
-        return appends(parts, channels, ts, { transaction })
+        return partsAt(ts, transaction)
       }
       const { timestamp: ts } = await ticks.write(build, channels, { confirm: (timestamp) => confirm({ ts: timestamp, channels }) })
       for (const { collection } of writes) written(collection.id, ts)
       return { ts, channels }
     },
   }
+}
+
+/** Writes as the log takes them: sharded and encoded, not stamped yet. */
+export interface PreparedCommit {
+  /** That carry a part. */
+  readonly channels: readonly string[]
+  /** Of each channel its parts, in their order. */
+  appends(ts: bigint, transaction: string): StampedAppend[]
+}
+
+export async function prepareCommit(writes: DmlCommit['writes'], { pause, maxFrameBytes = Infinity, signal }: { readonly pause: Pause; readonly maxFrameBytes?: number | undefined; readonly signal: AbortSignal }): Promise<PreparedCommit> {
+  const maxBytes = Math.min(MAX_ROWS_BYTES, maxFrameBytes - HEAD_BYTES)
+  const parts: Part[] = []
+  for (const write of writes) for (const part of await inTurns(partSteps(write, maxBytes), pause, signal)) parts.push(part)
+  const channels = channelsOf(parts)
+  return { channels, appends: (ts, transaction) => appends(parts, channels, ts, { transaction }) }
 }
 
 function channelsOf(parts: readonly Part[]): string[] {
