@@ -37,10 +37,10 @@ export class CommitFence {
   renew(): Promise<boolean> {
     const renewed = (this.#underWay ?? Promise.resolve(true)).catch(() => true).then(() => this.#renew())
     this.#underWay = renewed
-    const done = (): void => {
+    const forget = (): void => {
       if (this.#underWay === renewed) this.#underWay = undefined
     }
-    renewed.then(done, done)
+    renewed.then(forget, forget)
     return renewed
   }
 

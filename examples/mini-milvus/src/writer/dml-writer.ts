@@ -126,7 +126,7 @@ export interface PreparedCommit {
   /** That carry a part. */
   readonly channels: readonly string[]
   /** Of each channel its parts, in their order. */
-  appends(ts: bigint, transaction: string): StampedAppend[]
+  readonly appends: (ts: bigint, transaction: string) => StampedAppend[]
 }
 
 export async function prepareCommit(writes: DmlCommit['writes'], { pause, maxFrameBytes = Infinity, signal }: { readonly pause: Pause; readonly maxFrameBytes?: number | undefined; readonly signal: AbortSignal }): Promise<PreparedCommit> {
