@@ -22,6 +22,11 @@ import { version } from './version.ts'
 
 const program = createProgram(`mini-milvus ${version}, Node ${process.version}, ${process.platform} ${process.arch}`, { start, config, doctor, check, export: exportCollection, import: importCollection, move: moveData, completion })
 
+// Whoever reads has heard enough: `mini-milvus --help | head`. A node goes on.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+})
+
 program.parseAsync().catch((error: unknown) => {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? ExitCode.ok : ExitCode.usage
   else fail(error)

@@ -23,7 +23,8 @@ export function refusalOf(error: Error): Refusal | undefined {
   }
   if (FULL.has(code)) return { code: 9, reason: `quota exceeded: no space is left, retry when there is: ${error.message}` }
   if (DOWN.has(code)) return { code: 1, reason: `service not ready: writes are refused, reads go on: ${error.message}` }
-  if ('retryable' in error && error.retryable === true) return { code: 1, reason: `service not ready, retry later: ${error.message}` }
+  // Of a write that may have been done nobody says that it is to be sent again.
   if ('outcome' in error && error.outcome === 'unknown') return { code: 1, reason: `service not ready, it is not known whether this was done: ${error.message}` }
+  if ('retryable' in error && error.retryable === true) return { code: 1, reason: `service not ready, retry later: ${error.message}` }
   return undefined
 }
