@@ -49,7 +49,7 @@ function isStaged(reader: RuleReader, rpc: RpcName, request: Naming, dbName: str
   return names.some((name) => {
     const collection = reader.meta.findCollection(dbName, name)
     // An earlier call of the same client may be about to make it.
-    return collection === undefined ? isBusy() : ruleOf(reader, collection, connection) === 'flush'
+    return collection === undefined ? reader.mayLag === true || isBusy() : ruleOf(reader, collection, connection) === 'flush'
   })
 }
 

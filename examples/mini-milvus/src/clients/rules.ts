@@ -41,6 +41,8 @@ export function visibilityOption(option: Properties): Visibility | undefined {
 export interface RuleReader {
   readonly meta: Pick<MetaReader, 'databases' | 'database' | 'findCollection' | 'collections'>
   readonly serverDefault: Visibility
+  /** Others make collections, too: one that is not known here may be there. */
+  readonly mayLag?: boolean | undefined
 }
 
 /** Throws 800 when its database does not exist. */

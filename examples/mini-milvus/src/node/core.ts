@@ -12,6 +12,7 @@ import type { QueryNodeApi } from '../querynode/api.ts'
 import { createCommitter } from '../staging/committer.ts'
 import { startForgetting } from '../staging/forgetting.ts'
 import { reclaim } from '../edge/reclaim.ts'
+import { createLastCommits } from '../staging/last-commits.ts'
 import { openStaging } from '../staging/open-staging.ts'
 import type { SpillFolder } from '../staging/spill.ts'
 import { openTransactions } from '../staging/transactions.ts'
@@ -79,6 +80,6 @@ export async function openCore({ stores, engine, parameters, logger, clock, mete
   const now = (): Promise<bigint> => time.timestamps.allocOne()
   const requestTick: NodeCore['requestTick'] = (channels, atLeast) => ticks.requestTick(channels, atLeast)
   const bounds = { maxClientBytes: parameters.getBytes('staging.maxClientBytes'), maxBytes: parameters.getBytes('staging.maxBytes'), spillBytes: parameters.getBytes('staging.spillBytes') }
-  const staging = await keep(openStaging({ ...bounds, meta: catalog, committer: createCommitter(writer, transactions), queryNode, now, requestTick, clock, spill, reclaim: (bytes) => reclaim(bytes, clock), onWarning }))
+  const staging = await keep(openStaging({ ...bounds, meta: catalog, committer: createCommitter(writer, transactions), lastCommits: createLastCommits(), queryNode, now, requestTick, clock, spill, reclaim: (bytes) => reclaim(bytes, clock), onWarning }))
   return { writer, staging, stores, time, catalog, engine, watchdog, roles, pchannels, ticks, requestTick }
 }

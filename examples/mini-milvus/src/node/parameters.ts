@@ -37,6 +37,7 @@ export const declarations: readonly ParamDeclaration[] = [
   { key: 'staging.maxClientBytes', type: 'bytes', unit: 'b', default: '512m', min: 1024, max: 64 * 1024 ** 3, doc: 'Bytes of writes that a client may hold back until its flush, where visibility is flush.' },
   { key: 'staging.maxBytes', type: 'bytes', unit: 'b', default: '2g', min: 1024, max: 64 * 1024 ** 3, doc: 'The same of all clients together.' },
   { key: 'staging.spillBytes', type: 'bytes', unit: 'b', default: '128m', min: 1024, max: 64 * 1024 ** 3, doc: 'A client that holds back more keeps the rest on disk.' },
+  { key: 'staging.spillPath', type: 'string', default: '', doc: 'Folder for that. Unset: in the data folder, or where temporary files go on a proxy of a cluster.' },
   { key: 'compaction.minSegments', type: 'int', default: 8, min: 2, max: 1000, doc: 'So many small segments of a partition are merged into one.' },
   { key: 'compaction.deleteShare', type: 'float', default: 0.3, min: 0.01, max: 1, doc: 'A segment is rewritten when more deletes wait for it than this share of its rows.' },
   { key: 'queryNode.count', type: 'int', default: 1, min: 1, max: 64, doc: 'Query nodes in this process. From 2 on each holds a part of what is loaded, replicas have nodes of their own, and the number can be changed while the node runs.' },

@@ -33,7 +33,8 @@ import { createParameters } from './parameters.ts'
 import { limitsOf, tlsOf } from './security-parameters.ts'
 import { openSecurity, type Security } from './security.ts'
 import { storeChoices } from './store-parameters.ts'
-import { createSpillFolder } from '../staging/spill.edge.ts'
+import { createSpillFolder, createTemporarySpill } from '../staging/spill.edge.ts'
+import type { SpillFolder } from '../staging/spill.ts'
 import { openStores } from './stores.ts'
 import { refuseUnfinishedMove } from './unfinished-move.ts'
 
@@ -112,7 +113,7 @@ export async function startNode(parameters: GlobalParamsTable, logger: NodeLogge
     const stores = isMetered ? meteredStores(plain, meter) : plain
     const threads = parameters.getInt('engine.threads')
     const engine = await keep(openEngine(threads === 0 ? {} : { threads }))
-    const core = await openCore({ stores, engine, parameters, logger, clock, meter, spill: dataDir === undefined ? undefined : createSpillFolder(`${dataDir}/staging`) }, keep)
+    const core = await openCore({ stores, engine, parameters, logger, clock, meter, spill: spillFolder(parameters, dataDir) }, keep)
     tellCutTails(plain.mq, logger)
     const security = await keep(openSecurity({ core, parameters, clock, logger }))
     const { gate, databasesChanged } = security
@@ -129,6 +130,13 @@ export async function startNode(parameters: GlobalParamsTable, logger: NodeLogge
     await closeParts()
     throw error
   }
+}
+
+/** Undefined where nothing of the node is on disk: staged rows stay in memory. */
+function spillFolder(parameters: GlobalParamsTable, dataDir: string | undefined): SpillFolder | undefined {
+  const named = parameters.getString('staging.spillPath')
+  if (named !== '') return createTemporarySpill(named)
+  return dataDir === undefined ? undefined : createSpillFolder(`${dataDir}/staging`)
 }
 
 /** The stores are locked: the folder is this node's. */

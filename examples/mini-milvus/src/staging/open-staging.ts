@@ -9,8 +9,10 @@ import { Code, MilvusError } from '../server/status.ts'
 import type { DmlWrite, PartitionRows } from '../writer/dml-writer.ts'
 import { encodeRows } from '../writer/log-messages.ts'
 import type { Committer } from './committer.ts'
+import type { LastCommits } from './last-commits.ts'
 import { netEffect } from './net-effect.ts'
 import { checkPartial } from './partial-check.ts'
+import { RuleChanges } from './rule-changes.ts'
 import type { SpillFile, SpillFolder } from './spill.ts'
 import { type Dropped, StageBook, type Entry, type Stage, type StageLimits, type Taken } from './stage-book.ts'
 import type { ClientStage, StagedWork, Staging, StagingTotals } from './staging.ts'
@@ -19,6 +21,7 @@ import { TransactionError } from './transactions.ts'
 export interface StagingOptions extends StageLimits {
   readonly meta: MetaReader
   readonly committer: Committer
+  readonly lastCommits: LastCommits
   readonly queryNode: () => Pick<QueryNodeApi, 'query' | 'matchingKeys'>
   readonly now: () => Promise<bigint>
   readonly requestTick: (channels: readonly string[], atLeast: bigint) => void
@@ -45,9 +48,7 @@ class Stages implements Staging {
   #turn: Promise<unknown> = Promise.resolve()
   /** The last clients whose work was dropped: a flush of theirs that comes late must not say that all is well. */
   readonly #dropped = new Set<string>()
-  readonly #lastCommits = new Map<bigint, bigint>()
-  /** Changes of the rule that are under way, by collection. */
-  readonly #still = new Map<bigint, Promise<void>>()
+  readonly #changes = new RuleChanges()
   #commits = 0
   #committedRows = 0
   #discards = 0
@@ -60,7 +61,7 @@ class Stages implements Staging {
     this.#unsubscribe = options.meta.onChange((change) => {
       if (change.kind !== 'collection') return
       const { id, before, after } = change
-      if (after === undefined) this.#lastCommits.delete(id)
+      if (after === undefined) options.lastCommits.forget(id)
       if (this.#book.size === 0) return
       if (after === undefined || after.truncatedTs !== before?.truncatedTs) return this.discardCollection(id)
       for (const partition of before?.partitions ?? []) {
@@ -104,20 +105,12 @@ class Stages implements Staging {
     return result
   }
 
-  async whileStill<T>(collectionIds: readonly bigint[], work: () => Promise<T>): Promise<T> {
-    for (const id of collectionIds) while (this.#still.has(id)) await this.#still.get(id)
-    const working = work()
-    const over = working.then(() => undefined, () => undefined)
-    for (const id of collectionIds) this.#still.set(id, over)
-    try {
-      return await working
-    } finally {
-      for (const id of collectionIds) if (this.#still.get(id) === over) this.#still.delete(id)
-    }
+  whileStill<T>(collectionIds: readonly bigint[], work: () => Promise<T>): Promise<T> {
+    return this.#changes.whileStill(collectionIds, work)
   }
 
   settled(collectionId: bigint): Promise<void> | undefined {
-    return this.#still.get(collectionId)
+    return this.#changes.settled(collectionId)
   }
 
   discard(client: string): void {
@@ -143,7 +136,7 @@ class Stages implements Staging {
   }
 
   lastCommit(collectionId: bigint): bigint {
-    return this.#lastCommits.get(collectionId) ?? 0n
+    return this.#options.lastCommits.lastCommit(collectionId)
   }
 
   hasWork(collectionId: bigint): boolean {
@@ -179,7 +172,7 @@ class Stages implements Staging {
   }
 
   async #commit(client: string, collectionIds: readonly bigint[] | undefined, signal: AbortSignal, tell: (why: string) => void): Promise<bigint> {
-    const { meta, queryNode, committer, clock, requestTick } = this.#options
+    const { meta, queryNode, committer, lastCommits, clock, requestTick } = this.#options
     signal.throwIfAborted()
     const stage = this.#book.stage(client)
     await stage?.spilling
@@ -205,7 +198,7 @@ class Stages implements Staging {
       }
       const committed = await committer.commit({ writes, check, signal }).catch(asAnswer)
       ts = committed.ts
-      for (const { collection } of writes) this.#lastCommits.set(collection.id, ts)
+      lastCommits.committed(writes.map(({ collection }) => collection.id), ts)
       requestTick(committed.channels, ts)
     }
     // The client may have gone meanwhile, and come again: only what was committed is taken from it.

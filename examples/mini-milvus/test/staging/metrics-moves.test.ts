@@ -9,6 +9,7 @@ import type { MetaReader } from '../../src/coordinator/api.ts'
 import { systemClock } from '../../src/edge/system.ts'
 import { primaryKeyColumn } from '../../src/model/primary-keys.ts'
 import { registerStagingGauges } from '../../src/node/metrics/staging-gauges.ts'
+import { createLastCommits } from '../../src/staging/last-commits.ts'
 import { openStaging } from '../../src/staging/open-staging.ts'
 import { createSpillFolder } from '../../src/staging/spill.edge.ts'
 import type { Staging } from '../../src/staging/staging.ts'
@@ -41,7 +42,7 @@ beforeEach(async () => {
   }
   const meta: Pick<MetaReader, 'onChange' | 'collectionById'> = { onChange: () => () => undefined, collectionById: () => collection }
   staging = await openStaging({
-    maxClientBytes: 1e9, maxBytes: 1e9, spillBytes: 2_000, meta: meta as MetaReader, committer: createCommitter(writer, await openTransactions({ kv: createMemoryKV(), clock })),
+    maxClientBytes: 1e9, maxBytes: 1e9, spillBytes: 2_000, meta: meta as MetaReader, committer: createCommitter(writer, await openTransactions({ kv: createMemoryKV(), clock })), lastCommits: createLastCommits(),
     queryNode: () => ({ query: () => Promise.reject(new Error('nothing is read')), matchingKeys: () => Promise.reject(new Error('nothing is read')) }),
     now: async () => ++now, requestTick: () => undefined, clock, spill: createSpillFolder(join(folder, 'staging')), onWarning: (message) => expect.unreachable(message),
   })

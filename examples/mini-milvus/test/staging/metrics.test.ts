@@ -1,7 +1,6 @@
 /** Staged work as Prometheus sees it. */
 import { Registry } from 'prom-client'
 import { expect, it } from 'vitest'
-import { createNoStaging } from '../../src/cluster/no-staging.ts'
 import { registerStagingGauges } from '../../src/node/metrics/staging-gauges.ts'
 import type { ClientStage, StagingTotals } from '../../src/staging/staging.ts'
 
@@ -12,7 +11,7 @@ it('tells rows and bytes of each client, commits, discards and the oldest stage;
     { client: 'c2', collectionIds: [1n, 2n], rows: 5, deletes: 0, bytes: 50, spilledBytes: 0, since: 55_000 },
   ]
   let totals: StagingTotals = { clients: 2, rows: 35, bytes: 950, spilledBytes: 100, commits: 3, committedRows: 70, discards: 1, discardedRows: 9 }
-  registerStagingGauges(registry, { staging: { ...createNoStaging(), stats: () => stages, totals: () => totals }, clock: { now: () => 60_000 } })
+  registerStagingGauges(registry, { staging: { stats: () => stages, totals: () => totals }, clock: { now: () => 60_000 } })
   const lines = async (): Promise<string[]> => (await registry.metrics()).split('\n').filter((line) => line !== '' && !line.startsWith('#'))
   expect(await lines()).toEqual(expect.arrayContaining([
     'timetick_staged_rows{client="c1"} 30',

@@ -3,6 +3,7 @@ import { createMemoryKV } from '@timetick/kv/memory'
 import { afterEach, expect, it } from 'vitest'
 import type { MetaReader } from '../../src/coordinator/api.ts'
 import { systemClock } from '../../src/edge/system.ts'
+import { createLastCommits } from '../../src/staging/last-commits.ts'
 import { openStaging } from '../../src/staging/open-staging.ts'
 import type { SpillFile, SpillFolder } from '../../src/staging/spill.ts'
 import type { Staging } from '../../src/staging/staging.ts'
@@ -61,7 +62,7 @@ async function start(disk: Disk, spillBytes = 500): Promise<void> {
     },
   }
   staging = await openStaging({
-    maxClientBytes: 1e9, maxBytes: 1e9, spillBytes, committer: createCommitter(writer, await openTransactions({ kv: createMemoryKV(), clock: systemClock })),
+    maxClientBytes: 1e9, maxBytes: 1e9, spillBytes, committer: createCommitter(writer, await openTransactions({ kv: createMemoryKV(), clock: systemClock })), lastCommits: createLastCommits(),
     meta: { onChange: () => () => undefined, collectionById: () => collection } as unknown as MetaReader,
     queryNode: () => ({ query: () => Promise.reject(new Error('nothing is read')), matchingKeys: () => Promise.reject(new Error('nothing is read')) }),
     now: async () => ++now, requestTick: () => undefined, clock: systemClock, spill: disk, onWarning: (message) => void warnings.push(message),

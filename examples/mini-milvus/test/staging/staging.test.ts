@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../src/edge/system.ts'
 import type { QueryNodeApi } from '../../src/querynode/api.ts'
 import { createCommitter } from '../../src/staging/committer.ts'
+import { createLastCommits } from '../../src/staging/last-commits.ts'
 import { openStaging } from '../../src/staging/open-staging.ts'
 import { createSpillFolder } from '../../src/staging/spill.edge.ts'
 import type { Staging } from '../../src/staging/staging.ts'
@@ -45,7 +46,7 @@ describe('staging', () => {
     staging = await openStaging({
       ...bounds,
       meta: meta as MetaReader,
-      committer: createCommitter(writer, transactions),
+      committer: createCommitter(writer, transactions), lastCommits: createLastCommits(),
       queryNode: () => nobody,
       now: async () => ++now,
       requestTick: () => undefined,
@@ -137,19 +138,24 @@ describe('staging', () => {
     expect([staging.hasWork(1n), staging.totals().bytes]).toEqual([false, 0])
   })
 
-  it('says who must wait while a rule is changed, and lets changes of it go one after the other', async () => {
+  it('says who must wait while a rule is changed, until the last change of it is over', async () => {
     await open({})
     let finish = (): void => undefined
     const first = staging.whileStill([1n, 2n], () => new Promise<string>((resolve) => (finish = () => resolve('done'))))
     const order: string[] = []
-    const second = staging.whileStill([2n], async () => void order.push('second'))
+    let endSecond = (): void => undefined
+    const second = staging.whileStill([2n], () => new Promise<void>((resolve) => (order.push('second'), (endSecond = resolve))))
     const waiting = staging.settled(1n)?.then(() => order.push('settled'))
     expect([waiting === undefined, staging.settled(3n)]).toEqual([false, undefined])
-    expect(order).toEqual([])
+    expect(order).toEqual(['second'])
     finish()
     expect(await first).toBe('done')
-    await Promise.all([second, waiting])
-    expect(order.sort()).toEqual(['second', 'settled'])
+    await waiting
+    expect(order).toEqual(['second', 'settled'])
+    const third = staging.settled(2n)?.then(() => order.push('third'))
+    endSecond()
+    await Promise.all([second, third])
+    expect(order).toEqual(['second', 'settled', 'third'])
     expect([staging.settled(1n), staging.settled(2n)]).toEqual([undefined, undefined])
     await expect(staging.whileStill([1n], () => Promise.reject(new Error('refused')))).rejects.toThrow('refused')
     expect(staging.settled(1n)).toBeUndefined()

@@ -6,7 +6,7 @@ import type { ClientStage, Staging } from '../../staging/staging.ts'
 /** Clients with the most bytes that are told apart: labels that grow without end would be the monitoring's end. */
 const MAX_CLIENTS = 100
 
-export function registerStagingGauges(registry: Registry, { staging, clock }: { readonly staging: Staging; readonly clock: Pick<NodeClock, 'now'> }): void {
+export function registerStagingGauges(registry: Registry, { staging, clock }: { readonly staging: Pick<Staging, 'stats' | 'totals'>; readonly clock: Pick<NodeClock, 'now'> }): void {
   const registers = [registry]
   const largest = (): ClientStage[] => [...staging.stats()].sort((a, b) => b.bytes - a.bytes).slice(0, MAX_CLIENTS)
   const byClient = (name: string, help: string, read: (stage: ClientStage) => number): void => {
