@@ -4,6 +4,7 @@ import type { SegmentIndexMeta } from '../model/meta.ts'
 import type { ImportCall } from './imports.ts'
 import type { RecordsWrite, RecordsWritten } from './record-writes.ts'
 import type { LoadProgress } from '../querynode/api.ts'
+import type { StillReply, StillRequest } from './stills.ts'
 import type { Transaction } from '../staging/transactions.ts'
 
 /** The incarnation of a channel's ownership in whose name something is reported. */
@@ -178,6 +179,8 @@ export interface MemberApi {
   describe(request: object, options?: CallOptions): Promise<MemberState>
   /** Resolves when the process knows the metadata as of this revision: the catalog's, or those of another mirror of its own. */
   awaitMeta(request: { readonly revision: bigint; readonly mirror?: string | undefined }, options?: CallOptions): Promise<object>
+  /** Of a proxy, for a change of the rule of visibility: tells of staged work, and keeps more of it waiting. */
+  stillStaging(request: StillRequest, options?: CallOptions): Promise<StillReply>
 }
 
-export const MEMBER: ServiceDefinition<MemberApi> = { name: 'Member', methods: { awaitMeta: { timeoutMs: 3_000 }, describe: { timeoutMs: 2_000 } } }
+export const MEMBER: ServiceDefinition<MemberApi> = { name: 'Member', methods: { awaitMeta: { timeoutMs: 3_000 }, describe: { timeoutMs: 2_000 }, stillStaging: { timeoutMs: 1_000 } } }

@@ -34,6 +34,7 @@ import { leaveReads } from './leave-reads.ts'
 import type { QueryPlannerSettings } from './query-planner.ts'
 import { createQueryClients, createQueryService, QUERY, type QueryServiceApi } from './query-service.ts'
 import { RemoteQueryNodes } from './remote-query-nodes.ts'
+import { Stills } from './stills.ts'
 import { tellProxies } from './tell-proxies.ts'
 import { TargetMirror } from './target-mirror.ts'
 
@@ -65,6 +66,8 @@ export interface ClusterMember {
   readonly mirrors: Mirrors
   /** Resolves when no proxy takes what a mirror has of this revision for what it was before. */
   readonly tell: (mirror: string, revision: bigint) => Promise<void>
+  /** Between this proxy and the others, where it is one. */
+  readonly stills: Stills
   readonly coordinator: CoordinatorClient
   readonly channels: ChannelClient
   readonly queryNodes: RemoteQueryNodes
@@ -101,7 +104,9 @@ export async function openMember(options: MemberOptions, keep: Keep): Promise<Cl
   const query = createQueryService({ node: () => running(own.queryNode, 'query').current, starts: () => own.queryNode?.starts ?? 0, awaitMeta: (revision, signal) => mirror.waitFor(revision, signal), meter })
   const startedAt = clock.now()
   const describe: MemberApi['describe'] = async () => ({ startedAt, isLeading: own.coordinator?.isLeading === true, usage: systemUsage(), ...dutiesOf(own) })
-  const table = servicesOf(roles, apis, query, { describe, awaitMeta: ({ revision, mirror: name = CATALOG }, call) => mirrors.waitFor(name, revision, call?.signal).then(() => ({})) })
+  let stills: Stills | undefined
+  const stillStaging: MemberApi['stillStaging'] = async (request) => stills?.answer(request) ?? { staged: [] }
+  const table = servicesOf(roles, apis, query, { describe, stillStaging, awaitMeta: ({ revision, mirror: name = CATALOG }, call) => mirrors.waitFor(name, revision, call?.signal).then(() => ({})) })
   await keep(transport)
   const server = await keep(table.listen(transport))
   const { address } = server
@@ -122,7 +127,9 @@ export async function openMember(options: MemberOptions, keep: Keep): Promise<Cl
       queryNodes: { directory, apiOf, ...plannerSettings(parameters) },
     }))
   }
-  const tell: ClusterMember['tell'] = (name, revision) => tellProxies({ kv: stores.kv, transport, clock, ttlMs, address, mirror: name, revision })
+  const proxies = { kv: stores.kv, transport, clock, ttlMs, address }
+  stills = new Stills(proxies)
+  const tell: ClusterMember['tell'] = (name, revision) => tellProxies({ ...proxies, mirror: name, revision })
   const onChanged = (revision: bigint): Promise<void> => tell(CATALOG, revision)
   const coordinator = await keep(CoordinatorClient.open({ kv: stores.kv, clock, transport, mirror, local: roles.includes('coordinator') ? { address, api: apis.coordinator } : undefined, timeoutMs, onChanged, onProblem: onWarning }))
   const channels = await keep(ChannelClient.open({ kv: stores.kv, clock, transport, directory, mirror, local: roles.includes('data') ? { address, api: apis.channels } : undefined, timeoutMs, onProblem: onWarning }))
@@ -176,7 +183,7 @@ export async function openMember(options: MemberOptions, keep: Keep): Promise<Cl
   const maxWaitMs = Math.max(timeoutMs, parameters.getDurationMs('queryNode.maxWait'))
   const queryNodes = (readers = await keep(new RemoteQueryNodes({ directory, apiOf, clock, meta: mirror, targets, coordinator, maxWaitMs })))
   return {
-    address, stores, roles, membership, directory, mirror, mirrors, tell, coordinator, channels, queryNodes, ids, timestamps: coordinator.timestamps, watchdog, pchannels, log, own,
+    address, stores, roles, membership, directory, mirror, mirrors, tell, stills, coordinator, channels, queryNodes, ids, timestamps: coordinator.timestamps, watchdog, pchannels, log, own,
     describe: describeAt,
     health: () => healthOf(own, membership, coordinator, mirror),
     async drain() {

@@ -14,7 +14,7 @@ import {
   ShowType,
 } from '../wire/index.ts'
 import { collectionOf, ddl, type DdlOptions, utcMs } from './ddl-context.ts'
-import { changingRule, collectionSettings, refuseOtherRule, shownOfCollection } from './ddl-visibility.ts'
+import { changingRule, collectionSettings, namesRule, refuseOtherRule, shownOfCollection } from './ddl-visibility.ts'
 import { schemaFromWire, schemaToWire } from './ddl-schema.ts'
 import { loadedPercentage } from './ddl-load.ts'
 import { checkName, toPairs, toRecord } from './rpc-values.ts'
@@ -69,7 +69,7 @@ export function collectionHandlers(options: DdlOptions): WireHandlers {
       const { oldName, newName } = request
       const newDbName = request.newDBName || call.dbName
       const collection = meta.findCollection(call.dbName, oldName)
-      await changingRule(options, collection === undefined ? [] : [collection], async () => {
+      await changingRule(options, newDbName !== call.dbName, collection === undefined ? [] : [collection], async () => {
         if (collection !== undefined) refuseOtherRule(options, collection, newDbName)
         await catalog.renameCollection(call.dbName, oldName, newDbName, newName)
       })
@@ -83,7 +83,7 @@ export function collectionHandlers(options: DdlOptions): WireHandlers {
       checkProperties(set)
       const collection = meta.collection(call.dbName, request.collection_name)
       checkTtlField(collection.schema, set)
-      await changingRule(options, [collection], async () => catalog.alterCollection(call.dbName, request.collection_name, collectionSettings(options, collection, set, request.delete_keys), request.delete_keys))
+      await changingRule(options, namesRule(set, request.delete_keys), [collection], async () => catalog.alterCollection(call.dbName, request.collection_name, collectionSettings(options, collection, set, request.delete_keys), request.delete_keys))
       return success()
     }),
     TruncateCollection: ddl(async (request, call) => {

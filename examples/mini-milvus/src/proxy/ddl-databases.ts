@@ -3,7 +3,7 @@ import { visibilitySettings } from '../clients/rules.ts'
 import { Code, databaseNotFound, invalid, MilvusError, success } from '../server/status.ts'
 import type { WireHandlers } from '../server/handlers.ts'
 import { collectionOf, ddl, type DdlOptions } from './ddl-context.ts'
-import { changingRule, databaseSettings, shownOfDatabase } from './ddl-visibility.ts'
+import { changingRule, databaseSettings, namesRule, shownOfDatabase } from './ddl-visibility.ts'
 import { checkName, toPairs, toRecord } from './rpc-values.ts'
 
 export function databaseHandlers(options: DdlOptions): WireHandlers {
@@ -49,7 +49,8 @@ export function databaseHandlers(options: DdlOptions): WireHandlers {
         throw invalid('alter database requires either properties or deletekeys to modify or delete keys, both cannot be empty')
       const name = nameOf(request.db_name, request.db_id) || call.dbName
       const database = meta.database(name)
-      await changingRule(options, meta.collections(database.name), async () => catalog.alterDatabase(name, databaseSettings(options, meta.database(name), toRecord(request.properties), request.delete_keys), request.delete_keys))
+      const set = toRecord(request.properties)
+      await changingRule(options, namesRule(set, request.delete_keys), meta.collections(database.name), async () => catalog.alterDatabase(name, databaseSettings(options, meta.database(name), set, request.delete_keys), request.delete_keys))
       return success()
     }),
   }

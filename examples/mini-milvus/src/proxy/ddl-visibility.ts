@@ -29,9 +29,13 @@ export function refuseOtherRule({ meta, hasStagedWork }: DdlOptions, collection:
   if (settingOf(meta.database(dbName).properties) !== settingOf(meta.database(collection.dbName).properties)) refuseWhileStaged([collection], hasStagedWork)
 }
 
-/** Nobody stages anything on the collections between the check and the change. */
-export function changingRule<T>({ whileStill }: DdlOptions, collections: readonly CollectionMeta[], change: () => Promise<T>): Promise<T> {
-  return whileStill === undefined ? change() : whileStill(collections.map(({ id }) => id), change)
+/** Nobody stages anything on the collections between the check and the change. @param mayChange their rule, as far as the request goes */
+export function changingRule<T>({ whileStill }: DdlOptions, mayChange: boolean, collections: readonly CollectionMeta[], change: () => Promise<T>): Promise<T> {
+  return whileStill === undefined || !mayChange ? change() : whileStill(collections.map(({ id }) => id), change)
+}
+
+export function namesRule(given: Properties, removed: readonly string[]): boolean {
+  return Object.hasOwn(given, VISIBILITY_PROPERTY) || removed.includes(VISIBILITY_PROPERTY)
 }
 
 function changes(before: Properties, set: Properties, removed: readonly string[]): boolean {
