@@ -5,7 +5,8 @@ import type { CatalogWriter } from '../coordinator/api.ts'
 import { Exporter } from '../coordinator/exporter.ts'
 import { systemUsage, type NodeClock } from '../edge/system.ts'
 import type { CollectionMeta } from '../model/meta.ts'
-import { indexProgress } from '../node/handlers.ts'
+import { serverVisibility } from '../node/client-parameters.ts'
+import { besideCommits, indexProgress } from '../node/handlers.ts'
 import { createCompactionHandlers } from '../proxy/compaction.ts'
 import { createDdlHandlers } from '../proxy/ddl.ts'
 import { createDmlHandlers } from '../proxy/dml.ts'
@@ -18,14 +19,15 @@ import { createSegmentHandlers } from '../proxy/query-segments.ts'
 import { createSegmentLoader } from '../querynode/storage-loader.ts'
 import type { AnyHandler, CallContext, HandlerTable, RpcName } from '../server/handlers.ts'
 import { Code, MilvusError } from '../server/status.ts'
+import type { Staging } from '../staging/staging.ts'
 import { version } from '../version.ts'
 import { createDmlWriter, type DmlWriter } from '../writer/dml-writer.ts'
 import type { ClusterMember } from './member.ts'
-import { createNoStaging, refusingFlush } from './no-staging.ts'
 import { nodeProcesses } from './node-processes.ts'
 
 export interface ClusterHandlersOptions {
   readonly member: ClusterMember
+  readonly staging: Staging
   readonly parameters: GlobalParamsTable
   readonly clock: NodeClock
   readonly clients?: Clients | undefined
@@ -37,11 +39,11 @@ export function createClusterWriter({ channels }: Pick<ClusterMember, 'channels'
 }
 
 export function createClusterHandlers(options: ClusterHandlersOptions): HandlerTable {
-  const { member, parameters, clock } = options
+  const { member, parameters, clock, staging } = options
   const { mirror, channels, queryNodes: queryNode, ids, timestamps } = member
   const now = (): Promise<bigint> => timestamps.allocOne()
   const writer = createClusterWriter(member, clock)
-  const staging = createNoStaging()
+  const serverRule = serverVisibility(parameters)
   const pchannelsOf = (collection: CollectionMeta): string[] => [...new Set(collection.shards.map(({ pchannel }) => pchannel))]
   const flushShard = async ({ collectionId, vchannel }: { readonly collectionId: bigint; readonly vchannel: string }, ts: bigint): Promise<void> => {
     const shard = mirror.collectionById(collectionId)?.shards.find((one) => one.vchannel === vchannel)
@@ -63,7 +65,7 @@ export function createClusterHandlers(options: ClusterHandlersOptions): HandlerT
   })
   const catalog: CatalogWriter = member.coordinator.catalog
   const handlers: HandlerTable = {
-    ...createDdlHandlers({
+    ...besideCommits(staging, createDdlHandlers({
       meta: mirror,
       catalog,
       timestamps,
@@ -80,18 +82,21 @@ export function createClusterHandlers(options: ClusterHandlersOptions): HandlerT
       health: () => member.health(),
       maxReplicas: () => queryNode.nodeIds().length || 1,
       databasesChanged: options.databasesChanged,
+      serverVisibility: serverRule,
+      hasStagedWork: (id) => member.stills.hasStagedWork(id),
+      whileStill: (ids, work) => member.stills.whileStill(ids, work),
       onConnect: (identifier, info, call) => options.clients?.connected(identifier, info, call),
       onHeartbeat: (identifier, call) => options.clients?.heartbeat(identifier, call),
-    }),
-    ...createDmlHandlers({ meta: mirror, writer, queryNode, staging, visibility: 'milvus', ids, now, pause: () => clock.yieldToLoop() }),
-    ...withExports(createDqlHandlers({ meta: mirror, queryNode, now, pause: () => clock.yieldToLoop(), gracefulTimeMs: parameters.getDurationMs('common.gracefulTime'), iteratorKeepMs: parameters.getDurationMs('proxy.iteratorTimeout'), lastWrite: (id) => writer.lastWrite(id) }), { meta: mirror, exporter: () => exporter }),
+    })),
+    ...createDmlHandlers({ meta: mirror, writer, queryNode, staging, visibility: serverRule, ids, now, pause: () => clock.yieldToLoop() }),
+    ...withExports(createDqlHandlers({ meta: mirror, queryNode, now, pause: () => clock.yieldToLoop(), gracefulTimeMs: parameters.getDurationMs('common.gracefulTime'), iteratorKeepMs: parameters.getDurationMs('proxy.iteratorTimeout'), lastWrite: (id) => writer.lastWrite(id), lastCommit: (id) => staging.lastCommit(id) }), { meta: mirror, exporter: () => exporter }),
     ...createFlushHandlers({ meta: mirror, now, flushShard, wallClock: () => clock.now(), staging }),
     ...createSegmentHandlers({ meta: mirror, queryNode }),
     ...createCompactionHandlers({ meta: mirror, compactor: () => compactor, allocateId: () => ids.allocOne(), segmentBytes: () => parameters.getBytes('dataNode.sealBytes') }),
     ...createImportHandlers({ meta: mirror, importer: () => member.coordinator.imports }),
     ...createNodeInfoHandlers({ meta: mirror, queryNode, queryNodes: queryNode, version: `mini-milvus-${version}`, now: () => clock.now(), usage: systemUsage, processes: () => nodeProcesses(member) }),
   }
-  return withFreshMeta(refusingFlush(handlers), member)
+  return withFreshMeta(handlers, member)
 }
 
 /** What is not there, as far as this proxy knows: another proxy may have made it a moment ago. */

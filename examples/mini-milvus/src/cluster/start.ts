@@ -1,7 +1,6 @@
 /** A process of a cluster with its ports: gRPC and REST where it is a proxy, health and metrics everywhere. */
 import type { GlobalParamsTable } from '@timetick/paramtable'
 import { collectDefaultMetrics, Registry } from 'prom-client'
-import { createClients } from '../clients/clients.ts'
 import type { NodeClock } from '../edge/system.ts'
 import { startHttpServer, type HttpAnswer, type HttpGuest, type HttpServer } from '../edge/http.ts'
 import { openEngine } from '../engine/index.ts'
@@ -9,12 +8,14 @@ import { mountClusterInsight } from '../insight/mount.ts'
 import { createNodeView } from '../insight/node-view.ts'
 import { createGrpcTransport } from '../internal/grpc-transport.ts'
 import { readCertificate } from '../node/certificates.edge.ts'
-import { clientLimits, serverVisibility } from '../node/client-parameters.ts'
+import { openClients } from '../node/clients.ts'
 import { prepareDataFolder } from '../node/data-folder.edge.ts'
 import type { Keep, Part } from '../node/core.ts'
 import type { NodeLogger } from '../node/logger.ts'
+import { registerClientGauges } from '../node/metrics/client-gauges.ts'
 import { Meter } from '../node/metrics/meter.ts'
 import { meteredStores } from '../node/metrics/metered-stores.ts'
+import { registerStagingGauges } from '../node/metrics/staging-gauges.ts'
 import { limitsOf, tlsOf } from '../node/security-parameters.ts'
 import { openSecurity } from '../node/security.ts'
 import type { MiniMilvus } from '../node/start.ts'
@@ -25,13 +26,14 @@ import { StoresError } from '../node/stores-error.ts'
 import { createRestHandler } from '../rest/index.ts'
 import type { Listener } from '../server/listen.edge.ts'
 import { openServer } from '../server/server.ts'
+import { createTemporarySpill } from '../staging/spill.edge.ts'
 import { version } from '../version.ts'
 import { createClusterHandlers, whileLive } from './handlers.ts'
 import { type ClusterMember, openMember } from './member.ts'
 import { type ClusterRole, ROLES } from './membership.ts'
 import { registerClusterMetrics, registerProxyMetrics } from './metrics.ts'
-import { createNoStaging } from './no-staging.ts'
 import { checkOpenCalls, hostOf } from './open-calls.ts'
+import { openProxyStaging } from './proxy-staging.ts'
 import { sharedRecordsOf } from './shared-records.ts'
 
 const LOOK_MS = 50
@@ -81,7 +83,7 @@ export async function startClusterNode(parameters: GlobalParamsTable, roles: rea
   }
 }
 
-interface ProxyParts {
+export interface ProxyParts {
   readonly member: ClusterMember
   readonly parameters: GlobalParamsTable
   readonly logger: NodeLogger
@@ -89,27 +91,34 @@ interface ProxyParts {
   /** Undefined: nothing is counted. */
   readonly meter: Meter | undefined
   readonly registry: Registry
-  readonly insight: LateGuest
+  /** Undefined: there is no page. */
+  readonly insight?: LateGuest | undefined
 }
 
-async function openProxy({ member, parameters, logger, clock, meter, registry, insight }: ProxyParts, keep: Keep): Promise<Listener> {
+/** The public port of a proxy, and all behind it. */
+export async function openProxy({ member, parameters, logger, clock, meter, registry, insight }: ProxyParts, keep: Keep): Promise<Listener> {
   const { stores, mirror, queryNodes } = member
   const security = await keep(openSecurity({ core: { stores, catalog: mirror, roles: { queryNode: queryNodes } }, parameters, clock, logger, openRecords: sharedRecordsOf(member, clock, (message, error) => logger.warn({ err: error }, message)) }))
-  // Nothing is staged here: unflushed work of a client would be known to one proxy alone.
-  const clients = await keep(createClients({ ...clientLimits(parameters), clock, rules: { meta: mirror, serverDefault: 'milvus' }, holders: () => new Set(), discard: () => undefined }))
-  const served = whileLive(security.handlers(createClusterHandlers({ member, parameters, clock, clients, databasesChanged: security.databasesChanged })), member)
-  const view = meter === undefined || !parameters.getBool('insight.enabled') ? undefined : createNodeView({ parameters, clock, registry: clients.registry, staging: createNoStaging() })
+  const onWarning = (message: string, error: unknown): void => logger.warn({ err: error }, message)
+  const staging = await openProxyStaging({ member, parameters, clock, onWarning, spill: createTemporarySpill(parameters.getString('staging.spillPath')) }, keep)
+  const clients = await keep(openClients({ catalog: mirror, staging, mayLag: true }, parameters, clock))
+  const served = whileLive(security.handlers(createClusterHandlers({ member, staging, parameters, clock, clients, databasesChanged: security.databasesChanged })), member)
+  const view = meter === undefined || insight === undefined || !parameters.getBool('insight.enabled') ? undefined : createNodeView({ parameters, clock, registry: clients.registry, staging })
   const watched = view?.handlers(served) ?? served
   const handlers = meter?.handlers(watched) ?? watched
-  if (meter !== undefined) registerProxyMetrics(registry, { member, clock, queues: security.queues })
+  if (meter !== undefined) {
+    registerProxyMetrics(registry, { member, clock, queues: security.queues })
+    registerClientGauges(registry, clients)
+    registerStagingGauges(registry, { staging, clock })
+  }
   const limits = limitsOf(parameters)
   const { gate } = security
   const server = await keep(openServer({
     port: parameters.getInt('proxy.port'), host: parameters.getString('proxy.host'),
     handlers, authorize: gate, clients, clock, logger, limits, tls: tlsOf(parameters),
-    http: createRestHandler({ handlers, authorize: gate, logger, limits, clock }),
+    http: createRestHandler({ handlers, authorize: gate, sessions: clients.sessions, clients, logger, limits, clock }),
   }))
-  if (view !== undefined) insight.guest = (await keep(mountClusterInsight({ member, handlers, gate, queues: security.queues, view, parameters, clock, logger, address: `${server.host}:${server.port}` }))).front
+  if (view !== undefined && insight !== undefined) insight.guest = (await keep(mountClusterInsight({ member, handlers, gate, queues: security.queues, view, parameters, clock, logger, address: `${server.host}:${server.port}` }))).front
   return server
 }
 
@@ -129,7 +138,6 @@ function lateGuest(): LateGuest {
 
 /** What others cannot see is no store of a cluster. */
 function checkStores(parameters: GlobalParamsTable, roles: readonly ClusterRole[]): void {
-  if (serverVisibility(parameters) === 'flush') throw new StoresError('STORES_INVALID', 'visibility flush is served by a node that is alone: unflushed work would be known to one proxy of the cluster only')
   if (roles.length === ROLES.length) return
   const { metastore, log, storage } = storeChoices(parameters)
   const own = [['metastore.type', metastore, 'etcd or redis'], ['mq.type', log, 'kafka, pulsar or redis'], ['storage.type', storage, 'shared or s3']].find(([, type]) => ['lmdb', 'file', 'local', 'memory'].includes(type ?? ''))

@@ -67,7 +67,7 @@ export function createHandlers(options: HandlersOptions): HandlerTable {
 }
 
 /** What drops staged work takes turns with the commits: a flush comes before or after it, not in the middle. */
-function besideCommits(staging: Staging, handlers: HandlerTable): HandlerTable {
+export function besideCommits(staging: Staging, handlers: HandlerTable): HandlerTable {
   const alone = (handler: AnyHandler | undefined): AnyHandler | undefined => handler && { ...handler, run: (request, call) => staging.alone(() => handler.run(request, call)) }
   const { DropCollection, DropPartition, TruncateCollection } = handlers
   return { ...handlers, DropCollection: alone(DropCollection), DropPartition: alone(DropPartition), TruncateCollection: alone(TruncateCollection) }

@@ -92,7 +92,7 @@ async function answer(context: Context, request: IncomingMessage, response: Serv
 function claimClient({ sessions }: Context, { family }: Route, request: IncomingMessage, response: ServerResponse): RestClient | undefined | 'refused' {
   try {
     // Whoever asks for one counts on writes that wait for a flush.
-    if (sessions === undefined && request.headers[SESSION_HEADER] !== undefined) throw new MilvusError(Code.Unimplemented, 'sessions are served by a node that is alone, not by a cluster')
+    if (sessions === undefined && request.headers[SESSION_HEADER] !== undefined) throw new MilvusError(Code.Unimplemented, 'no sessions are served here')
     const client = sessions?.claim(request.headers[SESSION_HEADER])
     if (client?.session !== undefined) response.setHeader(SESSION_HEADER, client.session)
     return client

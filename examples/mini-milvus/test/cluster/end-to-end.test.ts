@@ -7,7 +7,6 @@ import { describe, expect, it } from 'vitest'
 import { hasServices, ring } from '../stores/services.edge.ts'
 import { combinations } from '../stores/settings.ts'
 
-const STAGED = 'visibility flush is served by a node that is alone: staged work would be known to one proxy only'
 const IN_PROCESS = 'starts a node inside the test’s process and looks into it'
 const PAGE = 'starts a node inside the test’s process; insight.test.ts and insight-source.test.ts are those of a cluster'
 
@@ -23,22 +22,15 @@ const ALONE: Readonly<Record<string, string>> = {
   'insight-node': PAGE,
   'insight-query-nodes': PAGE,
   'insight-rights': PAGE,
-  'pathological-clients': STAGED,
-  pipelined: STAGED,
-  premises: STAGED,
   program: 'the folder of a standalone node: its lock, its format, its exit codes',
   'query-nodes': 'several query nodes in one process, by `queryNode.count`',
   'resource-groups': 'counts on a single query node; admin-processes.test.ts moves those of a cluster',
   'rest-docs': IN_PROCESS,
-  'rest-visibility': STAGED,
   secrets: IN_PROCESS,
   'scalar-index': 'looks for files in the folder of a standalone node, and damages them',
   'side-by-side': 'several nodes in memory in one process',
-  staging: STAGED,
   'steady-memory': 'measures the memory of a node in the test’s process',
   'tls-node': IN_PROCESS,
-  'visibility-rule': STAGED,
-  'visibility-statistics': STAGED,
 }
 
 const FEW = ['catalog', 'consistency', 'deletes', 'errors', 'quick-start', 'rest']

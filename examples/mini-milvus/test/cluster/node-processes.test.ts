@@ -11,6 +11,7 @@ import type { Keep, Part } from '../../src/node/core.ts'
 import { silentLogger } from '../../src/node/logger.ts'
 import { createParameters } from '../../src/node/parameters.ts'
 import type { CallContext } from '../../src/server/handlers.ts'
+import type { Staging } from '../../src/staging/staging.ts'
 import { Life } from '../sim/life.ts'
 import { SimulatedEngine } from '../sim/sim-engine.ts'
 import { SimulatedStorage } from '../sim/sim-storage.ts'
@@ -44,7 +45,7 @@ async function start(name: string, roles: readonly ClusterRole[]): Promise<Clust
 }
 
 async function nodesOf(member: ClusterMember): Promise<NodeInfo[]> {
-  const handler = createClusterHandlers({ member, parameters, clock: systemClock }).GetMetrics
+  const handler = createClusterHandlers({ member, staging: {} as Staging, parameters, clock: systemClock }).GetMetrics
   const run = handler?.run as ((request: { request: string }, call: CallContext) => Promise<{ response: string }>) | undefined
   const reply = await run?.({ request: '{"metric_type":"system_info"}' }, { signal: new AbortController().signal } as CallContext)
   return (JSON.parse(reply?.response ?? '{}') as { nodes_info: NodeInfo[] }).nodes_info

@@ -5,6 +5,7 @@ import type { GlobalParamsTable } from '@timetick/paramtable'
 import { createClusterHandlers } from '../../src/cluster/handlers.ts'
 import { type ClusterMember, openMember } from '../../src/cluster/member.ts'
 import type { ClusterRole } from '../../src/cluster/membership.ts'
+import { openProxyStaging } from '../../src/cluster/proxy-staging.ts'
 import type { NodeClock } from '../../src/edge/system.ts'
 import { MemoryNetwork } from '../../src/internal/memory-transport.ts'
 import type { Transport } from '../../src/internal/transport.ts'
@@ -247,7 +248,9 @@ export class SimulatedCluster implements Nodes {
       keep,
     )
     this.#rules.follow(member)
-    const handlers = createClusterHandlers({ member, parameters, clock: life })
+    const onWarning = (message: string, error: unknown): void => warn({ err: error }, message)
+    const staging = await openProxyStaging({ member, parameters, clock: life, onWarning }, keep)
+    const handlers = createClusterHandlers({ member, staging, parameters, clock: life })
     return new SimulatedNode(life, { ...member, catalog: member.mirror }, parameters, { handlers, authorize: allowAll }, parts)
   }
 }

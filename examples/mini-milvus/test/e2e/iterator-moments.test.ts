@@ -1,7 +1,6 @@
 /** The pages of one iterator see one moment, whatever is committed, flushed and compacted between two of them. */
 import { ConsistencyLevelEnum, MilvusClient } from '@zilliz/milvus2-sdk-node'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { isOnCluster } from '../cluster/chosen.ts'
 import { callAs, type Caller } from './call-as.ts'
 import { startTestNode, type TestNode } from './support.ts'
 
@@ -65,9 +64,8 @@ async function disturb({ writer, caller }: Clients, collection_name: string, rou
 const isLong = process.env['TIMETICK_RING'] !== undefined
 const DISTURBANCES = isLong ? 2 : 1
 
-/** By default one rule each, and one disturbance. Rule flush is served by a node that is alone. */
+/** By default one rule each, and one disturbance. */
 function rulesOf(count: number): readonly string[] {
-  if (isOnCluster) return ['milvus']
   if (isLong) return ['milvus', 'flush']
   return [count === 1 ? 'flush' : 'milvus']
 }
