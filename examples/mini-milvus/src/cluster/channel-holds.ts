@@ -149,10 +149,10 @@ export class ChannelHolds {
       return decided
     }
     ticks.write(() => [{ channel: pchannel, msgs: [holdRecord(id)] }], [pchannel], { confirm }).catch((error: unknown) => {
-      if (hold.ts > 0n || this.#holds.get(id) !== hold) return failed(error)
-      this.#remove(hold)
+      if (this.#holds.get(id) === hold) this.#remove(hold)
       failed(error)
-      if ((error as { readonly outcome?: unknown }).outcome !== 'not-applied') onFailure(error instanceof Error ? error : new Error(String(error)))
+      // Whether it was decided meanwhile or not: behind a write that may come later no time is told any more.
+      if (hold.ts === 0n && !this.#closed && (error as { readonly outcome?: unknown }).outcome !== 'not-applied') onFailure(error instanceof Error ? error : new Error(String(error)))
     })
     return hold
   }

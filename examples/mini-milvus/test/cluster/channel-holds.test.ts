@@ -1,8 +1,9 @@
 /** Commits over two channels with an owner each, step by step: who dies, sleeps or is not heard between any two of them. */
 import type { KVBase } from '@timetick/kv'
 import { KVError } from '@timetick/kv'
-import { createTsMsg } from '@timetick/msgstream'
+import { createTsMsg, decodeEnvelope, MsgStreamError, type Mq } from '@timetick/msgstream'
 import { describe, expect, it } from 'vitest'
+import { HOLD } from '../../src/channel/commit-records.ts'
 import { COMMIT_FENCES, COMMITS } from '../../src/staging/commit-keys.ts'
 import { patched } from '../sim/broken-stores.ts'
 import { World } from '../sim/world.ts'
@@ -194,4 +195,31 @@ describe('what an owner holds', () => {
       await holds.close()
       expect(holds.size).toBe(0)
     }))
+
+  it('ends with its owner when the log does not say whether it began, decided or not', async () => {
+    let lost = 0
+    const loses: CommitKitOptions['plant'] = ({ kv, mq }, world) => {
+      const openProducer: Mq['openProducer'] = async (channel, options) => {
+        const producer = await mq.openProducer(channel, options)
+        const send: typeof producer.send = async (frames) => {
+          if (lost > 0 || !frames.some((frame) => decodeEnvelope(frame).type === HOLD)) return producer.send(frames)
+          lost++
+          await world.sleep(500)
+          throw new MsgStreamError('MSG_TIMEOUT', 'lost', { outcome: 'unknown' })
+        }
+        return patched(producer, { send })
+      }
+      return { kv, mq: patched(mq, { openProducer }) }
+    }
+    await within(async (kit, world) => {
+      const holds = holdsOf(kit, 'p0')
+      const held = holds.hold('a').catch((error: unknown) => error)
+      await world.sleep(100)
+      await holds.decide('a', undefined)
+      await held
+      await world.sleep(1_000)
+      expect([lost, kit.owners.get('p0')?.epoch]).toEqual([1, 2])
+      await kit.verdict(COMMIT_TIMEOUT_MS)
+    }, loses)
+  })
 })

@@ -9,7 +9,7 @@ import { FencedLog } from '../../src/channel/fenced-mq.ts'
 import { CHANNEL_ROOT } from '../../src/cluster/channel-assigner.ts'
 import { ChannelCommitter, type ChannelCommitterOptions } from '../../src/cluster/channel-committer.ts'
 import { loadFences } from '../../src/cluster/fence-records.ts'
-import { openOwnedLog, type OwnedLog } from '../../src/cluster/owned-log.ts'
+import { endsProducer, openOwnedLog, type OwnedLog } from '../../src/cluster/owned-log.ts'
 import { isPassing, RpcError } from '../../src/internal/errors.ts'
 import { primaryKeyColumn, primaryKeyList } from '../../src/model/primary-keys.ts'
 import type { CollectionMeta } from '../../src/model/meta.ts'
@@ -132,7 +132,10 @@ export class CommitKit {
   /** Some row without a commit, as other clients write all the time. */
   async write(pchannel: string): Promise<void> {
     const owner = this.owners.get(pchannel)
-    await owner?.log?.ticks.write(() => [{ channel: pchannel, msgs: [createTsMsg({ type: 9_999 })] }], [pchannel]).catch(() => undefined)
+    await owner?.log?.ticks.write(() => [{ channel: pchannel, msgs: [createTsMsg({ type: 9_999 })] }], [pchannel]).catch((error: unknown) => {
+      // It may come later: no time is told any more until there is a new owner.
+      if (endsProducer(error) && !owner.isOver && owner.life.alive) void this.takeOver(pchannel)
+    })
   }
 
   createProxy(options: Partial<ChannelCommitterOptions> = {}): { readonly life: Life; readonly committer: ChannelCommitter } {
@@ -223,7 +226,8 @@ export class CommitKit {
       for (let reached = 0n; reached < until; ) {
         const pack: MsgPack | undefined = await Promise.race([stream.consume(), this.world.sleep(200_000).then(() => undefined)])
         if (pack === undefined) {
-          this.world.violated(`the time of ${channel} stands still`)
+          const { log, epoch, isOver } = this.owners.get(channel) ?? {}
+          this.world.violated(`the time of ${channel} stands still at ${reached}, ${until} is waited for: epoch ${epoch}, over ${isOver}, ${log?.holds.size} holds, last tick ${log?.ticks.lastTick(channel)}`)
           return found
         }
         for (const { header, message } of toDmlPack(pack).items) {

@@ -98,7 +98,7 @@ function recordsAskNoOwner({ kv, mq }: { readonly kv: KVBase; readonly mq: Mq })
   return { kv: patched(kv, { multiSaveAndRemove }), mq }
 }
 
-const TYPE_AT = 40
+const TYPE_AT = 6
 
 const decisionsAreAnsweredEarly: NonNullable<CommitKitOptions['plant']> = ({ kv, mq }, world) => {
   const openProducer: Mq['openProducer'] = async (channel, options) => {
