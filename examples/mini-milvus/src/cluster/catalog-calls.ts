@@ -71,7 +71,7 @@ export async function runCatalogCall(catalog: Catalog, method: string, args: rea
   if (!Object.hasOwn(WRITES, method) && !(REPORTS as readonly string[]).includes(method)) {
     throw new RpcError('RPC_UNKNOWN_METHOD', `the catalog has no ${method.slice(0, 100)}`, { outcome: 'not-applied' })
   }
-  if (method === 'saveCheckpoint' && isBehind(catalog, args)) return {}
+  if (method === 'saveCheckpoint') return saveCheckpoint(catalog, args)
   const given = args.map((arg) => (isPlan(arg) ? planOf(arg) : arg))
   try {
     const run = catalog[method as keyof CatalogWriter] as unknown as (...values: readonly unknown[]) => Promise<unknown>
@@ -83,9 +83,12 @@ export async function runCatalogCall(catalog: Catalog, method: string, args: rea
 }
 
 /** A report that was overtaken on its way, by itself when it was sent again: the log may be cut behind it by now. */
-function isBehind(catalog: Catalog, [pchannel, position]: readonly unknown[]): boolean {
-  const present = typeof pchannel === 'string' ? catalog.checkpoint(pchannel) : undefined
-  return present !== undefined && typeof position === 'string' && timeOf(position) < timeOf(present)
+async function saveCheckpoint(catalog: Catalog, [pchannel, position]: readonly unknown[]): Promise<CallOutcome> {
+  if (typeof pchannel !== 'string' || typeof position !== 'string') throw new RpcError('RPC_MALFORMED', 'expected a checkpoint to be a channel and a position', { outcome: 'not-applied' })
+  const at = timeOf(position)
+  // A later one may be stored whose answer was lost: that is known in this one's turn only.
+  await catalog.saveCheckpoint(pchannel, position, (present) => present !== undefined && at < timeOf(present))
+  return {}
 }
 
 function timeOf(position: string): bigint {

@@ -246,7 +246,8 @@ class KVCatalog extends CatalogState implements Catalog {
   removeImport(id: bigint): Promise<void> {
     return imports.removeImport(this.#context, id)
   }
-  saveCheckpoint(pchannel: string, position: string): Promise<void> {
-    return this.#change(() => [{ kind: 'checkpoint', pchannel, value: position }])
+  /** @param isSpent asked in its turn, when all that is stored is known: true for one that others have overtaken */
+  saveCheckpoint(pchannel: string, position: string, isSpent: (present: string | undefined) => boolean = () => false): Promise<void> {
+    return this.#change(() => (isSpent(this.checkpoint(pchannel)) ? [] : [{ kind: 'checkpoint', pchannel, value: position }]))
   }
 }
