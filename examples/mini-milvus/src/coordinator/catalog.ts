@@ -31,6 +31,8 @@ export interface CatalogOptions {
 export interface Catalog extends MetaReader, CatalogWriter, SegmentWriter, imports.ImportReader, imports.ImportWriter {
   /** Resolves when no change is under way. */
   settled(): Promise<void>
+  /** @param isSpent asked in its turn, when all that is stored is known: true for one that others have overtaken */
+  saveCheckpoint(pchannel: string, position: string, isSpent?: (present: string | undefined) => boolean): Promise<void>
 }
 
 const PAGE = 5_000
@@ -246,7 +248,6 @@ class KVCatalog extends CatalogState implements Catalog {
   removeImport(id: bigint): Promise<void> {
     return imports.removeImport(this.#context, id)
   }
-  /** @param isSpent asked in its turn, when all that is stored is known: true for one that others have overtaken */
   saveCheckpoint(pchannel: string, position: string, isSpent: (present: string | undefined) => boolean = () => false): Promise<void> {
     return this.#change(() => (isSpent(this.checkpoint(pchannel)) ? [] : [{ kind: 'checkpoint', pchannel, value: position }]))
   }
