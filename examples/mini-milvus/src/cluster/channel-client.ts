@@ -170,8 +170,9 @@ export class ChannelClient implements Pick<TimeTickProducer, 'write' | 'requestT
       signal?.throwIfAborted()
       const owner = this.#assignments.get(pchannel)?.owner ?? ''
       const api = owner === '' ? undefined : this.#apiOf(owner)
-      let failure: unknown = new RpcError('RPC_NOT_OWNER', `channel ${pchannel} has no owner`, { outcome: 'not-applied' })
-      if (api !== undefined) {
+      let failure: unknown
+      if (api === undefined) failure = new RpcError('RPC_NOT_OWNER', `channel ${pchannel} has no owner`, { outcome: 'not-applied' })
+      else {
         try {
           return await this.#duties.ask(pchannel, owner, (lost) => run(api, { signal: lost }))
         } catch (error) {

@@ -159,8 +159,9 @@ export class CoordinatorClient {
     for (;;) {
       signal?.throwIfAborted()
       const leader = this.#leader
-      let failure: unknown = new RpcError('RPC_NOT_LEADER', 'no coordinator leads', { outcome: 'not-applied' })
-      if (leader !== undefined) {
+      let failure: unknown
+      if (leader === undefined) failure = new RpcError('RPC_NOT_LEADER', 'no coordinator leads', { outcome: 'not-applied' })
+      else {
         try {
           const api = leader === local?.address ? local.api : this.#remote
           return await this.#duties.ask(LEADER_KEY, leader, (lost) => underSignals(signal === undefined ? [lost] : [signal, lost], (either) => run(api, { signal: either })))

@@ -196,17 +196,25 @@ class Stages implements Staging {
       const check = (): void => {
         for (const { collection } of writes) if (meta.collectionById(collection.id)?.truncatedTs !== collection.truncatedTs) throw changed(collection.schema.name)
       }
-      const committed = await committer.commit({ writes, check, signal }).catch(asAnswer)
+      const committed = await committer.commit({ writes, check, signal }).catch((error: unknown) => {
+        // It may count: another flush must not write it a second time.
+        if (error instanceof TransactionError && error.outcome === 'unknown') this.#drop(client, taken)
+        return asAnswer(error)
+      })
       ts = committed.ts
       lastCommits.committed(writes.map(({ collection }) => collection.id), ts)
       requestTick(committed.channels, ts)
     }
     // The client may have gone meanwhile, and come again: only what was committed is taken from it.
-    for (const [id, one] of taken) this.#forget(this.#book.dropTaken(client, id, one).file)
+    this.#drop(client, taken)
     this.#commits++
     for (const { rows } of taken.values()) this.#committedRows += rows
     leftOut.forEach(tell)
     return ts
+  }
+
+  #drop(client: string, taken: ReadonlyMap<bigint, Taken>): void {
+    for (const [id, one] of taken) this.#forget(this.#book.dropTaken(client, id, one).file)
   }
 
   async *#works(stage: Stage, { entries, count }: Taken): AsyncGenerator<StagedWork> {
@@ -272,10 +280,10 @@ function changed(name: string): MilvusError {
   return new MilvusError(Code.NotReady, `collection ${name} was changed while it was flushed: retry`)
 }
 
-/** Nobody was told yet, and nothing of it counts: the same flush may be asked for again. */
+/** What is not committed may be flushed again; what may be is not staged any more. */
 function asAnswer(error: unknown): never {
   if (error instanceof TransactionError) {
-    const what = error.outcome === 'not-applied' ? 'nothing was committed, retry' : 'whether it was committed shows at the next start'
+    const what = error.outcome === 'not-applied' ? 'nothing was committed, retry' : 'it is not known whether it counts, so it is not staged any more; look before you write it again'
     throw new MilvusError(Code.NotReady, `the flush was not recorded: ${what}`, undefined, { cause: error })
   }
   throw error

@@ -63,7 +63,8 @@ export interface Staging {
   /**
    * Makes all that the client has staged on these collections (undefined: on all) visible to everyone, at once and at one timestamp.
    * @returns its timestamp, which every read that begins later sees ({@link lastCommit}); 0n where nothing was staged. When it
-   * rejects nothing was committed and the stage is as it was. An abort is heeded until the commit is in the log.
+   * rejects nothing was committed and the stage is as it was; but where it says that the outcome is not known, what may count is not
+   * staged any more. An abort is heeded until the commit is in the log.
    * @param onLeftOut told, when the commit is done, of each write that can be done no more: all else is committed
    */
   flush(client: string, collectionIds: readonly bigint[] | undefined, signal: AbortSignal, onLeftOut?: (why: string) => void): Promise<bigint>

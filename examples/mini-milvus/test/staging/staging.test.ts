@@ -11,7 +11,7 @@ import { createLastCommits } from '../../src/staging/last-commits.ts'
 import { openStaging } from '../../src/staging/open-staging.ts'
 import { createSpillFolder } from '../../src/staging/spill.edge.ts'
 import type { Staging } from '../../src/staging/staging.ts'
-import { openTransactions } from '../../src/staging/transactions.ts'
+import { openTransactions, TransactionError } from '../../src/staging/transactions.ts'
 import type { DmlCommit, DmlWriter } from '../../src/writer/dml-writer.ts'
 import type { MetaReader } from '../../src/coordinator/api.ts'
 import { primaryKeyColumn, primaryKeyList } from '../../src/model/primary-keys.ts'
@@ -96,6 +96,17 @@ describe('staging', () => {
     fail = undefined
     await staging.flush('a', undefined, signal)
     expect(committed().keys).toEqual([1n])
+  })
+
+  it('gives up what may have been committed: another flush must not write it again', async () => {
+    await open({})
+    await staging.stage('a', insert([1]))
+    fail = new TransactionError('no answer', 'unknown', undefined)
+    await expect(staging.flush('a', undefined, signal)).rejects.toThrow('not known whether it counts')
+    fail = undefined
+    await staging.stage('a', insert([2]))
+    await staging.flush('a', undefined, signal)
+    expect(committed().keys).toEqual([2n])
   })
 
   it('refuses what is beyond the bound of a client and of all, and takes it when there is room', async () => {
