@@ -17,6 +17,7 @@ import type { LocalCalls } from './local-calls.ts'
 import { RateTeller, tellQueues, tellUsage } from './node-gauges.ts'
 import { createParameterTeller, endedTasks, runningTasks, slowRow, tellWatchdog } from './node-rows.ts'
 import type { NodeView } from './node-view.ts'
+import { startPushing } from './pushed.ts'
 import { collectionKey } from './rows.ts'
 import { TaskBoard } from './task-board.ts'
 import { TsoWatch } from './tso-watch.ts'
@@ -73,25 +74,7 @@ export function createClusterSource(options: ClusterSourceOptions): InsightSourc
     intervalMs: 1000,
     async start(to) {
       sink = to
-      const stopChanges = mirror.onChange((change) => {
-        if (change.kind === 'collection') {
-          const { before, after } = change
-          if (before !== undefined && (after === undefined || before.dbName !== after.dbName)) to.drop('collection', collectionKey(before))
-          if (after === undefined) hot.delete(change.id)
-          observe(change.id)
-        } else if (change.kind === 'load') observe(change.collectionId)
-        else observe((change.after ?? change.before)?.collectionId)
-      })
-      for (const call of board.slow) to.upsert('slowRequest', call.id, { ...slowRow(call), proxy })
-      to.full('slowRequest', '', new Set(board.slow.map(({ id }) => id)))
-      board.onSlow = (call, forgotten) => {
-        to.upsert('slowRequest', call.id, { ...slowRow(call), proxy })
-        if (forgotten !== undefined) to.drop('slowRequest', forgotten.id)
-      }
-      stopListening = () => {
-        stopChanges()
-        board.onSlow = undefined
-      }
+      stopListening = startPushing(to, { meta: mirror, board, slowRow: (call) => ({ ...slowRow(call), proxy }), onCollection: observe, onGone: (id) => hot.delete(id) })
       return {}
     },
     async refresh(signal) {

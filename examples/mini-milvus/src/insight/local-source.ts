@@ -15,6 +15,7 @@ import type { LocalCalls } from './local-calls.ts'
 import { RateTeller, tellGauges } from './node-gauges.ts'
 import { createParameterTeller, endedTasks, runningTasks, slowRow, streamLags, tellClients, tellMembers, tellStreams } from './node-rows.ts'
 import { collectionKey } from './rows.ts'
+import { startPushing } from './pushed.ts'
 import { createQueryNodeTeller } from './query-node-rows.ts'
 import { TaskBoard } from './task-board.ts'
 import { TsoWatch } from './tso-watch.ts'
@@ -70,26 +71,11 @@ export function createLocalSource(options: LocalSourceOptions): InsightSource {
     intervalMs: 1000,
     async start(to) {
       sink = to
-      const stopChanges = catalog.onChange((change) => {
-        if (change.kind === 'collection') {
-          counts = undefined
-          const { before, after } = change
-          if (before !== undefined && (after === undefined || before.dbName !== after.dbName)) to.drop('collection', collectionKey(before))
-          if (after === undefined) hot.delete(change.id)
-          observe(change.id)
-        } else if (change.kind === 'load') observe(change.collectionId)
-        else observe((change.after ?? change.before)?.collectionId)
-      })
-      for (const call of board.slow) to.upsert('slowRequest', call.id, slowRow(call))
-      to.full('slowRequest', '', new Set(board.slow.map(({ id }) => id)))
-      board.onSlow = (call, forgotten) => {
-        to.upsert('slowRequest', call.id, slowRow(call))
-        if (forgotten !== undefined) to.drop('slowRequest', forgotten.id)
+      const onCollection = (id: bigint | undefined, what: 'definition' | 'state'): void => {
+        if (what === 'definition') counts = undefined
+        observe(id)
       }
-      stopListening = () => {
-        stopChanges()
-        board.onSlow = undefined
-      }
+      stopListening = startPushing(to, { meta: catalog, board, slowRow, onCollection, onGone: (id) => hot.delete(id) })
       return {}
     },
     async refresh(signal) {
