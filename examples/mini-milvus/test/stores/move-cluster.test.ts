@@ -23,6 +23,19 @@ async function withClient<T>(address: string, run: (client: MilvusClient) => Pro
   }
 }
 
+/** Under rule `flush`: rows that come and rows that go with one commit, and others that nobody ever flushes. */
+async function commit(address: string, from: number, count: number, ids: readonly number[]): Promise<void> {
+  const client = new MilvusClient({ address, logLevel: 'error', option: { visibility: 'flush' } })
+  try {
+    await client.insert({ collection_name, data: rowsFrom(from, count) })
+    await client.delete({ collection_name, ids: [...ids] })
+    await client.flushSync({ collection_names: [collection_name] })
+    await client.insert({ collection_name, data: rowsFrom(5_000, 10) })
+  } finally {
+    await client.closeConnection()
+  }
+}
+
 const rowsFrom = (from: number, count: number): { id: number; vector: number[] }[] => Array.from({ length: count }, (_, i) => ({ id: from + i, vector: [from + i, 0, 0, 1] }))
 
 async function idsOf(client: MilvusClient, count: number): Promise<number[]> {
@@ -32,6 +45,7 @@ async function idsOf(client: MilvusClient, count: number): Promise<number[]> {
 }
 
 const without = (count: number, ...gone: number[]): number[] => Array.from({ length: count }, (_, id) => id).filter((id) => !gone.includes(id))
+const range = (from: number, count: number): number[] => Array.from({ length: count }, (_, i) => from + i)
 
 // Processes: where the long rings run. The quickest servers stand for all in CI.
 const isChosen = (key: string): boolean => ring === 'soak' || (ring === 'ci' && key === 'redis')
@@ -52,16 +66,20 @@ describe.each(combinations)('a folder that becomes a cluster on $name', ({ key, 
       await client.insert({ collection_name, data: rowsFrom(300, 40) })
       await client.delete({ collection_name, ids: [3, 310] })
     })
+    await commit(alone.address, 1_000, 20, [5, 311])
     expect(await alone.stop()).toBe(0)
     expect(await runProgram(['move', '--data-dir', source, '--to', config])).toMatchObject({ code: 0 })
 
     const cluster = await startCluster(serviceUrl('redis'), LAYOUT, { 'rootCoord.dmlChannelNum': '4', ...settings })
     onTestFinished(() => cluster.close())
-    await withClient(cluster.addresses()[0] ?? '', async (client) => {
-      expect(await idsOf(client, 338)).toEqual(without(340, 3, 310))
+    const address = cluster.addresses()[0] ?? ''
+    const written = [...without(360, 3, 4, 5, 6, 310, 311, 320), ...range(1_001, 19), ...range(2_000, 20)]
+    await withClient(address, async (client) => {
+      expect(await idsOf(client, 356)).toEqual([...without(340, 3, 5, 310, 311), ...range(1_000, 20)])
       await client.insert({ collection_name, data: rowsFrom(340, 20) })
       await client.delete({ collection_name, ids: [4, 320] })
-      expect(await idsOf(client, 356)).toEqual(without(360, 3, 4, 310, 320))
+      await commit(address, 2_000, 20, [6, 1_000])
+      expect(await idsOf(client, written.length)).toEqual(written)
     })
     // In order: who is registered keeps a cluster from being moved.
     for (const { program } of cluster.processes.toReversed()) expect(await program.stop()).toBe(0)
@@ -69,7 +87,7 @@ describe.each(combinations)('a folder that becomes a cluster on $name', ({ key, 
 
     const again = await startProcess(['--data-dir', back])
     await withClient(again.address, async (client) => {
-      expect(await idsOf(client, 356)).toEqual(without(360, 3, 4, 310, 320))
+      expect(await idsOf(client, written.length)).toEqual(written)
     })
     expect(await again.stop()).toBe(0)
   })
