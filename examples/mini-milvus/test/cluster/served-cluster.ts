@@ -34,7 +34,7 @@ const BACK: readonly (readonly ClusterRole[])[] = [['coordinator', 'data'], ['da
 
 function parametersOf(given: Readonly<Record<string, string>>): GlobalParamsTable {
   const parameters = createParameters({})
-  const all = { 'common.inMemory': 'true', 'cluster.leaseTtl': '2s', 'proxy.port': '0', 'rootCoord.dmlChannelNum': '4', 'proxy.timeTickInterval': '50ms', ...given }
+  const all = { 'common.inMemory': 'true', 'cluster.leaseTtl': '10s', 'proxy.port': '0', 'rootCoord.dmlChannelNum': '4', 'proxy.timeTickInterval': '50ms', ...given }
   for (const [key, value] of Object.entries(all)) parameters.save(key, value)
   return parameters
 }
