@@ -12,6 +12,7 @@ import { decodeMeta } from '../model/meta.ts'
 import { COMMITS } from '../staging/commit-keys.ts'
 import type { Transaction } from '../staging/transactions.ts'
 import type { CommitFence } from './commit-fence.ts'
+import { Pauses } from '../staging/pauses.ts'
 
 export interface ChannelHoldsOptions {
   readonly pchannel: string
@@ -53,12 +54,13 @@ const RETRY_MS = 100
 export class ChannelHolds {
   readonly #options: ChannelHoldsOptions
   readonly #holds = new Map<string, Hold>()
-  readonly #wakes = new Set<() => void>()
+  readonly #pauses: Pauses
   #producer: Promise<MqProducer> | undefined
   #closed = false
 
   constructor(options: ChannelHoldsOptions) {
     this.#options = options
+    this.#pauses = new Pauses(options.clock)
   }
 
   get size(): number {
@@ -119,7 +121,7 @@ export class ChannelHolds {
   /** What is not decided yet is the next owner's: time stands still until then. Idempotent. */
   async close(): Promise<void> {
     this.#closed = true
-    for (const wake of this.#wakes) wake()
+    this.#pauses.wake()
     const closed = new RpcError('RPC_CLOSED', `${this.#options.pchannel} is given up before a commit was decided`, { outcome: 'unknown' })
     for (const hold of this.#holds.values()) this.#remove(hold, closed)
     const producer = this.#producer
@@ -184,7 +186,7 @@ export class ChannelHolds {
         return this.#remove(hold)
       } catch (error) {
         if (error instanceof RpcError && error.code === 'RPC_NOT_OWNER' && !error.retryable) return onFailure(error)
-        await this.#pause()
+        await this.#pauses.pause(RETRY_MS)
       }
     }
   }
@@ -221,18 +223,6 @@ export class ChannelHolds {
     hold.cancelTimer()
     this.#holds.delete(hold.id)
     hold.end(error)
-  }
-
-  #pause(): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = (): void => {
-        cancel()
-        this.#wakes.delete(wake)
-        resolve()
-      }
-      const cancel = this.#options.clock.setTimer(wake, RETRY_MS)
-      this.#wakes.add(wake)
-    })
   }
 }
 

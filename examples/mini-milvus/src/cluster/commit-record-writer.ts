@@ -10,6 +10,7 @@ import { COMMIT_FENCES, COMMITS, LAST_COMMITS } from '../staging/commit-keys.ts'
 import { TransactionError, type Transaction } from '../staging/transactions.ts'
 import { META_ROOT } from './catalog-mirror.ts'
 import { REVISION_KEY } from './followed-prefix.ts'
+import { isNotApplied, Pauses } from '../staging/pauses.ts'
 
 export interface CommitRecord extends Transaction {
   readonly id: string
@@ -48,11 +49,12 @@ const MAX_PAUSE_MS = 500
 
 export class CommitRecordWriter {
   readonly #options: CommitRecordWriterOptions
-  readonly #wakes = new Set<() => void>()
+  readonly #pauses: Pauses
   #closed = false
 
   constructor(options: CommitRecordWriterOptions) {
     this.#options = options
+    this.#pauses = new Pauses(options.clock)
   }
 
   /**
@@ -86,14 +88,14 @@ export class CommitRecordWriter {
         const isOver = signal.aborted || clock.monotonic() - begun >= PATIENCE_MS
         if (this.#closed || (isOver && !isDoubtful)) throw new TransactionError('the commit record could not be saved', isDoubtful ? 'unknown' : 'not-applied', error)
       }
-      await this.#pause(pauseMs)
+      await this.#pauses.pause(pauseMs)
     }
   }
 
   /** Nothing is tried again any more. */
   close(): void {
     this.#closed = true
-    for (const wake of this.#wakes) wake()
+    this.#pauses.wake()
   }
 
   /** The collections' last commits, by key. */
@@ -131,21 +133,4 @@ export class CommitRecordWriter {
     const same = await Promise.all([...collections].map(([collectionId, revision]) => isAs(`${META_ROOT}collection/${collectionId}`, revision)))
     return same.includes(false) ? 'changed' : undefined
   }
-
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = (): void => {
-        cancel()
-        this.#wakes.delete(wake)
-        resolve()
-      }
-      const cancel = this.#options.clock.setTimer(wake, ms)
-      this.#wakes.add(wake)
-    })
-  }
-}
-
-/** Only an error that says so is believed. */
-function isNotApplied(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && 'outcome' in error && error.outcome === 'not-applied'
 }

@@ -7,6 +7,7 @@ import type { KVBase } from '@timetick/kv'
 import type { NodeClock } from '../edge/system.ts'
 import { decodeMeta, encodeMeta } from '../model/meta.ts'
 import { COMMITS } from './commit-keys.ts'
+import { isNotApplied, Pauses } from './pauses.ts'
 
 export interface Transaction {
   /** Of all its parts. */
@@ -74,12 +75,13 @@ export class Transactions implements TransactionReader {
   readonly #epoch: number
   readonly #epochRevision: bigint
   readonly #records: Map<string, Transaction>
-  readonly #wakes = new Set<() => void>()
+  readonly #pauses: Pauses
   #lastId = 0
   #closed = false
 
   constructor(options: TransactionsOptions, epoch: number, epochRevision: bigint, records: Map<string, Transaction>) {
     this.#options = options
+    this.#pauses = new Pauses(options.clock)
     this.#epoch = epoch
     this.#epochRevision = epochRevision
     this.#records = records
@@ -120,7 +122,7 @@ export class Transactions implements TransactionReader {
         isDoubtful ||= !isNotApplied(error)
         if (this.#closed || clock.monotonic() >= until) throw new TransactionError('the commit record could not be saved', isDoubtful ? 'unknown' : 'not-applied', error)
       }
-      await this.#pause(pauseMs)
+      await this.#pauses.pause(pauseMs)
     }
   }
 
@@ -137,23 +139,6 @@ export class Transactions implements TransactionReader {
   /** Nothing is tried again any more. */
   close(): void {
     this.#closed = true
-    for (const wake of this.#wakes) wake()
+    this.#pauses.wake()
   }
-
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = (): void => {
-        cancel()
-        this.#wakes.delete(wake)
-        resolve()
-      }
-      const cancel = this.#options.clock.setTimer(wake, ms)
-      this.#wakes.add(wake)
-    })
-  }
-}
-
-/** Only an error that says so is believed. */
-function isNotApplied(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && 'outcome' in error && error.outcome === 'not-applied'
 }
